@@ -1,0 +1,453 @@
+"""The internal calls between proxy or replicator and metadata: pure data.
+
+Every call is ``POST /internal/<name>`` with a JSON array of requests and answers a JSON array of the same length and order,
+each item either ``{"ok": <result>}`` or ``{"error": {"code", "message", "detail"}}`` (a ``RequestError``), or
+``{"unavailable": "<why>"}``. Concurrent requests of one process for the same call are joined into one array.
+A whole call that fails (no answer, 5xx) is ``Unavailable`` for each of its items.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Generic, Literal, TypeVar
+
+import msgspec
+
+from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, Digest, Facts, Part, Policy, Value, Version
+
+
+class Request(Value):
+    """``trace``: the W3C traceparent of the request that this belongs to; it goes on into jobs and logs."""
+
+    trace: str = ""
+
+
+class Empty(Value):
+    pass
+
+
+# --- directory: cached by the callers, invalidated by the fan-out exchange ---
+
+
+class FindCredential(Request, kw_only=True):
+    """Unknown, disabled or expired: ``InvalidAccessKeyId``."""
+
+    access_key: str
+
+
+class ListBackends(Request):
+    pass
+
+
+class Backends(Value):
+    backends: tuple[Backend, ...]
+
+
+class FindBucket(Request, kw_only=True):
+    """Unknown to this tenant: ``NoSuchBucket``."""
+
+    tenant_id: str
+    name: str
+
+
+class CreateBucket(Request, kw_only=True):
+    """Errors: ``BucketAlreadyOwnedByYou``, ``InvalidLocationConstraint``, ``InvalidBucketName``, ``TooManyBuckets``, policy refusals."""
+
+    tenant_id: str
+    name: str
+    location: str = ""
+
+
+class DeleteBucket(Request, kw_only=True):
+    """Errors: ``NoSuchBucket``, ``BucketNotEmpty`` (versions or unfinished uploads are left)."""
+
+    tenant_id: str
+    name: str
+
+
+class ListBuckets(Request, kw_only=True):
+    tenant_id: str
+    prefix: str = ""
+    after: str = ""
+    limit: int = 10_000
+
+
+class BucketEntry(Value):
+    name: str
+    created_at: datetime
+    location: str
+
+
+class BucketPage(Value):
+    buckets: tuple[BucketEntry, ...]
+    truncated: bool = False
+
+
+# --- objects ---
+
+
+class Locate(Request, kw_only=True):
+    """The current version of a key, or one by S3 version id. Errors: ``NoSuchBucket`` (stale id), ``NoSuchKey``, ``NoSuchVersion``."""
+
+    bucket_id: str
+    key: str
+    version_id: str | None = None
+
+
+class Replica(Value):
+    """A readable copy: ``stored`` or ``verified``, on a backend inside the lock, in order of preference (cost)."""
+
+    blob: Blob
+    verified: bool
+
+
+class Located(Value):
+    version: Version
+    replicas: tuple[Replica, ...]
+
+
+class Begin(Request, kw_only=True):
+    """TX1: the intent with its decision, before the first byte.
+
+    ``avoid``: backends that this proxy finds down now (they may be wanted, never written to). ``policy``: the object level.
+    ``upload``: this intent is a multipart upload. Errors: ``NoSuchBucket``, ``KeyTooLongError``, policy refusals; ``unavailable`` when
+    fewer than ``write_quorum`` allowed backends are up.
+    """
+
+    bucket_id: str
+    key: str
+    facts: Facts = Facts()
+    policy: Policy | None = None
+    avoid: tuple[str, ...] = ()
+    upload: bool = False
+
+
+class Intent(Value):
+    """``blobs``: a target for each backend of ``decision.wanted``, in its order. After ``deadline`` the sweeper removes what was left.
+
+    For an upload, ``version_id`` is its upload id.
+    """
+
+    bucket_id: str
+    key: str
+    version_id: str
+    decision: Decision
+    blobs: tuple[Blob, ...]
+    deadline: datetime
+
+
+class Renew(Request, kw_only=True):
+    """Moves the deadline of a live intent; ``NoSuchUpload`` when it is gone."""
+
+    bucket_id: str
+    version_id: str
+
+
+class Condition(Value):
+    """Decided inside the commit transaction; failing: ``PreconditionFailed``. ``if_match``: an ETag without quotes, or ``*``."""
+
+    if_none_match: bool = False
+    if_match: str | None = None
+
+
+class Stored(Value):
+    """The blob at ``backend_id`` is complete. ``stamped``: its stamp is whole; otherwise a sidecar is owed."""
+
+    backend_id: str
+    etag: str
+    stamped: bool = True
+
+
+class Commit(Request, kw_only=True):
+    """TX2: version, replicas and outbox. The intent must be live: gone is ``unavailable`` (the client tries again); a refused commit sweeps it.
+
+    ``digest.parts`` is empty for uploads: metadata knows the parts chosen by ``BeginComplete``.
+    """
+
+    bucket_id: str
+    version_id: str
+    digest: Digest
+    stored: tuple[Stored, ...]
+    condition: Condition = Condition()
+
+
+class Committed(Value):
+    version: Version
+
+
+class Abort(Request, kw_only=True):
+    """Ends an intent or upload: its blobs and backend uploads become jobs to remove. Repeating it is harmless."""
+
+    bucket_id: str
+    version_id: str
+
+
+class Delete(Request, kw_only=True):
+    """Removes the null version of a key (or the named version). An absent key is no error."""
+
+    bucket_id: str
+    key: str
+    version_id: str | None = None
+
+
+class Deleted(Value):
+    """As S3 shows it: ``version_id`` of what was removed or of the marker made."""
+
+    version_id: str | None = None
+    delete_marker: bool = False
+
+
+class ListObjects(Request, kw_only=True):
+    """A page of current versions, sorted by UTF-8 bytes. ``after``: exclusive; a common prefix as ``after`` skips all below it.
+
+    ``limit`` counts keys and common prefixes together, 0 to 1,000.
+    """
+
+    bucket_id: str
+    prefix: str = ""
+    delimiter: str = ""
+    after: str = ""
+    limit: int = 1000
+
+
+class ObjectEntry(Value):
+    key: str
+    size: int
+    etag: str
+    last_modified: datetime
+    storage_class: str
+    checksum_algorithms: tuple[str, ...] = ()
+    checksum_type: str = ""
+
+
+class ObjectPage(Value):
+    """``last``: the last key or common prefix on the page, to be the next page's ``after``."""
+
+    objects: tuple[ObjectEntry, ...]
+    prefixes: tuple[str, ...]
+    truncated: bool
+    last: str
+
+
+# --- multipart uploads ---
+
+
+class RegisterUpload(Request, kw_only=True):
+    """``uploads``: backend id → the backend's own upload id."""
+
+    bucket_id: str
+    upload_id: str
+    uploads: dict[str, str]
+    checksum_algorithm: str = ""
+    checksum_type: str = ""
+
+
+class FindUpload(Request, kw_only=True):
+    """Errors: ``NoSuchUpload``."""
+
+    bucket_id: str
+    key: str
+    upload_id: str
+
+
+class Upload(Value):
+    """An upload in progress. ``uploads`` maps the written backends to their upload ids; ``blobs`` are those backends' targets."""
+
+    bucket_id: str
+    key: str
+    upload_id: str
+    initiated_at: datetime
+    facts: Facts
+    blobs: tuple[Blob, ...]
+    uploads: dict[str, str]
+    checksum_algorithm: str = ""
+    checksum_type: str = ""
+
+
+class PutPart(Request, kw_only=True):
+    """Records an uploaded part (replacing one of the same number); renews the deadline."""
+
+    bucket_id: str
+    upload_id: str
+    part: Part
+    checksums: dict[str, str] = {}
+
+
+class ListParts(Request, kw_only=True):
+    bucket_id: str
+    key: str
+    upload_id: str
+    after: int = 0
+    limit: int = 1000
+
+
+class PartEntry(Value):
+    part: Part
+    last_modified: datetime
+    checksums: dict[str, str] = {}
+
+
+class PartPage(Value):
+    upload: Upload
+    parts: tuple[PartEntry, ...]
+    truncated: bool
+
+
+class ListUploads(Request, kw_only=True):
+    """Sorted by key, then upload id. ``after_key``/``after_upload``: exclusive marker."""
+
+    bucket_id: str
+    prefix: str = ""
+    delimiter: str = ""
+    after_key: str = ""
+    after_upload: str = ""
+    limit: int = 1000
+
+
+class UploadEntry(Value):
+    key: str
+    upload_id: str
+    initiated_at: datetime
+    storage_class: str
+    checksum_algorithm: str = ""
+    checksum_type: str = ""
+
+
+class UploadPage(Value):
+    uploads: tuple[UploadEntry, ...]
+    prefixes: tuple[str, ...]
+    truncated: bool
+
+
+class CompletedPart(Value):
+    """As the client names it: number and ETag without quotes, and its checksums when it gives them."""
+
+    number: int
+    etag: str
+    checksums: dict[str, str] = {}
+
+
+class BeginComplete(Request, kw_only=True):
+    """Fixes the parts of the version. Errors: ``NoSuchUpload``, ``InvalidPart``, ``InvalidPartOrder``, ``EntityTooSmall``.
+
+    May be repeated with the same parts after a failure on the way to the commit.
+    """
+
+    bucket_id: str
+    key: str
+    upload_id: str
+    parts: tuple[CompletedPart, ...]
+
+
+class Completion(Value):
+    """The chosen parts in order, with sizes and checksums as recorded."""
+
+    upload: Upload
+    parts: tuple[PartEntry, ...]
+
+
+# --- workers ---
+
+
+class Wanted(Request, kw_only=True):
+    """What should be done for one replica now; asked just before doing it."""
+
+    bucket_id: str
+    version_id: str
+    backend_id: str
+
+
+class Work(Value):
+    """``none``: nothing is owed (any more). ``copy``: bring ``target`` about from the first source that serves.
+
+    ``delete``: remove the blob, its sidecar and any unfinished upload, and confirm by a definite 404. ``stamp``: write the sidecar.
+    ``countries``: the lock, for the worker's own check just before it opens the target; ``None`` when there is no lock.
+    """
+
+    action: Literal["none", "copy", "delete", "stamp"]
+    target: Blob | None = None
+    sources: tuple[Blob, ...] = ()
+    version: Version | None = None
+    tenant_id: str = ""
+    bucket: str = ""
+    policy_version: int = 0
+    countries: tuple[str, ...] | None = None
+    jurisdictions: tuple[str, ...] | None = None
+    attempt: int = 0
+
+
+class Report(Request, kw_only=True):
+    """What became of it. Facts, not wishes: ``verified`` only after the bytes were checked, ``deleted`` only after a definite 404.
+
+    ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
+    """
+
+    bucket_id: str
+    version_id: str
+    backend_id: str
+    outcome: Literal["verified", "stamped", "deleted", "failed"]
+    etag: str = ""
+    stamped: bool = True
+    error_class: str = ""
+    reason: str = ""
+
+
+class Reported(Value):
+    """``parked``: metadata gave up for now; the worker tells the parking queue with the reason."""
+
+    parked: bool = False
+
+
+R = TypeVar("R")
+
+
+class Call(msgspec.Struct, frozen=True):
+    """One row of the interface. ``safe``: may be repeated by the client after a failure without an answer."""
+
+    name: str
+    request: type[Request]
+    result: type[Value]
+    safe: bool
+
+
+class Failure(Value):
+    code: str
+    message: str = ""
+    detail: dict[str, str] = {}
+
+
+class Outcome(Value, Generic[R]):
+    """One item of an answer: exactly one field is set."""
+
+    ok: R | None = None
+    error: Failure | None = None
+    unavailable: str | None = None
+
+
+CALLS: dict[type[Request], Call] = {
+    call.request: call
+    for call in (
+        Call("find-credential", FindCredential, Credential, safe=True),
+        Call("list-backends", ListBackends, Backends, safe=True),
+        Call("find-bucket", FindBucket, Bucket, safe=True),
+        Call("create-bucket", CreateBucket, Bucket, safe=False),
+        Call("delete-bucket", DeleteBucket, Empty, safe=False),
+        Call("list-buckets", ListBuckets, BucketPage, safe=True),
+        Call("locate", Locate, Located, safe=True),
+        Call("begin", Begin, Intent, safe=True),
+        Call("renew", Renew, Empty, safe=True),
+        Call("commit", Commit, Committed, safe=False),
+        Call("abort", Abort, Empty, safe=True),
+        Call("delete", Delete, Deleted, safe=False),
+        Call("list-objects", ListObjects, ObjectPage, safe=True),
+        Call("register-upload", RegisterUpload, Empty, safe=True),
+        Call("find-upload", FindUpload, Upload, safe=True),
+        Call("put-part", PutPart, Empty, safe=True),
+        Call("list-parts", ListParts, PartPage, safe=True),
+        Call("list-uploads", ListUploads, UploadPage, safe=True),
+        Call("begin-complete", BeginComplete, Completion, safe=True),
+        Call("wanted", Wanted, Work, safe=True),
+        Call("report", Report, Reported, safe=True),
+    )
+}
+

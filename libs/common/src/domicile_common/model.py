@@ -1,0 +1,194 @@
+"""The words of Domicile as values (see the glossary in docs/architecture.md).
+
+Pure: no I/O. All structs are frozen, travel as JSON between services, and refuse unknown fields.
+Keys are text here and UTF-8 bytes in PostgreSQL; S3 refuses keys that are not UTF-8. Instants are UTC.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+import msgspec
+
+
+class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """Base of every value that crosses a service boundary."""
+
+
+class Policy(Value):
+    """One level's demands (installation default, tenant, bucket or object); ``None`` leaves a matter to the level above.
+
+    ``region_lock``: ordered ISO 3166-1 alpha-2 codes or group names (``EU``); the order is the order of preference.
+    ``operator_lock``: the jurisdictions (codes or groups) that *every* jurisdiction of a backend must lie in.
+    ``rpo_seconds``: seconds from commit until every wanted replica should be verified.
+    """
+
+    region_lock: tuple[str, ...] | None = None
+    operator_lock: tuple[str, ...] | None = None
+    replica_count: int | None = None
+    spread: Literal["backend", "provider", "country"] | None = None
+    write_quorum: int | None = None
+    storage: dict[str, str | int] | None = None
+    encryption: dict[str, str] | None = None
+    rpo_seconds: int | None = None
+
+
+class EffectivePolicy(Value):
+    """All levels merged and groups expanded; ``countries``/``jurisdictions`` are ``None`` only when no level sets a lock.
+
+    ``version`` identifies the policy rows it was merged from; it is stored with each decision.
+    """
+
+    replica_count: int
+    write_quorum: int
+    version: int
+    countries: tuple[str, ...] | None = None
+    jurisdictions: tuple[str, ...] | None = None
+    spread: Literal["backend", "provider", "country"] = "backend"
+    storage: dict[str, str | int] = {"kind": "replicate"}
+    encryption: dict[str, str] = {"mode": "none"}
+    rpo_seconds: int | None = None
+
+
+BackendState = Literal["active", "readonly", "draining", "disabled"]
+
+
+class Backend(Value):
+    """One S3 endpoint at one provider.
+
+    ``backend_id``: operator's slug, ``[a-z0-9][a-z0-9-]{0,30}``, unique. ``provider``: slug of who runs it.
+    ``country``: ISO 3166-1 alpha-2 of the site. ``jurisdictions``: codes of every law its operator answers to.
+    ``region``: the SigV4 region. ``quirks``: a name in ``backends.quirks``. ``cost``: reads prefer the lowest.
+    ``sealed_secret``: the secret key as sealed by ``sealing``; never the secret itself.
+    """
+
+    backend_id: str
+    provider: str
+    endpoint: str
+    country: str
+    jurisdictions: tuple[str, ...]
+    access_key: str
+    sealed_secret: str
+    region: str = "us-east-1"
+    addressing: Literal["path", "virtual"] = "path"
+    quirks: str = "generic"
+    state: BackendState = "active"
+    cost: int = 100
+
+
+class Decision(Value):
+    """Where one write goes, and why.
+
+    ``wanted``: backend ids that must hold the version in the end. ``write``: the ``write_quorum`` of them that
+    get the bytes before the client is answered. ``reason``: one sentence for an auditor.
+    """
+
+    wanted: tuple[str, ...]
+    write: tuple[str, ...]
+    policy_version: int
+    reason: str
+
+
+class Tenant(Value):
+    """``canonical_id``: 64 hex digits, the owner id that S3 answers show; it reveals nothing of ``tenant_id``."""
+
+    tenant_id: str
+    name: str
+    canonical_id: str
+    state: Literal["active", "disabled"] = "active"
+
+
+class Credential(Value):
+    """An access key with its sealed secret and its owner. ``access``: what the key may do at all."""
+
+    access_key: str
+    sealed_secret: str
+    tenant: Tenant
+    access: Literal["full", "read"] = "full"
+    state: Literal["active", "disabled"] = "active"
+    expires_at: datetime | None = None
+
+
+class Bucket(Value):
+    """A tenant's logical bucket. ``namespaces``: backend id → physical bucket name, for every allowed backend.
+
+    ``location``: the LocationConstraint it was created with, as given (``""`` when none).
+    ``layout``: ``readable`` blob keys (``<key>/<version id>``) or ``opaque`` (``<version id>``).
+    """
+
+    bucket_id: str
+    tenant_id: str
+    name: str
+    created_at: datetime
+    location: str
+    policy: EffectivePolicy
+    namespaces: dict[str, str]
+    layout: Literal["readable", "opaque"] = "readable"
+    versioning: Literal["off", "enabled", "suspended"] = "off"
+
+
+class Part(Value):
+    """One part of a multipart version. ``etag``: MD5 as 32 hex digits, without quotes. ``size``: bytes."""
+
+    number: int
+    size: int
+    etag: str
+
+
+class Facts(Value):
+    """What S3 answers about a version besides its bytes; fixed when the write begins.
+
+    ``headers``: the stored system headers by lower-case name (content-type, cache-control, content-disposition,
+    content-encoding, content-language, expires, website-redirect-location). ``metadata``: user metadata without the
+    ``x-amz-meta-`` prefix, names in lower case. Values are the header's bytes as Latin-1 text, so none is lost.
+    """
+
+    headers: dict[str, str] = {}
+    metadata: dict[str, str] = {}
+    tags: dict[str, str] = {}
+    storage_class: str = "STANDARD"
+
+
+class Digest(Value):
+    """What is known of the bytes. ``size``: bytes.
+
+    ``md5``: 32 hex digits of the whole, or for a multipart version the MD5 over its parts' binary MD5s.
+    ``checksums``: S3 checksum algorithm in lower case (``crc32``, ``crc32c``, ``crc64nvme``, ``sha1``, ``sha256``) → base64,
+    as S3 shows it; a composite one ends in ``-<parts>``. ``checksum_type``: as in the S3 API.
+    """
+
+    size: int
+    md5: str
+    checksums: dict[str, str] = {}
+    checksum_type: Literal["FULL_OBJECT", "COMPOSITE"] = "FULL_OBJECT"
+    parts: tuple[Part, ...] = ()
+
+    @property
+    def etag(self) -> str:
+        """The S3 entity tag without quotes: MD5, or ``<md5 of md5s>-<parts>``."""
+        return f"{self.md5}-{len(self.parts)}" if self.parts else self.md5
+
+
+class Version(Value):
+    """One immutable state of a key. ``version_id``: 32 hex digits of a UUIDv7; S3 shows ``null`` when ``is_null``."""
+
+    bucket_id: str
+    key: str
+    version_id: str
+    committed_at: datetime
+    facts: Facts
+    digest: Digest
+    is_null: bool = True
+    is_delete_marker: bool = False
+
+
+class Blob(Value):
+    """Where the bytes of a version are (or shall be) at one backend."""
+
+    backend_id: str
+    namespace: str
+    blob_key: str
+
+
+ReplicaState = Literal["wanted", "stored", "verified", "lost", "deleting"]
