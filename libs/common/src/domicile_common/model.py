@@ -46,8 +46,8 @@ class EffectivePolicy(Value):
     countries: tuple[str, ...] | None = None
     jurisdictions: tuple[str, ...] | None = None
     spread: Literal["backend", "provider", "country"] = "backend"
-    storage: dict[str, str | int] = {"kind": "replicate"}
-    encryption: dict[str, str] = {"mode": "none"}
+    storage: dict[str, str | int] = msgspec.field(default_factory=lambda: {"kind": "replicate"})
+    encryption: dict[str, str] = msgspec.field(default_factory=lambda: {"mode": "none"})
     rpo_seconds: int | None = None
 
 
