@@ -7,7 +7,7 @@ from typing import Literal
 from domicile_common.model import Value
 
 
-class Job(Value):
+class Job(Value, frozen=True):
     """Bring this replica to what it should be. ``trace``: W3C traceparent of the request that owes it (also an AMQP header)."""
 
     bucket_id: str
@@ -16,7 +16,7 @@ class Job(Value):
     trace: str = ""
 
 
-class Invalidation(Value):
+class Invalidation(Value, frozen=True):
     """Forget what you cached about this. ``id``: access key, tenant id, ``<tenant id>/<bucket name>`` or backend id."""
 
     kind: Literal["credential", "tenant", "bucket", "backend"]

@@ -1,6 +1,6 @@
 """The words of Domicile as values (see the glossary in docs/architecture.md).
 
-Pure: no I/O. All structs are frozen, travel as JSON between services, and refuse unknown fields.
+Pure: no I/O. All structs are frozen and travel as JSON between services.
 Keys are text here and UTF-8 bytes in PostgreSQL; S3 refuses keys that are not UTF-8. Instants are UTC.
 """
 
@@ -12,11 +12,11 @@ from typing import Literal
 import msgspec
 
 
-class Value(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
-    """Base of every value that crosses a service boundary."""
+class Value(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Base of every value that crosses a service boundary; unknown fields are ignored, so that versions of services can mix."""
 
 
-class Policy(Value):
+class Policy(Value, frozen=True, forbid_unknown_fields=True):
     """One level's demands (installation default, tenant, bucket or object); ``None`` leaves a matter to the level above.
 
     ``region_lock``: ordered ISO 3166-1 alpha-2 codes or group names (``EU``); the order is the order of preference.
@@ -34,7 +34,7 @@ class Policy(Value):
     rpo_seconds: int | None = None
 
 
-class EffectivePolicy(Value):
+class EffectivePolicy(Value, frozen=True):
     """All levels merged and groups expanded; ``countries``/``jurisdictions`` are ``None`` only when no level sets a lock.
 
     ``version`` identifies the policy rows it was merged from; it is stored with each decision.
@@ -54,7 +54,7 @@ class EffectivePolicy(Value):
 BackendState = Literal["active", "readonly", "draining", "disabled"]
 
 
-class Backend(Value):
+class Backend(Value, frozen=True):
     """One S3 endpoint at one provider.
 
     ``backend_id``: operator's slug, ``[a-z0-9][a-z0-9-]{0,30}``, unique. ``provider``: slug of who runs it.
@@ -77,7 +77,7 @@ class Backend(Value):
     cost: int = 100
 
 
-class Decision(Value):
+class Decision(Value, frozen=True):
     """Where one write goes, and why.
 
     ``wanted``: backend ids that must hold the version in the end. ``write``: the ``write_quorum`` of them that
@@ -90,7 +90,7 @@ class Decision(Value):
     reason: str
 
 
-class Tenant(Value):
+class Tenant(Value, frozen=True):
     """``canonical_id``: 64 hex digits, the owner id that S3 answers show; it reveals nothing of ``tenant_id``."""
 
     tenant_id: str
@@ -99,7 +99,7 @@ class Tenant(Value):
     state: Literal["active", "disabled"] = "active"
 
 
-class Credential(Value):
+class Credential(Value, frozen=True):
     """An access key with its sealed secret and its owner. ``access``: what the key may do at all."""
 
     access_key: str
@@ -110,7 +110,7 @@ class Credential(Value):
     expires_at: datetime | None = None
 
 
-class Bucket(Value):
+class Bucket(Value, frozen=True):
     """A tenant's logical bucket. ``namespaces``: backend id → physical bucket name, for every allowed backend.
 
     ``location``: the LocationConstraint it was created with, as given (``""`` when none).
@@ -128,7 +128,7 @@ class Bucket(Value):
     versioning: Literal["off", "enabled", "suspended"] = "off"
 
 
-class Part(Value):
+class Part(Value, frozen=True):
     """One part of a multipart version. ``etag``: MD5 as 32 hex digits, without quotes. ``size``: bytes."""
 
     number: int
@@ -136,7 +136,7 @@ class Part(Value):
     etag: str
 
 
-class Facts(Value):
+class Facts(Value, frozen=True):
     """What S3 answers about a version besides its bytes; fixed when the write begins.
 
     ``headers``: the stored system headers by lower-case name (content-type, cache-control, content-disposition,
@@ -150,7 +150,7 @@ class Facts(Value):
     storage_class: str = "STANDARD"
 
 
-class Digest(Value):
+class Digest(Value, frozen=True):
     """What is known of the bytes. ``size``: bytes.
 
     ``md5``: 32 hex digits of the whole, or for a multipart version the MD5 over its parts' binary MD5s.
@@ -170,7 +170,7 @@ class Digest(Value):
         return f"{self.md5}-{len(self.parts)}" if self.parts else self.md5
 
 
-class Version(Value):
+class Version(Value, frozen=True):
     """One immutable state of a key. ``version_id``: 32 hex digits of a UUIDv7; S3 shows ``null`` when ``is_null``."""
 
     bucket_id: str
@@ -183,7 +183,7 @@ class Version(Value):
     is_delete_marker: bool = False
 
 
-class Blob(Value):
+class Blob(Value, frozen=True):
     """Where the bytes of a version are (or shall be) at one backend."""
 
     backend_id: str

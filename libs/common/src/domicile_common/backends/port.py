@@ -13,7 +13,7 @@ from typing import Protocol
 from domicile_common.model import Backend, Blob, Part, Value
 
 
-class BlobInfo(Value):
+class BlobInfo(Value, frozen=True):
     """What a HEAD or the head of a GET tells. ``etag`` without quotes; ``headers`` by lower-case name; ``size`` of the whole blob in bytes."""
 
     size: int
@@ -46,7 +46,7 @@ class Source(Protocol):
         """Gives the connection back, or closes it when the body was not read to its end."""
 
 
-class Page(Value):
+class Page(Value, frozen=True):
     """One page of a listing at a backend: ``(key, size, etag)`` rows and where the next page begins (``""`` at the end)."""
 
     entries: tuple[tuple[str, int, str], ...]

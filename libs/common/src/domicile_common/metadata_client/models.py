@@ -16,41 +16,41 @@ import msgspec
 from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, Digest, Facts, Part, Policy, Value, Version
 
 
-class Request(Value):
+class Request(Value, frozen=True):
     """``trace``: the W3C traceparent of the request that this belongs to; it goes on into jobs and logs."""
 
     trace: str = ""
 
 
-class Empty(Value):
+class Empty(Value, frozen=True):
     pass
 
 
 # --- directory: cached by the callers, invalidated by the fan-out exchange ---
 
 
-class FindCredential(Request, kw_only=True):
+class FindCredential(Request, frozen=True, kw_only=True):
     """Unknown, disabled or expired: ``InvalidAccessKeyId``."""
 
     access_key: str
 
 
-class ListBackends(Request):
+class ListBackends(Request, frozen=True):
     pass
 
 
-class Backends(Value):
+class Backends(Value, frozen=True):
     backends: tuple[Backend, ...]
 
 
-class FindBucket(Request, kw_only=True):
+class FindBucket(Request, frozen=True, kw_only=True):
     """Unknown to this tenant: ``NoSuchBucket``."""
 
     tenant_id: str
     name: str
 
 
-class CreateBucket(Request, kw_only=True):
+class CreateBucket(Request, frozen=True, kw_only=True):
     """Errors: ``BucketAlreadyOwnedByYou``, ``InvalidLocationConstraint``, ``InvalidBucketName``, ``TooManyBuckets``, policy refusals."""
 
     tenant_id: str
@@ -58,27 +58,27 @@ class CreateBucket(Request, kw_only=True):
     location: str = ""
 
 
-class DeleteBucket(Request, kw_only=True):
+class DeleteBucket(Request, frozen=True, kw_only=True):
     """Errors: ``NoSuchBucket``, ``BucketNotEmpty`` (versions or unfinished uploads are left)."""
 
     tenant_id: str
     name: str
 
 
-class ListBuckets(Request, kw_only=True):
+class ListBuckets(Request, frozen=True, kw_only=True):
     tenant_id: str
     prefix: str = ""
     after: str = ""
     limit: int = 10_000
 
 
-class BucketEntry(Value):
+class BucketEntry(Value, frozen=True):
     name: str
     created_at: datetime
     location: str
 
 
-class BucketPage(Value):
+class BucketPage(Value, frozen=True):
     buckets: tuple[BucketEntry, ...]
     truncated: bool = False
 
@@ -86,7 +86,7 @@ class BucketPage(Value):
 # --- objects ---
 
 
-class Locate(Request, kw_only=True):
+class Locate(Request, frozen=True, kw_only=True):
     """The current version of a key, or one by S3 version id. Errors: ``NoSuchBucket`` (stale id), ``NoSuchKey``, ``NoSuchVersion``."""
 
     bucket_id: str
@@ -94,19 +94,19 @@ class Locate(Request, kw_only=True):
     version_id: str | None = None
 
 
-class Replica(Value):
+class Replica(Value, frozen=True):
     """A readable copy: ``stored`` or ``verified``, on a backend inside the lock, in order of preference (cost)."""
 
     blob: Blob
     verified: bool
 
 
-class Located(Value):
+class Located(Value, frozen=True):
     version: Version
     replicas: tuple[Replica, ...]
 
 
-class Begin(Request, kw_only=True):
+class Begin(Request, frozen=True, kw_only=True):
     """TX1: the intent with its decision, before the first byte.
 
     ``avoid``: backends that this proxy finds down now (they may be wanted, never written to). ``policy``: the object level.
@@ -122,7 +122,7 @@ class Begin(Request, kw_only=True):
     upload: bool = False
 
 
-class Intent(Value):
+class Intent(Value, frozen=True):
     """``blobs``: a target for each backend of ``decision.wanted``, in its order. After ``deadline`` the sweeper removes what was left.
 
     For an upload, ``version_id`` is its upload id.
@@ -136,21 +136,21 @@ class Intent(Value):
     deadline: datetime
 
 
-class Renew(Request, kw_only=True):
+class Renew(Request, frozen=True, kw_only=True):
     """Moves the deadline of a live intent; ``NoSuchUpload`` when it is gone."""
 
     bucket_id: str
     version_id: str
 
 
-class Condition(Value):
+class Condition(Value, frozen=True):
     """Decided inside the commit transaction; failing: ``PreconditionFailed``. ``if_match``: an ETag without quotes, or ``*``."""
 
     if_none_match: bool = False
     if_match: str | None = None
 
 
-class Stored(Value):
+class Stored(Value, frozen=True):
     """The blob at ``backend_id`` is complete. ``stamped``: its stamp is whole; otherwise a sidecar is owed."""
 
     backend_id: str
@@ -158,7 +158,7 @@ class Stored(Value):
     stamped: bool = True
 
 
-class Commit(Request, kw_only=True):
+class Commit(Request, frozen=True, kw_only=True):
     """TX2: version, replicas and outbox. The intent must be live: gone is ``unavailable`` (the client tries again); a refused commit sweeps it.
 
     ``digest.parts`` is empty for uploads: metadata knows the parts chosen by ``BeginComplete``.
@@ -171,18 +171,18 @@ class Commit(Request, kw_only=True):
     condition: Condition = Condition()
 
 
-class Committed(Value):
+class Committed(Value, frozen=True):
     version: Version
 
 
-class Abort(Request, kw_only=True):
+class Abort(Request, frozen=True, kw_only=True):
     """Ends an intent or upload: its blobs and backend uploads become jobs to remove. Repeating it is harmless."""
 
     bucket_id: str
     version_id: str
 
 
-class Delete(Request, kw_only=True):
+class Delete(Request, frozen=True, kw_only=True):
     """Removes the null version of a key (or the named version). An absent key is no error."""
 
     bucket_id: str
@@ -190,14 +190,14 @@ class Delete(Request, kw_only=True):
     version_id: str | None = None
 
 
-class Deleted(Value):
+class Deleted(Value, frozen=True):
     """As S3 shows it: ``version_id`` of what was removed or of the marker made."""
 
     version_id: str | None = None
     delete_marker: bool = False
 
 
-class ListObjects(Request, kw_only=True):
+class ListObjects(Request, frozen=True, kw_only=True):
     """A page of current versions, sorted by UTF-8 bytes. ``after``: exclusive; a common prefix as ``after`` skips all below it.
 
     ``limit`` counts keys and common prefixes together, 0 to 1,000.
@@ -210,7 +210,7 @@ class ListObjects(Request, kw_only=True):
     limit: int = 1000
 
 
-class ObjectEntry(Value):
+class ObjectEntry(Value, frozen=True):
     key: str
     size: int
     etag: str
@@ -220,7 +220,7 @@ class ObjectEntry(Value):
     checksum_type: str = ""
 
 
-class ObjectPage(Value):
+class ObjectPage(Value, frozen=True):
     """``last``: the last key or common prefix on the page, to be the next page's ``after``."""
 
     objects: tuple[ObjectEntry, ...]
@@ -232,7 +232,7 @@ class ObjectPage(Value):
 # --- multipart uploads ---
 
 
-class RegisterUpload(Request, kw_only=True):
+class RegisterUpload(Request, frozen=True, kw_only=True):
     """``uploads``: backend id → the backend's own upload id."""
 
     bucket_id: str
@@ -242,7 +242,7 @@ class RegisterUpload(Request, kw_only=True):
     checksum_type: str = ""
 
 
-class FindUpload(Request, kw_only=True):
+class FindUpload(Request, frozen=True, kw_only=True):
     """Errors: ``NoSuchUpload``."""
 
     bucket_id: str
@@ -250,7 +250,7 @@ class FindUpload(Request, kw_only=True):
     upload_id: str
 
 
-class Upload(Value):
+class Upload(Value, frozen=True):
     """An upload in progress. ``uploads`` maps the written backends to their upload ids; ``blobs`` are those backends' targets."""
 
     bucket_id: str
@@ -264,7 +264,7 @@ class Upload(Value):
     checksum_type: str = ""
 
 
-class PutPart(Request, kw_only=True):
+class PutPart(Request, frozen=True, kw_only=True):
     """Records an uploaded part (replacing one of the same number); renews the deadline."""
 
     bucket_id: str
@@ -273,7 +273,7 @@ class PutPart(Request, kw_only=True):
     checksums: dict[str, str] = {}
 
 
-class ListParts(Request, kw_only=True):
+class ListParts(Request, frozen=True, kw_only=True):
     bucket_id: str
     key: str
     upload_id: str
@@ -281,19 +281,19 @@ class ListParts(Request, kw_only=True):
     limit: int = 1000
 
 
-class PartEntry(Value):
+class PartEntry(Value, frozen=True):
     part: Part
     last_modified: datetime
     checksums: dict[str, str] = {}
 
 
-class PartPage(Value):
+class PartPage(Value, frozen=True):
     upload: Upload
     parts: tuple[PartEntry, ...]
     truncated: bool
 
 
-class ListUploads(Request, kw_only=True):
+class ListUploads(Request, frozen=True, kw_only=True):
     """Sorted by key, then upload id. ``after_key``/``after_upload``: exclusive marker."""
 
     bucket_id: str
@@ -304,7 +304,7 @@ class ListUploads(Request, kw_only=True):
     limit: int = 1000
 
 
-class UploadEntry(Value):
+class UploadEntry(Value, frozen=True):
     key: str
     upload_id: str
     initiated_at: datetime
@@ -313,13 +313,13 @@ class UploadEntry(Value):
     checksum_type: str = ""
 
 
-class UploadPage(Value):
+class UploadPage(Value, frozen=True):
     uploads: tuple[UploadEntry, ...]
     prefixes: tuple[str, ...]
     truncated: bool
 
 
-class CompletedPart(Value):
+class CompletedPart(Value, frozen=True):
     """As the client names it: number and ETag without quotes, and its checksums when it gives them."""
 
     number: int
@@ -327,7 +327,7 @@ class CompletedPart(Value):
     checksums: dict[str, str] = {}
 
 
-class BeginComplete(Request, kw_only=True):
+class BeginComplete(Request, frozen=True, kw_only=True):
     """Fixes the parts of the version. Errors: ``NoSuchUpload``, ``InvalidPart``, ``InvalidPartOrder``, ``EntityTooSmall``.
 
     May be repeated with the same parts after a failure on the way to the commit.
@@ -339,7 +339,7 @@ class BeginComplete(Request, kw_only=True):
     parts: tuple[CompletedPart, ...]
 
 
-class Completion(Value):
+class Completion(Value, frozen=True):
     """The chosen parts in order, with sizes and checksums as recorded."""
 
     upload: Upload
@@ -349,7 +349,7 @@ class Completion(Value):
 # --- workers ---
 
 
-class Wanted(Request, kw_only=True):
+class Wanted(Request, frozen=True, kw_only=True):
     """What should be done for one replica now; asked just before doing it."""
 
     bucket_id: str
@@ -357,7 +357,7 @@ class Wanted(Request, kw_only=True):
     backend_id: str
 
 
-class Work(Value):
+class Work(Value, frozen=True):
     """``none``: nothing is owed (any more). ``copy``: bring ``target`` about from the first source that serves.
 
     ``delete``: remove the blob, its sidecar and any unfinished upload, and confirm by a definite 404. ``stamp``: write the sidecar.
@@ -376,7 +376,7 @@ class Work(Value):
     attempt: int = 0
 
 
-class Report(Request, kw_only=True):
+class Report(Request, frozen=True, kw_only=True):
     """What became of it. Facts, not wishes: ``verified`` only after the bytes were checked, ``deleted`` only after a definite 404.
 
     ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
@@ -392,7 +392,7 @@ class Report(Request, kw_only=True):
     reason: str = ""
 
 
-class Reported(Value):
+class Reported(Value, frozen=True):
     """``parked``: metadata gave up for now; the worker tells the parking queue with the reason."""
 
     parked: bool = False
@@ -410,13 +410,13 @@ class Call(msgspec.Struct, frozen=True):
     safe: bool
 
 
-class Failure(Value):
+class Failure(Value, frozen=True):
     code: str
     message: str = ""
     detail: dict[str, str] = {}
 
 
-class Outcome(Value, Generic[R]):
+class Outcome(Value, Generic[R], frozen=True):
     """One item of an answer: exactly one field is set."""
 
     ok: R | None = None
@@ -450,4 +450,3 @@ CALLS: dict[type[Request], Call] = {
         Call("report", Report, Reported, safe=True),
     )
 }
-
