@@ -1,0 +1,139 @@
+"""Settings blocks, one per thing that a service depends on; each service's settings class is built of them.
+
+Settings come from the environment only. They are frozen, their secrets are ``SecretStr``, and ``load`` stops the start on a missing,
+weak or malformed one with a text that names the setting and never shows its value.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, TypeVar
+from urllib.parse import urlsplit
+
+from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from domicile_common.errors import ConfigurationError
+
+MINIMUM_SECRET_LENGTH = 16
+
+# Words of examples and defaults. A secret is weak when too little is left of it without them.
+_WELL_KNOWN = re.compile(
+    r"change[\W_]*(me|this|it)|replace[\W_]*(me|this|it)|pass(word|phrase)|secret|default|example|domicile|admin|guest|letmein"
+    r"|qwerty|your|please|insecure|01234567(89)?|12345678(90?)?"
+)
+_MINIMUM_REMAINDER = 8
+_MINIMUM_DISTINCT = 5
+
+
+def refuse_weak_secret(value: SecretStr) -> SecretStr:
+    """Refuses secrets that are short, repetitive, or made of words that stand in examples. Raises ``ValueError``."""
+    text = value.get_secret_value()
+    if len(text) < MINIMUM_SECRET_LENGTH:
+        raise ValueError(f"is too short: at least {MINIMUM_SECRET_LENGTH} characters are needed")
+    if len(set(text)) < _MINIMUM_DISTINCT or len(_WELL_KNOWN.sub("", text.lower())) < _MINIMUM_REMAINDER:
+        raise ValueError("is a default or easily guessed value: choose a random one, for example with `openssl rand -hex 32`")
+    return value
+
+
+StrongSecret = Annotated[SecretStr, AfterValidator(refuse_weak_secret)]
+Port = Annotated[int, Field(ge=1, le=65535)]
+
+
+def _scheme(value: str, allowed: tuple[str, ...]) -> None:
+    try:
+        parts = urlsplit(value)
+        valid = parts.scheme in allowed and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number, an unclosed bracket: the parser's own text would quote the value
+        valid = False
+    if not valid:
+        raise ValueError(f"must be a URL that begins with {' or '.join(scheme + '://' for scheme in allowed)} and names a host")
+
+
+def _url(*allowed: str) -> AfterValidator:
+    def check(value: str | SecretStr) -> str | SecretStr:
+        _scheme(value.get_secret_value() if isinstance(value, SecretStr) else value, allowed)
+        return value
+
+    return AfterValidator(check)
+
+
+HttpUrl = Annotated[str, _url("http", "https"), AfterValidator(lambda value: value.rstrip("/"))]
+
+
+class Block(BaseSettings):
+    """Base of every block. An empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(
+        frozen=True,
+        extra="ignore",
+        env_ignore_empty=True,
+        hide_input_in_errors=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+    )
+
+
+class ServiceBlock(Block):
+    host: str = Field("127.0.0.1", validation_alias="DOMICILE_HOST", description="Address that the service listens on.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log lines to write.")
+
+
+class DatabaseBlock(Block):
+    database_url: Annotated[SecretStr, _url("postgresql", "postgres")] = Field(
+        description="PostgreSQL: postgresql://user:password@host:port/database."
+    )
+
+
+class RabbitmqBlock(Block):
+    rabbitmq_url: Annotated[SecretStr, _url("amqp", "amqps")] = Field(
+        description="RabbitMQ: amqp://user:password@host:port/vhost."
+    )
+
+
+class ServiceTokenBlock(Block):
+    service_token: StrongSecret = Field(
+        validation_alias="DOMICILE_SERVICE_TOKEN", description="What the services show each other; the same for all of them."
+    )
+
+
+class MetadataBlock(ServiceTokenBlock):
+    metadata_url: HttpUrl = Field(validation_alias="DOMICILE_METADATA_URL", description="Where the metadata service answers.")
+
+
+class SealingBlock(Block):
+    tenant_secret_passphrase: StrongSecret = Field(description="What secrets in the database are sealed with.")
+    tenant_secret_passphrase_previous: StrongSecret | None = Field(
+        None, description="The passphrase before the last change: still opens what has not been sealed anew."
+    )
+
+
+class AdminKeyBlock(Block):
+    admin_api_key: StrongSecret = Field(description="What an operator shows to the admin API in X-Admin-Key.")
+
+
+S = TypeVar("S", bound=BaseSettings)
+
+
+def load(settings: type[S]) -> S:
+    """The settings from the environment. Raises ``ConfigurationError`` that names every setting at fault."""
+    try:
+        return settings()
+    except ValidationError as error:
+        lines = [f"{_variable(settings, item['loc'])} {_fault(item['type'], item['msg'])}" for item in error.errors()]
+    except SettingsError:  # a value that should be JSON; the library's text names the field in a sentence of its own
+        lines = [f"a setting of {settings.__name__} is malformed"]
+    raise ConfigurationError("; ".join(sorted(lines)))
+
+
+def _variable(settings: type[BaseSettings], location: tuple[int | str, ...]) -> str:
+    name = str(location[0]) if location else "the combination of settings"
+    field = settings.model_fields.get(name)
+    alias = field.validation_alias if field else None
+    return alias if isinstance(alias, str) else name.upper() if field else name
+
+
+def _fault(kind: str, message: str) -> str:
+    if kind == "missing":
+        return "is not set"
+    return message.removeprefix("Value error, ") if kind == "value_error" else f"is not valid: {message}"

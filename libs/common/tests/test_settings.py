@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import Field, SecretStr, ValidationError
+
+from domicile_common.errors import ConfigurationError
+from domicile_common.settings import (
+    AdminKeyBlock,
+    DatabaseBlock,
+    MetadataBlock,
+    Port,
+    RabbitmqBlock,
+    SealingBlock,
+    ServiceBlock,
+    load,
+    refuse_weak_secret,
+)
+
+
+class Settings(ServiceBlock, DatabaseBlock, RabbitmqBlock, MetadataBlock, SealingBlock, AdminKeyBlock):
+    port: Port = Field(8001, validation_alias="METADATA_PORT")
+
+
+GOOD = {
+    "DATABASE_URL": "postgresql://domicile:hunter2@localhost:5432/domicile",
+    "RABBITMQ_URL": "amqp://domicile:hunter2@localhost:5672/%2F",
+    "DOMICILE_METADATA_URL": "http://127.0.0.1:8001/",
+    "DOMICILE_SERVICE_TOKEN": "b9a1c0de-77aa-4e51",
+    "ADMIN_API_KEY": "0a8f63c2d95b4e17",
+    "TENANT_SECRET_PASSPHRASE": "correct horse battery staple",
+}
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in (*GOOD, "DOMICILE_HOST", "LOG_LEVEL", "METADATA_PORT", "TENANT_SECRET_PASSPHRASE_PREVIOUS"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def test_a_complete_environment_loads(environment):
+    settings = load(Settings)
+    assert settings.database_url.get_secret_value() == GOOD["DATABASE_URL"]
+    assert settings.metadata_url == "http://127.0.0.1:8001"
+    assert (settings.host, settings.port, settings.log_level) == ("127.0.0.1", 8001, "info")
+    assert settings.tenant_secret_passphrase_previous is None
+
+
+def test_the_environment_overrides_defaults(environment):
+    environment.setenv("METADATA_PORT", "22000")
+    environment.setenv("DOMICILE_HOST", "192.0.2.7")
+    assert (load(Settings).port, load(Settings).host) == (22000, "192.0.2.7")
+
+
+@pytest.mark.parametrize("name", GOOD)
+@pytest.mark.parametrize("value", [None, ""])
+def test_a_missing_setting_is_named(environment, name, value):
+    if value is None:
+        environment.delenv(name)
+    else:
+        environment.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load(Settings)
+    assert str(caught.value) == f"{name} is not set"
+
+
+@pytest.mark.parametrize(
+    "name,value",
+    [
+        ("ADMIN_API_KEY", "changeme"),
+        ("ADMIN_API_KEY", "change-me-please-1"),
+        ("DOMICILE_SERVICE_TOKEN", "secret"),
+        ("DOMICILE_SERVICE_TOKEN", "SecretSecretSecretSecret"),
+        ("TENANT_SECRET_PASSPHRASE", "aaaaaaaaaaaaaaaaaaaaaaaa"),
+        ("TENANT_SECRET_PASSPHRASE", "password123456789"),
+        ("TENANT_SECRET_PASSPHRASE_PREVIOUS", "brief"),
+        ("DATABASE_URL", "mysql://root:hunter2@localhost/db"),
+        ("DATABASE_URL", "postgresql://root:hunter2@localhost:port/db"),
+        ("RABBITMQ_URL", "http://guest:hunter2@localhost"),
+        ("DOMICILE_METADATA_URL", "localhost:8001"),
+        ("METADATA_PORT", "99999"),
+        ("METADATA_PORT", "http"),
+        ("LOG_LEVEL", "chatty"),
+    ],
+)
+def test_a_bad_setting_is_named_and_its_value_kept_back(environment, name, value):
+    environment.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load(Settings)
+    assert str(caught.value).startswith(f"{name} ")
+    assert value not in str(caught.value)
+    assert "hunter2" not in str(caught.value)
+    assert caught.value.__cause__ is None
+
+
+def test_every_fault_is_told_at_once(environment):
+    environment.delenv("DATABASE_URL")
+    environment.setenv("ADMIN_API_KEY", "changeme")
+    with pytest.raises(ConfigurationError, match=r"ADMIN_API_KEY is too short.*DATABASE_URL is not set"):
+        load(Settings)
+
+
+def test_secrets_show_nowhere(environment):
+    text = repr(load(Settings)) + load(Settings).model_dump_json()
+    for name in ("DOMICILE_SERVICE_TOKEN", "ADMIN_API_KEY", "TENANT_SECRET_PASSPHRASE"):
+        assert GOOD[name] not in text
+    assert "hunter2" not in text
+
+
+def test_settings_are_frozen(environment):
+    with pytest.raises(ValidationError):
+        load(Settings).port = 1
+
+
+@given(st.text(max_size=15))
+def test_short_secrets_are_always_refused(text):
+    with pytest.raises(ValueError, match="too short"):
+        refuse_weak_secret(SecretStr(text))
+
+
+@given(st.binary(min_size=16, max_size=32))
+def test_random_hexadecimal_keys_are_accepted(raw):
+    text = raw.hex()
+    if len(set(text)) >= 5 and "1234567" not in text:
+        assert refuse_weak_secret(SecretStr(text)).get_secret_value() == text
