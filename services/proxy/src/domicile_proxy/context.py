@@ -1,0 +1,23 @@
+"""The process context: everything a request may use, made once in ``main`` and frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+from domicile_common.metadata_client.client import MetadataClient
+from domicile_proxy.directory import Directory
+from domicile_proxy.health import Health
+from domicile_proxy.settings import ProxySettings
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """``directory``: cached credentials, buckets and backends with their stores. ``clock``: the time in UTC."""
+
+    settings: ProxySettings
+    metadata: MetadataClient
+    directory: Directory
+    health: Health
+    clock: Callable[[], datetime]

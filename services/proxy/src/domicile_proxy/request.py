@@ -1,0 +1,120 @@
+"""One request as the operations see it, and what they answer.
+
+``Incoming`` is what arrived on the wire, ``S3Request`` is the same after the pipeline has authenticated the caller and resolved the
+bucket, ``Response`` is what an operation returns. Header names are lower case and values are Latin-1 text, so that no byte is lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+
+from domicile_common.errors import DomicileError
+from domicile_common.model import Bucket, Credential, Tenant
+from domicile_common.sigv4 import Claim
+from domicile_proxy.s3.operation import Operation
+
+Receive = Callable[[], Awaitable[dict[str, object]]]
+
+
+class ClientGone(DomicileError):
+    """The client closed the connection before its body was complete: nobody is left to answer."""
+
+
+class WireBody:
+    """The request's body as it arrives, once.
+
+    The server sends ``100 Continue`` at the first ``receive()``, so nothing here touches ``receive`` before somebody reads.
+    """
+
+    __slots__ = ("_receive", "finished", "started")
+
+    def __init__(self, receive: Receive) -> None:
+        self._receive = receive
+        self.started = False
+        self.finished = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while not self.finished:
+            if chunk := await self.next():
+                yield chunk
+
+    async def next(self) -> bytes:
+        """The bytes that arrived meanwhile; ``b""`` says nothing about the end (see ``finished``)."""
+        self.started = True
+        message = await self._receive()
+        if message["type"] != "http.request":
+            self.finished = True
+            raise ClientGone("the client closed the connection")
+        self.finished = not message["more_body"]
+        body = message["body"]
+        assert isinstance(body, bytes)
+        return body
+
+
+@dataclass(frozen=True, slots=True)
+class Incoming:
+    """What arrived on the wire. ``raw_path``/``raw_query``: still percent-encoded. ``trace``: W3C traceparent."""
+
+    method: str
+    raw_path: bytes
+    raw_query: bytes
+    raw_headers: list[tuple[bytes, bytes]]
+    headers: Mapping[str, str]
+    wire: WireBody
+    request_id: str
+    trace: str
+    remote: str
+
+
+@dataclass(frozen=True, slots=True)
+class S3Request:
+    """An authenticated request. ``bucket`` is set for every operation inside a bucket, except its creation and deletion.
+
+    ``params``: the query, decoded. ``claim``: the verified signature; ``signing_key`` belongs to it (chunks are signed with it).
+    """
+
+    incoming: Incoming
+    operation: Operation
+    bucket_name: str
+    key: str
+    params: Mapping[str, str]
+    credential: Credential
+    claim: Claim
+    signing_key: bytes = field(repr=False)
+    found_bucket: Bucket | None = None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Repeated headers are joined by a comma, as SigV4 joins them."""
+        return self.incoming.headers
+
+    @property
+    def tenant(self) -> Tenant:
+        return self.credential.tenant
+
+    @property
+    def trace(self) -> str:
+        return self.incoming.trace
+
+    @property
+    def bucket(self) -> Bucket:
+        assert self.found_bucket is not None, "the pipeline resolves the bucket of every operation inside one"
+        return self.found_bucket
+
+    def body(self) -> AsyncIterator[bytes]:
+        """The wire bytes, unverified and possibly chunk-coded: see ``operations.streams`` for the verified ones."""
+        return aiter(self.incoming.wire)
+
+
+@dataclass(slots=True)
+class Response:
+    """``headers``: without request id, date and server, which every answer gets. ``content-length`` is set for a ``bytes`` body;
+
+    an iterator's head must carry it. ``close`` is awaited once after the answer, however it ended.
+    """
+
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+    body: bytes | AsyncIterator[bytes] = b""
+    close: Callable[[], Awaitable[None]] | None = None
