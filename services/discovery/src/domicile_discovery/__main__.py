@@ -1,0 +1,5 @@
+import sys
+
+from domicile_discovery.main import main
+
+sys.exit(main())

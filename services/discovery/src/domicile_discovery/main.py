@@ -1,0 +1,23 @@
+"""The process: ``python -m domicile_discovery``."""
+
+from __future__ import annotations
+
+import asyncio
+
+import structlog
+
+from domicile_common.settings import load
+from domicile_common.telemetry import configure_logging, run, serve
+from domicile_discovery.app import create_app
+from domicile_discovery.settings import Settings
+
+
+async def discovery(stop: asyncio.Event) -> None:
+    settings = load(Settings)
+    configure_logging("discovery", settings.log_level)
+    structlog.get_logger().info("starting", port=settings.port)
+    await serve(create_app(), settings.host, settings.port, stop=stop)
+
+
+def main() -> int:
+    return run("discovery", discovery)
