@@ -9,15 +9,20 @@ A whole call that fails (no answer, 5xx) is ``Unavailable`` for each of its item
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
 from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, Digest, Facts, Part, Policy, Value, Version
 
+R = TypeVar("R")
 
-class Request(Value, frozen=True):
-    """``trace``: the W3C traceparent of the request that this belongs to; it goes on into jobs and logs."""
+
+class Request(Value, Generic[R], frozen=True):
+    """One item of a call, answered by an ``R``.
+
+    ``trace``: the W3C traceparent of the request that this belongs to; it goes on into jobs and logs.
+    """
 
     trace: str = ""
 
@@ -29,13 +34,13 @@ class Empty(Value, frozen=True):
 # --- directory: cached by the callers, invalidated by the fan-out exchange ---
 
 
-class FindCredential(Request, frozen=True, kw_only=True):
+class FindCredential(Request[Credential], frozen=True, kw_only=True):
     """Unknown, disabled or expired: ``InvalidAccessKeyId``."""
 
     access_key: str
 
 
-class ListBackends(Request, frozen=True):
+class ListBackends(Request["Backends"], frozen=True):
     pass
 
 
@@ -43,14 +48,14 @@ class Backends(Value, frozen=True):
     backends: tuple[Backend, ...]
 
 
-class FindBucket(Request, frozen=True, kw_only=True):
+class FindBucket(Request[Bucket], frozen=True, kw_only=True):
     """Unknown to this tenant: ``NoSuchBucket``."""
 
     tenant_id: str
     name: str
 
 
-class CreateBucket(Request, frozen=True, kw_only=True):
+class CreateBucket(Request[Bucket], frozen=True, kw_only=True):
     """Errors: ``BucketAlreadyOwnedByYou``, ``InvalidLocationConstraint``, ``InvalidBucketName``, ``TooManyBuckets``, policy refusals."""
 
     tenant_id: str
@@ -58,14 +63,14 @@ class CreateBucket(Request, frozen=True, kw_only=True):
     location: str = ""
 
 
-class DeleteBucket(Request, frozen=True, kw_only=True):
+class DeleteBucket(Request[Empty], frozen=True, kw_only=True):
     """Errors: ``NoSuchBucket``, ``BucketNotEmpty`` (versions or unfinished uploads are left)."""
 
     tenant_id: str
     name: str
 
 
-class ListBuckets(Request, frozen=True, kw_only=True):
+class ListBuckets(Request["BucketPage"], frozen=True, kw_only=True):
     tenant_id: str
     prefix: str = ""
     after: str = ""
@@ -86,7 +91,7 @@ class BucketPage(Value, frozen=True):
 # --- objects ---
 
 
-class Locate(Request, frozen=True, kw_only=True):
+class Locate(Request["Located"], frozen=True, kw_only=True):
     """The current version of a key, or one by S3 version id. Errors: ``NoSuchBucket`` (stale id), ``NoSuchKey``, ``NoSuchVersion``."""
 
     bucket_id: str
@@ -106,7 +111,7 @@ class Located(Value, frozen=True):
     replicas: tuple[Replica, ...]
 
 
-class Begin(Request, frozen=True, kw_only=True):
+class Begin(Request["Intent"], frozen=True, kw_only=True):
     """TX1: the intent with its decision, before the first byte.
 
     ``avoid``: backends that this proxy finds down now (they may be wanted, never written to). ``policy``: the object level.
@@ -136,7 +141,7 @@ class Intent(Value, frozen=True):
     deadline: datetime
 
 
-class Renew(Request, frozen=True, kw_only=True):
+class Renew(Request[Empty], frozen=True, kw_only=True):
     """Moves the deadline of a live intent; ``NoSuchUpload`` when it is gone."""
 
     bucket_id: str
@@ -158,7 +163,7 @@ class Stored(Value, frozen=True):
     stamped: bool = True
 
 
-class Commit(Request, frozen=True, kw_only=True):
+class Commit(Request["Committed"], frozen=True, kw_only=True):
     """TX2: version, replicas and outbox. The intent must be live: gone is ``unavailable`` (the client tries again); a refused commit sweeps it.
 
     ``digest.parts`` is empty for uploads: metadata knows the parts chosen by ``BeginComplete``.
@@ -175,14 +180,14 @@ class Committed(Value, frozen=True):
     version: Version
 
 
-class Abort(Request, frozen=True, kw_only=True):
+class Abort(Request[Empty], frozen=True, kw_only=True):
     """Ends an intent or upload: its blobs and backend uploads become jobs to remove. Repeating it is harmless."""
 
     bucket_id: str
     version_id: str
 
 
-class Delete(Request, frozen=True, kw_only=True):
+class Delete(Request["Deleted"], frozen=True, kw_only=True):
     """Removes the null version of a key (or the named version). An absent key is no error."""
 
     bucket_id: str
@@ -197,7 +202,7 @@ class Deleted(Value, frozen=True):
     delete_marker: bool = False
 
 
-class ListObjects(Request, frozen=True, kw_only=True):
+class ListObjects(Request["ObjectPage"], frozen=True, kw_only=True):
     """A page of current versions, sorted by UTF-8 bytes. ``after``: exclusive; a common prefix as ``after`` skips all below it.
 
     ``limit`` counts keys and common prefixes together, 0 to 1,000.
@@ -232,7 +237,7 @@ class ObjectPage(Value, frozen=True):
 # --- multipart uploads ---
 
 
-class RegisterUpload(Request, frozen=True, kw_only=True):
+class RegisterUpload(Request[Empty], frozen=True, kw_only=True):
     """``uploads``: backend id → the backend's own upload id."""
 
     bucket_id: str
@@ -242,7 +247,7 @@ class RegisterUpload(Request, frozen=True, kw_only=True):
     checksum_type: str = ""
 
 
-class FindUpload(Request, frozen=True, kw_only=True):
+class FindUpload(Request["Upload"], frozen=True, kw_only=True):
     """Errors: ``NoSuchUpload``."""
 
     bucket_id: str
@@ -264,7 +269,7 @@ class Upload(Value, frozen=True):
     checksum_type: str = ""
 
 
-class PutPart(Request, frozen=True, kw_only=True):
+class PutPart(Request[Empty], frozen=True, kw_only=True):
     """Records an uploaded part (replacing one of the same number); renews the deadline."""
 
     bucket_id: str
@@ -273,7 +278,7 @@ class PutPart(Request, frozen=True, kw_only=True):
     checksums: dict[str, str] = {}
 
 
-class ListParts(Request, frozen=True, kw_only=True):
+class ListParts(Request["PartPage"], frozen=True, kw_only=True):
     bucket_id: str
     key: str
     upload_id: str
@@ -293,7 +298,7 @@ class PartPage(Value, frozen=True):
     truncated: bool
 
 
-class ListUploads(Request, frozen=True, kw_only=True):
+class ListUploads(Request["UploadPage"], frozen=True, kw_only=True):
     """Sorted by key, then upload id. ``after_key``/``after_upload``: exclusive marker."""
 
     bucket_id: str
@@ -327,7 +332,7 @@ class CompletedPart(Value, frozen=True):
     checksums: dict[str, str] = {}
 
 
-class BeginComplete(Request, frozen=True, kw_only=True):
+class BeginComplete(Request["Completion"], frozen=True, kw_only=True):
     """Fixes the parts of the version. Errors: ``NoSuchUpload``, ``InvalidPart``, ``InvalidPartOrder``, ``EntityTooSmall``.
 
     May be repeated with the same parts after a failure on the way to the commit.
@@ -349,7 +354,7 @@ class Completion(Value, frozen=True):
 # --- workers ---
 
 
-class Wanted(Request, frozen=True, kw_only=True):
+class Wanted(Request["Work"], frozen=True, kw_only=True):
     """What should be done for one replica now; asked just before doing it."""
 
     bucket_id: str
@@ -376,7 +381,7 @@ class Work(Value, frozen=True):
     attempt: int = 0
 
 
-class Report(Request, frozen=True, kw_only=True):
+class Report(Request["Reported"], frozen=True, kw_only=True):
     """What became of it. Facts, not wishes: ``verified`` only after the bytes were checked, ``deleted`` only after a definite 404.
 
     ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
@@ -398,14 +403,11 @@ class Reported(Value, frozen=True):
     parked: bool = False
 
 
-R = TypeVar("R")
-
-
 class Call(msgspec.Struct, frozen=True):
     """One row of the interface. ``safe``: may be repeated by the client after a failure without an answer."""
 
     name: str
-    request: type[Request]
+    request: type[Request[Any]]
     result: type[Value]
     safe: bool
 
@@ -424,7 +426,7 @@ class Outcome(Value, Generic[R], frozen=True):
     unavailable: str | None = None
 
 
-CALLS: dict[type[Request], Call] = {
+CALLS: dict[type[Request[Any]], Call] = {
     call.request: call
     for call in (
         Call("find-credential", FindCredential, Credential, safe=True),
