@@ -1,0 +1,277 @@
+"""What every service shows of itself: JSON log lines, one trace from client to job, health and metrics; and how it runs and stops.
+
+Log lines go to stdout, one JSON object each. Redaction is only a last net: code that holds a secret does not log it.
+Traces are W3C Trace Context ``traceparent`` values (https://www.w3.org/TR/trace-context/#traceparent-header).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import os
+import re
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+import msgspec
+import structlog
+import uvicorn
+import uvloop
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute, Route
+from structlog.tracebacks import ExceptionDictTransformer
+from structlog.types import Processor
+
+from domicile_common.errors import ConfigurationError
+
+# --- logs ---
+
+REDACTED = "[redacted]"
+_SECRET_NAME = re.compile(
+    r"secret|passw|passphrase|token|authorization|signature|cookie|api[_-]?key|admin[_-]?key|namespace[_-]?key",
+    re.IGNORECASE,
+)
+_SECRET_TEXT = (
+    (re.compile(r"([a-z][a-z0-9+.-]*://)[^/@\s]+@", re.IGNORECASE), rf"\1{REDACTED}@"),  # the user part of a URL
+    (re.compile(r"((?:signature|security-token)=)[^&\s,\"']+", re.IGNORECASE), rf"\1{REDACTED}"),  # SigV4 in a header or a query
+)
+
+
+def _clean(value: Any) -> Any:
+    """``value`` without what looks like a secret, and without lone surrogates, which JSON cannot carry."""
+    if isinstance(value, str):
+        for pattern, replacement in _SECRET_TEXT:
+            value = pattern.sub(replacement, value)
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {_clean(key): REDACTED if _SECRET_NAME.search(key) and item else _clean(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_clean(item) for item in value]
+    return value
+
+
+def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[str, Any]:
+    """A structlog processor: values become plain JSON types, and those named or shaped like secrets are masked."""
+    cleaned: dict[str, Any] = _clean(msgspec.to_builtins(dict(event), str_keys=True, enc_hook=str))
+    return cleaned
+
+
+def configure_logging(service: str, level: str = "info") -> None:
+    """Sends structlog's and the standard library's log lines to stdout as JSON; local variables never appear in tracebacks."""
+
+    def add_service(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        event["service"] = service
+        return event
+
+    start: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        add_service,
+    ]
+    end: list[Processor] = [
+        structlog.processors.ExceptionRenderer(ExceptionDictTransformer(show_locals=False, max_frames=20)),
+        redact,
+        structlog.processors.JSONRenderer(serializer=lambda value, **_: msgspec.json.encode(value).decode()),
+    ]
+    structlog.configure(
+        processors=[*start, *end],
+        wrapper_class=structlog.make_filtering_bound_logger(level),
+        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *end], foreign_pre_chain=start
+        )
+    )
+    logging.basicConfig(level=max(logging.getLevelName(level.upper()), logging.WARNING), handlers=[handler], force=True)
+
+
+# --- traces ---
+
+_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
+_current: ContextVar[str] = ContextVar("traceparent", default="")
+
+
+class Trace(NamedTuple):
+    """``trace_id``: 32 hex digits, one per client request. ``span_id``: 16 hex digits, one per step. ``flags``: 2 hex digits."""
+
+    trace_id: str
+    span_id: str
+    flags: str = "01"
+
+    def __str__(self) -> str:
+        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
+
+    def child(self) -> Trace:
+        """The next step of the same request."""
+        return self._replace(span_id=os.urandom(8).hex())
+
+
+def new_trace() -> Trace:
+    return Trace(os.urandom(16).hex(), os.urandom(8).hex())
+
+
+def parse_trace(header: str) -> Trace | None:
+    """The trace in a ``traceparent`` header; ``None`` when it is malformed, which by the recommendation starts a new one."""
+    match = _TRACEPARENT.fullmatch(header.strip())
+    if match is None:
+        return None
+    version, trace_id, span_id, flags, rest = match.groups()
+    if version == "ff" or (version == "00" and rest) or not trace_id.strip("0") or not span_id.strip("0"):
+        return None
+    return Trace(trace_id, span_id, flags)
+
+
+def begin_trace(header: str = "") -> Trace:
+    """Goes on with the caller's trace, or begins one; log lines of this task and its children carry its id."""
+    parent = parse_trace(header) if header else None
+    trace = parent.child() if parent else new_trace()
+    _current.set(str(trace))
+    structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
+    return trace
+
+
+def current_trace() -> str:
+    """The ``traceparent`` of the request at hand, to be handed on; ``""`` outside of any."""
+    return _current.get()
+
+
+# --- health ---
+
+Check = Callable[[], Awaitable[None]]
+
+
+def health_routes(
+    checks: Mapping[str, Check], *, timeout_seconds: float = 2.0, registry: CollectorRegistry = REGISTRY
+) -> list[BaseRoute]:
+    """``/healthz`` (this process answers), ``/readyz`` (each check returns without an error in time), ``/metrics`` (Prometheus)."""
+
+    async def failure(name: str, check: Check) -> str | None:
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await check()
+        except Exception as error:  # noqa: BLE001 - whatever went wrong, the answer is "not ready"
+            structlog.get_logger().warning("not ready", check=name, error=repr(error))
+            return name
+        return None
+
+    async def healthz(_request: Request) -> Response:
+        return JSONResponse({"status": "ok"})
+
+    async def readyz(_request: Request) -> Response:
+        failed = [name for name in await asyncio.gather(*(failure(*item) for item in checks.items())) if name]
+        return JSONResponse({"status": "unready", "failed": failed}, 503) if failed else JSONResponse({"status": "ready"})
+
+    async def metrics(_request: Request) -> Response:
+        return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+
+
+# --- running and stopping ---
+
+CONFIGURATION_EXIT = 2
+_INTERRUPTED_EXIT = 130
+
+
+class _Server(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """``run`` owns the signals, because a process may serve several ports and do other work beside them."""
+        yield
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        reason = "is already in use" if error.errno == errno.EADDRINUSE else f"cannot be listened on: {error.strerror}"
+        raise ConfigurationError(f"the address {host}:{port} {reason}") from None
+
+
+async def serve(app: Any, host: str, port: int, *, stop: asyncio.Event, grace_seconds: int = 30) -> None:
+    """Serves an ASGI application until ``stop`` is set, then refuses new connections and lets requests in flight finish.
+
+    Raises ``ConfigurationError`` when the address cannot be listened on.
+    """
+    server = _Server(
+        uvicorn.Config(
+            app,
+            http="httptools",
+            ws="none",
+            interface="asgi3",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,  # addresses and schemes that a client claims are not believed
+            timeout_keep_alive=75,  # longer than the idle timeout of common load balancers, so that they close first
+            timeout_graceful_shutdown=grace_seconds,
+        )
+    )
+
+    async def end() -> None:
+        await stop.wait()
+        server.should_exit = True
+
+    with contextlib.closing(_listen(host, port)) as listening:
+        ending = asyncio.create_task(end())
+        try:
+            await server.serve(sockets=[listening])
+        finally:
+            ending.cancel()
+
+
+async def _until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:
+    stop = asyncio.Event()
+    task = asyncio.ensure_future(main(stop))
+
+    def on_signal() -> None:
+        if stop.is_set():
+            task.cancel()
+        stop.set()
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, on_signal)
+    await task
+
+
+def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> int:
+    """Runs a service on uvloop and returns its exit status.
+
+    SIGTERM or SIGINT sets the event that ``main`` is given; a second one cancels ``main``. Status 2 with one line on stderr means that
+    the operator must change a setting; 1 that the service died, with the reason in the log.
+    """
+    status = 0
+    try:
+        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+            runner.run(_until_signal(main))
+    except* ConfigurationError as faults:
+        for fault in _leaves(faults):
+            print(f"{service}: {fault}", file=sys.stderr)  # noqa: T201 - for the person who started it, perhaps before logging is set up
+        status = CONFIGURATION_EXIT
+    except* asyncio.CancelledError:
+        status = _INTERRUPTED_EXIT
+    except* Exception:  # noqa: BLE001 - the last handler of the process: it logs and ends with a status
+        structlog.get_logger().exception("died")
+        status = 1
+    return status
+
+
+def _leaves(group: BaseExceptionGroup[ConfigurationError]) -> Iterator[ConfigurationError]:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            yield from _leaves(error)
+        else:
+            yield error
