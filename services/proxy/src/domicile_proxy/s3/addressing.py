@@ -1,0 +1,76 @@
+"""Which bucket and key a request addresses: path style and, with a base domain, virtual-host style. Pure.
+
+Keys are bytes to S3: they are percent-decoded once and otherwise left alone: ``%2F``, ``//``, a leading ``/``, ``.`` and ``..`` all
+stay what they are. Only UTF-8 is accepted, because S3's XML answers and PostgreSQL's neighbours could not carry anything else.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from domicile_common.errors import RequestError
+from domicile_proxy.s3.query import decode
+
+MAX_KEY_BYTES = 1024
+
+_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_BUCKET_NAME = re.compile(rf"(?=.{{3,63}}\Z){_LABEL}(?:\.{_LABEL})*")
+_LIKE_IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
+
+
+class Address(NamedTuple):
+    """``bucket`` is None for the service itself, ``key`` is None for a bucket; neither is ever empty."""
+
+    bucket: str | None
+    key: str | None
+
+
+def check_bucket_name(name: str) -> str:
+    """The name, if S3 allows it ("General purpose buckets naming rules").
+
+    Raises:
+        RequestError: InvalidBucketName.
+    """
+    if not _BUCKET_NAME.fullmatch(name) or _LIKE_IPV4.fullmatch(name):
+        raise RequestError("InvalidBucketName", detail={"BucketName": name})
+    return name
+
+
+def check_key(key: str) -> str:
+    """The key, if it has 1 to 1,024 bytes of UTF-8.
+
+    Raises:
+        RequestError: KeyTooLongError, UserKeyMustBeSpecified.
+    """
+    if not key:
+        raise RequestError("UserKeyMustBeSpecified")
+    size = len(key) if key.isascii() else len(key.encode())
+    if size > MAX_KEY_BYTES:
+        raise RequestError("KeyTooLongError", detail={"Size": str(size), "MaxSizeAllowed": str(MAX_KEY_BYTES)})
+    return key
+
+
+def parse_address(host: str, raw_path: bytes, base_domain: str | None = None) -> Address:
+    """``host``: the Host header, with or without port. ``raw_path``: the path as it came, still percent-encoded.
+
+    ``bucket.base_domain`` addresses a bucket by host name; any other host means path style.
+
+    Raises:
+        RequestError: InvalidURI, InvalidBucketName, KeyTooLongError.
+    """
+    path = raw_path.removeprefix(b"/")
+    name = _bucket_of_host(host, base_domain) if base_domain else None
+    if name is None:
+        if not path:
+            return Address(None, None)
+        raw_bucket, _, path = path.partition(b"/")
+        name = decode(raw_bucket)
+    bucket = check_bucket_name(name)
+    return Address(bucket, check_key(decode(path)) if path else None)
+
+
+def _bucket_of_host(host: str, base_domain: str) -> str | None:
+    name = re.sub(r":[0-9]*\Z", "", host).lower().removesuffix(".")
+    bucket = name.removesuffix("." + base_domain.lower())
+    return None if bucket == name else bucket
