@@ -4,6 +4,7 @@ DomicileError
 ├── RequestError             the caller must change the request; carries an S3 error code
 │   └── PolicyRefused        no placement satisfies the policy; names the rule that failed
 ├── Unavailable              nobody is wrong: try again later (S3: 503 SlowDown)
+│   └── Unroutable           no queue takes this message: declare the topology and publish again
 ├── BackendError             a backend did not do what was asked; carries which one
 │   ├── BackendUnavailable   no answer, a broken answer, a timeout or a 5xx: says nothing about the blob
 │   ├── BackendRefused       401/403 or another 4xx: the operator must look at the backend's registration
@@ -48,6 +49,10 @@ class PolicyRefused(RequestError):
 
 class Unavailable(DomicileError):
     """A part of Domicile that the request needs is away; the same request may succeed later."""
+
+
+class Unroutable(Unavailable):
+    """The broker returned a message, or does not know its exchange."""
 
 
 class BackendError(DomicileError):

@@ -1,0 +1,138 @@
+"""One connection to RabbitMQ, opened when first needed and again after a loss; and the loop that outlives such losses.
+
+aio-pika's own "robust" objects are not used: they restore consumers behind the caller's back, so that nobody would learn
+that messages may have been missed, and they know nothing of a topology that has to be declared again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import aio_pika
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractConnection
+from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from pamqp.exceptions import PAMQPException
+
+from domicile_common.amqp.topology import Topology
+from domicile_common.errors import ConfigurationError, Unavailable
+
+log = structlog.get_logger()
+
+CONNECT_SECONDS: Final = 10.0
+CLOSE_SECONDS: Final = 5.0
+HEARTBEAT_SECONDS: Final = 20
+LONGEST_PAUSE_SECONDS: Final = 10.0
+
+# RuntimeError is how aio-pika says that a connection or channel was closed in the meantime.
+BROKEN: Final = (AMQPError, PAMQPException, OSError, RuntimeError)
+
+
+class Broker:
+    """RabbitMQ as one process sees it. ``name`` shows in the management UI."""
+
+    def __init__(self, url: str, name: str) -> None:
+        self._url = url
+        self._name = name
+        self._opening = asyncio.Lock()
+        self._connection: AbstractConnection | None = None
+
+    async def channel(self, prefetch: int = 0) -> AbstractChannel:
+        """A new channel with publisher confirms; a returned message raises. Raises ``Unavailable``."""
+        try:
+            connection = await self._connect()
+            async with asyncio.timeout(CONNECT_SECONDS):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                if prefetch:
+                    await channel.set_qos(prefetch_count=prefetch)
+                return channel
+        except BROKEN as error:
+            raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
+
+    async def declare(self, wanted: Topology) -> None:
+        """Makes sure that the exchanges, queues and bindings exist.
+
+        Raises ``Unavailable``, and ``ConfigurationError`` when one exists with other properties (RabbitMQ cannot change them).
+        """
+        channel = await self.channel()
+        try:
+            for exchange in wanted.exchanges:
+                await channel.declare_exchange(exchange.name, exchange.kind, durable=True)
+            for queue in wanted.queues:
+                declared = await channel.declare_queue(queue.name, durable=True, arguments=dict(queue.arguments))
+                await declared.bind(queue.exchange, queue.routing_key)
+        except ChannelPreconditionFailed as error:
+            raise ConfigurationError(f"RabbitMQ holds a queue or exchange with other properties: {error}") from error
+        except BROKEN as error:
+            raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
+        finally:
+            await quietly(channel.close())
+
+    async def ping(self) -> None:
+        """Readiness: a channel can be opened. Raises ``Unavailable``."""
+        channel = await self.channel()
+        await quietly(channel.close())
+
+    async def close(self) -> None:
+        if self._connection is not None:
+            await quietly(self._connection.close())
+
+    async def _connect(self) -> AbstractConnection:
+        async with self._opening:
+            if self._connection is None or self._connection.is_closed:
+                self._connection = await aio_pika.connect(
+                    self._url,
+                    timeout=CONNECT_SECONDS,
+                    client_properties={"connection_name": self._name},
+                    heartbeat=HEARTBEAT_SECONDS,
+                )
+            return self._connection
+
+
+async def quietly(closing: Awaitable[object]) -> None:
+    """Closes something that may be broken already, without waiting for a broker that does not answer."""
+    try:
+        async with asyncio.timeout(CLOSE_SECONDS):
+            await closing
+    except BROKEN as error:
+        log.debug("closing what was broken", why=type(error).__name__)
+
+
+async def repeat(session: Callable[[], Awaitable[None]], stopping: asyncio.Event, what: str) -> None:
+    """Runs ``session`` until ``stopping`` is set: again after each loss, with pauses that grow while losses are frequent."""
+    pause = 0.0
+    while not stopping.is_set():
+        began = time.monotonic()
+        try:
+            await session()
+        except Unavailable as error:
+            log.warning("lost the broker", what=what, why=str(error))
+        if stopping.is_set():
+            return
+        steady = time.monotonic() - began > LONGEST_PAUSE_SECONDS
+        pause = 0.1 if steady or not pause else min(pause * 2, LONGEST_PAUSE_SECONDS)
+        await wait_for(stopping, seconds=pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, guards nothing
+
+
+async def any_of(*events: asyncio.Event) -> None:
+    """Returns when one of the events is set."""
+    waits = [asyncio.create_task(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
+
+
+async def wait_for(event: asyncio.Event, seconds: float) -> bool:
+    """True when the event is set within so many seconds."""
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return False
+    return True

@@ -1,0 +1,190 @@
+"""Taking jobs from a work queue, and hearing invalidations."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+import msgspec
+import structlog
+from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+
+from domicile_common.amqp.broker import BROKEN, Broker, any_of, quietly, repeat
+from domicile_common.amqp.publisher import Message, Publisher
+from domicile_common.amqp.topology import INVALIDATE, PARKING, REASON_HEADER, TRACE_HEADER, topology, work_queue
+from domicile_common.errors import Unavailable
+from domicile_common.events import Invalidation, Job
+
+log = structlog.get_logger()
+
+LONGEST_REASON: Final = 500
+_JOB: Final = msgspec.json.Decoder(Job)
+_INVALIDATION: Final = msgspec.json.Decoder(Invalidation)
+
+
+async def park(publisher: Publisher, backend_id: str, body: bytes, reason: str, trace: str = "") -> None:
+    """Puts a message where an operator sees it, with the reason in its headers. Raises ``Unavailable``."""
+    headers = {REASON_HEADER: reason[:LONGEST_REASON]}
+    await publisher.publish(Message(exchange=PARKING, routing_key=backend_id, body=body, trace=trace, headers=headers))
+
+
+class Consumer:
+    """Hands the jobs of one backend to ``handle``, at most ``prefetch`` at a time, and acknowledges each when ``handle`` returns.
+
+    A message that is no job, or whose handling raises, is parked. Messages go back to the queue only when the process stops: whoever
+    has to wait, waits inside ``handle`` with the message in hand, which costs no delivery count and stops the flow by itself.
+    """
+
+    def __init__(
+        self,
+        broker: Broker,
+        publisher: Publisher,
+        backend_id: str,
+        handle: Callable[[Job], Awaitable[None]],
+        *,
+        prefetch: int,
+        drain_seconds: float,
+    ) -> None:
+        self._broker = broker
+        self._publisher = publisher
+        self._backend_id = backend_id
+        self._handle = handle
+        self._prefetch = prefetch
+        self._drain_seconds = drain_seconds
+        self._stopping = asyncio.Event()
+        self._running: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Consumes, through losses of the broker, until ``stop``; cancelling it hands everything back at once."""
+        try:
+            await repeat(self._session, self._stopping, work_queue(self._backend_id))
+            await self._drain()
+        finally:
+            await self._hand_back()
+
+    def stop(self) -> None:
+        """Take no more; ``run`` returns when what is in hand is finished, or handed back after the drain time."""
+        self._stopping.set()
+
+    async def _session(self) -> None:
+        """From connecting to losing the connection, the queue, or interest."""
+        await self._broker.declare(topology((self._backend_id,)))
+        channel = await self._broker.channel(self._prefetch)
+        try:
+            lost = await _loss(channel)
+            queue = await channel.get_queue(work_queue(self._backend_id), ensure=False)
+            tag = await queue.consume(self._receive)
+            await any_of(lost, self._stopping)
+            if self._stopping.is_set():
+                await queue.cancel(tag)
+                await self._drain()  # while the channel still takes answers
+        except BROKEN as error:
+            raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
+        finally:
+            await quietly(channel.close())
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        """Starts a task of our own: the channel cancels its callbacks when the connection is lost, and half a copy would be wasted."""
+        task = asyncio.create_task(self._settle(message))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _settle(self, message: AbstractIncomingMessage) -> None:
+        try:
+            await self._process(message)
+        except asyncio.CancelledError:
+            await _answer(message.nack(requeue=True))
+            raise
+        except Unavailable:
+            log.warning("could not park a message", queue=work_queue(self._backend_id))
+            await _answer(message.nack(requeue=True))
+        else:
+            await _answer(message.ack())
+
+    async def _process(self, message: AbstractIncomingMessage) -> None:
+        """Raises ``Unavailable`` when the message has to be parked and cannot be."""
+        trace = str(message.headers.get(TRACE_HEADER, ""))
+        try:
+            job = _JOB.decode(message.body)
+        except msgspec.DecodeError as error:
+            log.warning("parked a message that is no job", queue=work_queue(self._backend_id), why=str(error))
+            await park(self._publisher, self._backend_id, message.body, f"not a job: {error}", trace)
+            return
+        try:
+            await self._handle(job if job.trace else msgspec.structs.replace(job, trace=trace))
+        except (
+            Exception
+        ) as error:  # a bug: whatever it is, the message must be seen by an operator and must not come back at once
+            log.exception("handling a job failed", queue=work_queue(self._backend_id))
+            await park(self._publisher, self._backend_id, message.body, f"unexpected {type(error).__name__}", trace)
+
+    async def _drain(self) -> None:
+        if self._running:
+            await asyncio.wait(self._running, timeout=self._drain_seconds)
+        await self._hand_back()
+
+    async def _hand_back(self) -> None:
+        for task in self._running:
+            task.cancel()
+        await asyncio.gather(*self._running, return_exceptions=True)
+
+
+class InvalidationListener:
+    """Hears what to forget. ``forget_everything`` is called at each (re)connect and for a message that makes no sense: some may be missed."""
+
+    def __init__(self, broker: Broker, forget: Callable[[Invalidation], None], forget_everything: Callable[[], None]) -> None:
+        self._broker = broker
+        self._forget = forget
+        self._forget_everything = forget_everything
+        self._stopping = asyncio.Event()
+
+    async def run(self) -> None:
+        """Listens, through losses of the broker, until ``stop``."""
+        await repeat(self._session, self._stopping, INVALIDATE)
+
+    def stop(self) -> None:
+        self._stopping.set()
+
+    async def _session(self) -> None:
+        await self._broker.declare(topology(()))
+        channel = await self._broker.channel()
+        try:
+            lost = await _loss(channel)
+            queue = await channel.declare_queue(exclusive=True, auto_delete=True)
+            await queue.bind(INVALIDATE)
+            await queue.consume(self._receive, no_ack=True)
+            self._forget_everything()
+            await any_of(lost, self._stopping)
+        except BROKEN as error:
+            raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
+        finally:
+            await quietly(channel.close())
+
+    async def _receive(self, message: AbstractIncomingMessage) -> None:
+        try:
+            invalidation = _INVALIDATION.decode(message.body)
+        except msgspec.DecodeError:
+            self._forget_everything()
+        else:
+            self._forget(invalidation)
+
+
+async def _loss(channel: AbstractChannel) -> asyncio.Event:
+    """Set when the channel closes, and when the broker cancels its consumer because the queue is gone."""
+    lost = asyncio.Event()
+
+    def lose(*_: object) -> None:
+        lost.set()
+
+    channel.close_callbacks.add(lose)
+    (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lose)
+    return lost
+
+
+async def _answer(answering: Awaitable[None]) -> None:
+    """An answer that does not reach the broker is no loss: it delivers the message again, and handling is idempotent."""
+    try:
+        await answering
+    except BROKEN as error:
+        log.debug("could not answer a message", why=type(error).__name__)
