@@ -1,0 +1,19 @@
+"""What the proxy is told by its environment."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from domicile_common.settings import MetadataBlock, Port, RabbitmqBlock, SealingBlock, ServiceBlock
+
+
+class ProxySettings(ServiceBlock, MetadataBlock, SealingBlock, RabbitmqBlock):
+    proxy_port: Port = Field(9000, description="Port of the S3 endpoint.")
+    proxy_admin_port: Port = Field(9001, description="Port of /healthz, /readyz and /metrics: bucket names own the S3 port.")
+    s3_base_domain: str | None = Field(
+        None, description="With it, <bucket>.<this domain> addresses a bucket by host name, beside the path form."
+    )
+    intent_seconds: int = Field(900, ge=3, description="How long an unrenewed write lives; the same as metadata's.")
+    cache_seconds: float = Field(30, gt=0, description="How old a cached key, bucket or backend may be without an invalidation.")
+    client_idle_seconds: float = Field(60, gt=0, description="How long a client may pause in the middle of its body.")
+    backend_idle_seconds: float = Field(20, gt=0, description="How long a backend may pause before a read goes to another copy.")
