@@ -1,0 +1,110 @@
+"""The way in: what a request claims, and whether it is true."""
+
+from __future__ import annotations
+
+import hmac
+from datetime import datetime, timedelta
+
+import msgspec
+
+from domicile_common.errors import RequestError
+from domicile_common.sigv4 import canonical, keys
+from domicile_common.sigv4.claim import Claim
+from domicile_common.sigv4.header import parse_authorization
+from domicile_common.sigv4.presigned import parse_presigned
+from domicile_common.sigv4.streaming import ChunkChain
+
+MAX_SKEW = timedelta(minutes=15)
+
+
+class Verified(msgspec.Struct, frozen=True):
+    """A claim that is true. ``key`` signs the chunks of its body; it is as secret as the secret, hence no ``repr``."""
+
+    claim: Claim
+    key: bytes
+
+    def chunks(self) -> ChunkChain:
+        """The signatures of the body's chunks, beginning at the request's own."""
+        return ChunkChain(self.key, self.claim.timestamp, self.claim.scope, self.claim.signature)
+
+    def __repr__(self) -> str:
+        return f"Verified({self.claim.access_key!r})"
+
+
+def parse(method: str, raw_path: bytes, raw_query: bytes, headers: canonical.Headers) -> Claim | None:
+    """What the request claims, from its Authorization header or its query; ``None`` when it is anonymous.
+
+    Args:
+        method: as sent.
+        raw_path: still percent-encoded, as sent (ASGI ``raw_path``).
+        raw_query: as sent, without ``?`` (ASGI ``query_string``).
+        headers: ASGI ``headers``.
+
+    Raises:
+        RequestError: ``AuthorizationHeaderMalformed``, ``AuthorizationQueryParametersError``, ``AccessDenied``, ``InvalidRequest``,
+            ``InvalidArgument``, ``InvalidToken``.
+    """
+    folded = canonical.fold_headers(headers)
+    names = {item.partition(b"=")[0] for item in raw_query.split(b"&")} if raw_query else set()
+    by_query = not names.isdisjoint((b"X-Amz-Algorithm", b"X-Amz-Credential", b"X-Amz-Signature"))
+    if b"authorization" in folded:
+        if by_query:
+            raise RequestError(
+                "InvalidArgument",
+                "Only one auth mechanism allowed; only the X-Amz-Algorithm query parameter, Signature query string parameter or the "
+                "Authorization header should be specified",
+                {"ArgumentName": "Authorization"},
+            )
+        return parse_authorization(method, raw_path, raw_query, folded)
+    if by_query:
+        return parse_presigned(method, raw_path, raw_query, folded)
+    if names >= {b"AWSAccessKeyId", b"Signature"}:
+        raise RequestError(
+            "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
+        )
+    return None
+
+
+def verify(claim: Claim, secret: str, now: datetime, ring: keys.KeyRing) -> Verified:
+    """Believes the claim or raises.
+
+    Args:
+        claim: of ``parse``.
+        secret: the secret of ``claim.access_key``.
+        now: aware, UTC.
+        ring: remembers derived keys between requests.
+
+    Raises:
+        RequestError: ``AccessDenied`` (expired, not yet valid), ``RequestTimeTooSkewed``, ``SignatureDoesNotMatch``.
+    """
+    _check_clock(claim, now)
+    key = ring.get(secret, claim.date, claim.region)
+    given = claim.signature.encode()
+    for request in claim.canonical_requests:
+        expected = keys.signature(key, keys.string_to_sign(claim.timestamp, claim.scope, request))
+        if hmac.compare_digest(expected.encode(), given):
+            return Verified(claim, key)
+    raise RequestError(
+        "SignatureDoesNotMatch",
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+        {"AWSAccessKeyId": claim.access_key},
+    )
+
+
+def _check_clock(claim: Claim, now: datetime) -> None:
+    age = now - claim.signed_at
+    if claim.expires is None:
+        if abs(age) > MAX_SKEW:
+            raise RequestError(
+                "RequestTimeTooSkewed",
+                "The difference between the request time and the current time is too large.",
+                {
+                    "RequestTime": claim.timestamp,
+                    "ServerTime": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+                    "MaxAllowedSkewMilliseconds": str(MAX_SKEW // timedelta(milliseconds=1)),
+                },
+            )
+    elif age < -MAX_SKEW:
+        raise RequestError("AccessDenied", "Request is not yet valid")
+    elif age > timedelta(seconds=claim.expires):
+        raise RequestError("AccessDenied", "Request has expired", {"X-Amz-Expires": str(claim.expires)})
