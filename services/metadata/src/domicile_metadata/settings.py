@@ -1,0 +1,50 @@
+"""What the metadata service is told by its environment."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal, get_args
+
+from pydantic import BeforeValidator, Field
+from pydantic_settings import NoDecode
+
+from domicile_common.settings import (
+    AdminKeyBlock,
+    DatabaseBlock,
+    Port,
+    RabbitmqBlock,
+    SealingBlock,
+    ServiceBlock,
+    ServiceTokenBlock,
+    StrongSecret,
+)
+
+Role = Literal["api", "relay", "reconcile", "sweep"]
+
+
+def _words(value: object) -> object:
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
+class MigrateSettings(ServiceBlock, DatabaseBlock):
+    """What ``migrate`` alone needs."""
+
+
+class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock, SealingBlock):
+    metadata_port: Port = Field(9010, description="Port of the internal API, the admin API and the health checks.")
+    metadata_roles: Annotated[tuple[Role, ...], NoDecode, BeforeValidator(_words)] = Field(
+        get_args(Role), min_length=1, description="Which parts this process runs, separated by commas."
+    )
+    database_connections: int = Field(
+        10, ge=4, le=1000, description="The most connections that this process keeps to PostgreSQL."
+    )
+    namespace_key: StrongSecret = Field(description="Key of the hash in physical bucket names. Never change it.")
+    namespace_prefix: str = Field(
+        "s3gw", pattern=r"^[a-z0-9][a-z0-9-]{0,15}$", description="What physical bucket names begin with."
+    )
+    intent_seconds: int = Field(900, ge=3, description="How long an unrenewed write lives before its bytes are removed.")
+    upload_seconds: int = Field(7 * 86_400, ge=3, description="How long a multipart upload lives after its last part.")
+    removal_grace_seconds: float = Field(60, ge=0, description="How long replaced bytes stay, so that reads in flight finish.")
+    reconcile_seconds: float = Field(5, gt=0, description="How often owed work is looked for.")
+    sweep_seconds: float = Field(5, gt=0, description="How often expired writes are looked for.")
+    overdue_seconds: float = Field(30, gt=0, description="How long a job may go unreported before it is sent again.")
+    buckets_per_tenant: int = Field(1000, ge=1, le=10_000, description="The most buckets that one tenant may own.")
