@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.sigv4.keys import KeyRing
 from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
 from domicile_proxy.settings import ProxySettings
@@ -14,10 +15,14 @@ from domicile_proxy.settings import ProxySettings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``directory``: cached credentials, buckets and backends with their stores. ``clock``: the time in UTC."""
+    """``directory``: cached credentials, buckets and backends with their stores. ``keys``: derived signing keys.
+
+    ``clock``: the time in UTC.
+    """
 
     settings: ProxySettings
     metadata: MetadataClient
     directory: Directory
     health: Health
+    keys: KeyRing
     clock: Callable[[], datetime]

@@ -22,7 +22,6 @@ from domicile_common.model import Backend, Bucket, Credential
 
 CREDENTIALS_KEPT = 10_000
 BUCKETS_KEPT = 10_000
-SIGNING_KEYS_KEPT = 4
 UNKNOWN_KEY_SECONDS = 2.0
 
 K = TypeVar("K")
@@ -102,28 +101,22 @@ class Cache(Generic[K, V]):
             self._entries.popitem(last=False)
 
 
+def _always(_key: object, _value: object) -> bool:
+    return True
+
+
 def _take_exception(load: asyncio.Task[V]) -> None:
     """A load whose waiters have all gone is nobody's unhandled error."""
     if not load.cancelled():
         load.exception()
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class KnownCredential:
-    """A credential with its secret opened, and the signing keys derived from it by scope (date, region, service)."""
+    """A credential with its secret opened."""
 
     credential: Credential
     secret: str = field(repr=False)
-    _signing_keys: dict[tuple[str, str, str], bytes] = field(default_factory=dict, repr=False)
-
-    def signing_key(self, date: str, region: str, service: str, derive: Callable[[str, str, str, str], bytes]) -> bytes:
-        scope = (date, region, service)
-        key = self._signing_keys.get(scope)
-        if key is None:
-            if len(self._signing_keys) >= SIGNING_KEYS_KEPT:
-                self._signing_keys.clear()
-            key = self._signing_keys[scope] = derive(self.secret, date, region, service)
-        return key
 
 
 class Directory:
@@ -168,7 +161,7 @@ class Directory:
     def forget_bucket(self, tenant_id: str, name: str) -> None:
         self._buckets.forget((tenant_id, name))
 
-    async def forget(self, about: Invalidation) -> None:
+    def forget(self, about: Invalidation) -> None:
         """What the invalidation listener calls for each message."""
         match about.kind:
             case "credential":
@@ -181,10 +174,16 @@ class Directory:
                 self._buckets.forget((tenant_id, name))
             case "backend":  # a bucket's namespaces name every allowed backend
                 self._backends.forget(None)
-                self._buckets.forget_if(lambda _key, _bucket: True)
+                self._buckets.forget_if(_always)
+
+    def forget_everything(self) -> None:
+        """What the listener calls when it may have missed a message."""
+        self._credentials.forget_if(_always)
+        self._buckets.forget_if(_always)
+        self._backends.forget_if(_always)
 
     async def close(self) -> None:
-        for store in (*self._stores.values(),):
+        for store in self._stores.values():
             await store.close()
 
     async def _find_credential(self, access_key: str) -> KnownCredential:

@@ -6,15 +6,17 @@ bucket, ``Response`` is what an operation returns. Header names are lower case a
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
+from typing import Any, cast
 
-from domicile_common.errors import DomicileError
+from domicile_common.errors import DomicileError, RequestError
 from domicile_common.model import Bucket, Credential, Tenant
-from domicile_common.sigv4 import Claim
+from domicile_common.sigv4.verify import Verified
 from domicile_proxy.s3.operation import Operation
 
-Receive = Callable[[], Awaitable[dict[str, object]]]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 
 
 class ClientGone(DomicileError):
@@ -25,14 +27,16 @@ class WireBody:
     """The request's body as it arrives, once.
 
     The server sends ``100 Continue`` at the first ``receive()``, so nothing here touches ``receive`` before somebody reads.
+    ``finished``: it has no bytes left to read; from the start when the head announces none.
     """
 
-    __slots__ = ("_receive", "finished", "started")
+    __slots__ = ("_idle_seconds", "_receive", "finished", "started")
 
-    def __init__(self, receive: Receive) -> None:
+    def __init__(self, receive: Receive, headers: Mapping[str, str], idle_seconds: float) -> None:
         self._receive = receive
+        self._idle_seconds = idle_seconds
         self.started = False
-        self.finished = False
+        self.finished = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while not self.finished:
@@ -40,16 +44,21 @@ class WireBody:
                 yield chunk
 
     async def next(self) -> bytes:
-        """The bytes that arrived meanwhile; ``b""`` says nothing about the end (see ``finished``)."""
+        """The bytes that arrived meanwhile; ``b""`` says nothing about the end (see ``finished``).
+
+        Raises ``ClientGone``; ``RequestError`` ``RequestTimeout`` when the client pauses for too long.
+        """
         self.started = True
-        message = await self._receive()
+        try:
+            async with asyncio.timeout(self._idle_seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise RequestError("RequestTimeout") from None
         if message["type"] != "http.request":
             self.finished = True
             raise ClientGone("the client closed the connection")
         self.finished = not message["more_body"]
-        body = message["body"]
-        assert isinstance(body, bytes)
-        return body
+        return cast("bytes", message["body"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +80,7 @@ class Incoming:
 class S3Request:
     """An authenticated request. ``bucket`` is set for every operation inside a bucket, except its creation and deletion.
 
-    ``params``: the query, decoded. ``claim``: the verified signature; ``signing_key`` belongs to it (chunks are signed with it).
+    ``bucket_name`` and ``key`` are ``""`` where the operation's level has none. ``params``: the query, decoded.
     """
 
     incoming: Incoming
@@ -80,8 +89,7 @@ class S3Request:
     key: str
     params: Mapping[str, str]
     credential: Credential
-    claim: Claim
-    signing_key: bytes = field(repr=False)
+    verified: Verified
     found_bucket: Bucket | None = None
 
     @property
@@ -109,9 +117,10 @@ class S3Request:
 
 @dataclass(slots=True)
 class Response:
-    """``headers``: without request id, date and server, which every answer gets. ``content-length`` is set for a ``bytes`` body;
+    """``headers``: without request id, date and server, which every answer gets.
 
-    an iterator's head must carry it. ``close`` is awaited once after the answer, however it ended.
+    ``content-length`` is added for a ``bytes`` body, unless it is there (HEAD); before an iterator it must be there.
+    ``close`` is awaited once after the answer, however it ended.
     """
 
     status: int = 200
