@@ -1,5 +1,7 @@
 -- The record. Hot tables are keyed by bucket_id first, so that they can be partitioned without a change of code.
 -- Keys are bytea: S3 sorts by UTF-8 bytes, and so does bytea. Version ids are uuid (v7: they sort by time).
+-- Ids that are uuid here travel as 32 hex digits; so does a bucket id that is the subject of a policy.
+-- json (not jsonb) columns are only stored and handed on: their text goes through unread.
 
 CREATE TABLE tenants (
     tenant_id    text PRIMARY KEY CHECK (tenant_id ~ '^[a-z0-9][a-z0-9-]{0,62}$'),
@@ -37,7 +39,7 @@ CREATE TABLE backends (
 );
 
 -- Append-only; the current policy of a subject is its row with the highest policy_version.
--- subject: '' for the installation default, a tenant id, or a bucket id as text.
+-- subject: '' for the installation default, a tenant id, or a bucket id as 32 hex digits.
 CREATE TABLE policies (
     policy_version bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     level          text NOT NULL CHECK (level IN ('default', 'tenant', 'bucket')),
@@ -81,12 +83,12 @@ CREATE TABLE intents (
     key                bytea NOT NULL,
     decision           jsonb NOT NULL,
     blobs              jsonb NOT NULL,
-    facts              jsonb NOT NULL,
+    facts              json NOT NULL,
     is_upload          boolean NOT NULL,
     uploads            jsonb NOT NULL DEFAULT '{}',
     checksum_algorithm text NOT NULL DEFAULT '',
     checksum_type      text NOT NULL DEFAULT '',
-    chosen_parts       jsonb,
+    chosen_parts       json,
     trace              text NOT NULL DEFAULT '',
     created_at         timestamptz NOT NULL DEFAULT now(),
     deadline           timestamptz NOT NULL,
@@ -117,8 +119,8 @@ CREATE TABLE versions (
     size             bigint NOT NULL,
     etag             text NOT NULL,
     storage_class    text NOT NULL,
-    digest           jsonb NOT NULL,
-    facts            jsonb NOT NULL,
+    digest           json NOT NULL,
+    facts            json NOT NULL,
     decision         jsonb NOT NULL,
     is_null          boolean NOT NULL,
     is_delete_marker boolean NOT NULL DEFAULT false,
@@ -127,13 +129,13 @@ CREATE TABLE versions (
 );
 CREATE INDEX versions_by_key ON versions (bucket_id, key, seq DESC);
 
--- The current version of each key that has one: what ListObjects walks.
+-- The current version of each key that has one: what ListObjects walks. No foreign key to versions: both rows only change together,
+-- under the key's advisory lock (see storage/queries/objects.sql), and checking the removal of a version would need an index by version.
 CREATE TABLE objects (
     bucket_id  uuid NOT NULL,
     key        bytea NOT NULL,
     version_id uuid NOT NULL,
-    PRIMARY KEY (bucket_id, key),
-    FOREIGN KEY (bucket_id, version_id) REFERENCES versions DEFERRABLE INITIALLY DEFERRED
+    PRIMARY KEY (bucket_id, key)
 );
 
 -- A replica outlives its version while its blob is being removed, so it carries all that a removal needs.
@@ -158,6 +160,7 @@ CREATE INDEX replicas_owed ON replicas (next_attempt_at)
     WHERE parked_reason IS NULL AND (state IN ('wanted', 'lost', 'deleting') OR NOT stamped);
 CREATE INDEX replicas_parked ON replicas (backend_id) WHERE parked_reason IS NOT NULL;
 
+-- routing_key 'replicate.<backend id>' with an events.Job, or 'invalidate' with an events.Invalidation.
 CREATE TABLE outbox (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     routing_key  text NOT NULL,
@@ -165,6 +168,9 @@ CREATE TABLE outbox (
     available_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX outbox_due ON outbox (available_at, id);
+-- Rows of these two live for seconds: clean up by count, not by share of the table.
+ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
+ALTER TABLE intents SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 
 CREATE TABLE leases (
     name       text PRIMARY KEY,
@@ -173,7 +179,8 @@ CREATE TABLE leases (
 );
 
 -- Residency, enforced by the database itself: no replica may be wanted, stored or verified outside its bucket's lock.
--- Removing one that is outside must stay possible.
+-- Removing one that is outside must stay possible. FOR SHARE: a change of the lock waits for the writes that it did not yet bind,
+-- and then sees their replicas.
 CREATE FUNCTION refuse_replica_outside_lock() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
     inside boolean;
@@ -185,7 +192,8 @@ BEGIN
            AND (bucket.jurisdictions IS NULL OR backend.jurisdictions <@ bucket.jurisdictions)
       INTO inside
       FROM buckets bucket, backends backend
-     WHERE bucket.bucket_id = NEW.bucket_id AND backend.backend_id = NEW.backend_id;
+     WHERE bucket.bucket_id = NEW.bucket_id AND backend.backend_id = NEW.backend_id
+       FOR SHARE OF bucket;
     IF inside IS NOT TRUE THEN
         RAISE EXCEPTION 'backend % is outside the lock of bucket %', NEW.backend_id, NEW.bucket_id
             USING ERRCODE = 'check_violation', CONSTRAINT = 'replicas_inside_lock', TABLE = 'replicas';
