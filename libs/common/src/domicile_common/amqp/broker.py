@@ -1,4 +1,4 @@
-"""One connection to RabbitMQ, opened when first needed and again after a loss; and the loop that outlives such losses.
+"""One connection to RabbitMQ, opened when first needed and again after a loss.
 
 aio-pika's own "robust" objects are not used: they restore consumers behind the caller's back, so that nobody would learn
 that messages may have been missed, and they know nothing of a topology that has to be declared again.
@@ -7,9 +7,7 @@ that messages may have been missed, and they know nothing of a topology that has
 from __future__ import annotations
 
 import asyncio
-import random
-import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from typing import Final
 
 import aio_pika
@@ -26,7 +24,6 @@ log = structlog.get_logger()
 CONNECT_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 5.0
 HEARTBEAT_SECONDS: Final = 20
-LONGEST_PAUSE_SECONDS: Final = 10.0
 
 # RuntimeError is how aio-pika says that a connection or channel was closed in the meantime.
 BROKEN: Final = (AMQPError, PAMQPException, OSError, RuntimeError)
@@ -100,39 +97,3 @@ async def quietly(closing: Awaitable[object]) -> None:
             await closing
     except BROKEN as error:
         log.debug("closing what was broken", why=type(error).__name__)
-
-
-async def repeat(session: Callable[[], Awaitable[None]], stopping: asyncio.Event, what: str) -> None:
-    """Runs ``session`` until ``stopping`` is set: again after each loss, with pauses that grow while losses are frequent."""
-    pause = 0.0
-    while not stopping.is_set():
-        began = time.monotonic()
-        try:
-            await session()
-        except Unavailable as error:
-            log.warning("lost the broker", what=what, why=str(error))
-        if stopping.is_set():
-            return
-        steady = time.monotonic() - began > LONGEST_PAUSE_SECONDS
-        pause = 0.1 if steady or not pause else min(pause * 2, LONGEST_PAUSE_SECONDS)
-        await wait_for(stopping, seconds=pause * random.uniform(0.5, 1.0))  # noqa: S311 - spreads reconnects, guards nothing
-
-
-async def any_of(*events: asyncio.Event) -> None:
-    """Returns when one of the events is set."""
-    waits = [asyncio.create_task(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
-
-
-async def wait_for(event: asyncio.Event, seconds: float) -> bool:
-    """True when the event is set within so many seconds."""
-    try:
-        async with asyncio.timeout(seconds):
-            await event.wait()
-    except TimeoutError:
-        return False
-    return True

@@ -10,11 +10,12 @@ import msgspec
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
 
-from domicile_common.amqp.broker import BROKEN, Broker, any_of, quietly, repeat
+from domicile_common.amqp.broker import BROKEN, Broker, quietly
 from domicile_common.amqp.publisher import Message, Publisher
 from domicile_common.amqp.topology import INVALIDATE, PARKING, REASON_HEADER, TRACE_HEADER, topology, work_queue
 from domicile_common.errors import Unavailable
 from domicile_common.events import Invalidation, Job
+from domicile_common.loops import any_of, repeat
 
 log = structlog.get_logger()
 
