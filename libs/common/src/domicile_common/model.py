@@ -37,7 +37,8 @@ class Policy(Value, frozen=True, forbid_unknown_fields=True):
 class EffectivePolicy(Value, frozen=True):
     """All levels merged and groups expanded; ``countries``/``jurisdictions`` are ``None`` only when no level sets a lock.
 
-    ``version`` identifies the policy rows it was merged from; it is stored with each decision.
+    ``version`` identifies the policy rows it was merged from; it is stored with each decision. ``ranks``: how much each of
+    ``countries`` is preferred, 0 most; members of one group share a rank. Empty: in the order of ``countries``.
     """
 
     replica_count: int
@@ -49,6 +50,7 @@ class EffectivePolicy(Value, frozen=True):
     storage: dict[str, str | int] = msgspec.field(default_factory=lambda: {"kind": "replicate"})
     encryption: dict[str, str] = msgspec.field(default_factory=lambda: {"mode": "none"})
     rpo_seconds: int | None = None
+    ranks: tuple[int, ...] = ()
 
 
 BackendState = Literal["active", "readonly", "draining", "disabled"]
