@@ -385,12 +385,13 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
     """What became of it. Facts, not wishes: ``verified`` only after the bytes were checked, ``deleted`` only after a definite 404.
 
     ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
+    ``working``: a copy takes long; only puts off when the replica counts as overdue, so that no second worker begins the same.
     """
 
     bucket_id: str
     version_id: str
     backend_id: str
-    outcome: Literal["verified", "stamped", "deleted", "failed"]
+    outcome: Literal["verified", "stamped", "deleted", "failed", "working"]
     etag: str = ""
     stamped: bool = True
     error_class: str = ""
@@ -398,9 +399,14 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
 
 
 class Reported(Value, frozen=True):
-    """``parked``: metadata gave up for now; the worker tells the parking queue with the reason."""
+    """``parked``: metadata gave up for now; the worker tells the parking queue with the reason.
+
+    ``gone``: no such replica is on record (any more), so what a copy has just made must be removed again by the worker: its removal
+    was confirmed while the copy was still under way.
+    """
 
     parked: bool = False
+    gone: bool = False
 
 
 class Call(msgspec.Struct, frozen=True):
