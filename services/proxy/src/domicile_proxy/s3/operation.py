@@ -26,6 +26,7 @@ class Access(StrEnum):
     SETTINGS = "settings"  # changes what holds for a bucket or an object
 
 
+_LEVELS: dict[str, Level] = {"service": "service", "bucket": "bucket", "object": "object"}
 _GRANTS: dict[str, frozenset[Access]] = {"read": frozenset({Access.READ, Access.LIST}), "full": frozenset(Access)}
 
 
@@ -55,8 +56,7 @@ class Row(NamedTuple):
 def _row(form: str, name: str, access: Access, *, served: bool = True) -> Row:
     """``form``: ``METHOD level [marker…] [copy]``; ``copy`` stands for the header ``x-amz-copy-source``."""
     method, level, *markers = form.split()
-    assert level in ("service", "bucket", "object")
-    operation = Operation(name, level, access, served)
+    operation = Operation(name, _LEVELS[level], access, served)
     return Row(method, frozenset(markers) - {"copy"}, "copy" in markers, operation)
 
 

@@ -1,0 +1,128 @@
+"""The XML documents that clients send, as values. Pure.
+
+Documents are read strictly: an element that S3's schema does not have is MalformedXML and one that is not served is NotImplemented,
+so that nothing is accepted and ignored.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from typing import NamedTuple
+from xml.etree.ElementTree import Element
+
+from domicile_common.errors import RequestError
+from domicile_common.metadata_client.models import CompletedPart
+from domicile_proxy.s3.xml import parse
+
+MAX_DELETED_KEYS = 1000
+MAX_PARTS = 10_000
+
+CHECKSUM_ELEMENTS = {f"Checksum{name.upper()}": name for name in ("crc32", "crc32c", "crc64nvme", "sha1", "sha256")}
+
+_NUMBER = re.compile(r"[0-9]{1,9}")
+
+
+class ObjectId(NamedTuple):
+    """One object to delete. ``conditional``: the client deletes it only in a certain state (ETag, LastModifiedTime, Size)."""
+
+    key: str
+    version_id: str | None
+    conditional: bool
+
+
+class Deletion(NamedTuple):
+    """The body of DeleteObjects. ``quiet``: only failures are reported."""
+
+    quiet: bool
+    objects: tuple[ObjectId, ...]
+
+
+def parse_location(body: bytes) -> str:
+    """The LocationConstraint of a CreateBucket body; ``""`` when there is none.
+
+    Raises:
+        RequestError: MalformedXML, NotImplemented (tags, directory buckets).
+    """
+    if not body.strip():
+        return ""
+    children = _children(parse(body, "CreateBucketConfiguration"), {"LocationConstraint", "Location", "Bucket", "Tags"})
+    if unserved := children.keys() - {"LocationConstraint"}:
+        raise RequestError("NotImplemented", f"CreateBucketConfiguration with {', '.join(sorted(unserved))} is not implemented.")
+    return children.get("LocationConstraint", "").strip()
+
+
+def parse_deletion(body: bytes) -> Deletion:
+    """The body of DeleteObjects.
+
+    Raises:
+        RequestError: MalformedXML, also for no key at all or more than 1,000.
+    """
+    root = parse(body, "Delete")
+    quiet = False
+    objects = []
+    for child in root:
+        if child.tag == "Object":
+            fields = _children(child, {"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
+            conditional = bool(fields.keys() & {"ETag", "LastModifiedTime", "Size"})
+            objects.append(ObjectId(_required(fields, "Key"), fields.get("VersionId") or None, conditional))
+        elif child.tag == "Quiet":
+            quiet = _boolean(child.text or "")
+        else:
+            raise RequestError("MalformedXML")
+    if not 0 < len(objects) <= MAX_DELETED_KEYS:
+        raise RequestError("MalformedXML")
+    return Deletion(quiet, tuple(objects))
+
+
+def parse_completion(body: bytes) -> tuple[CompletedPart, ...]:
+    """The body of CompleteMultipartUpload, in the client's order.
+
+    Raises:
+        RequestError: MalformedXML, InvalidArgument (a part number outside 1 to 10,000), InvalidPartOrder.
+    """
+    parts: list[CompletedPart] = []
+    for child in parse(body, "CompleteMultipartUpload"):
+        if child.tag != "Part":
+            raise RequestError("MalformedXML")
+        fields = _children(child, {"PartNumber", "ETag", *CHECKSUM_ELEMENTS})
+        checksums = {CHECKSUM_ELEMENTS[tag]: text.strip() for tag, text in fields.items() if tag in CHECKSUM_ELEMENTS}
+        number = _part_number(_required(fields, "PartNumber"))
+        if parts and number <= parts[-1].number:
+            raise RequestError("InvalidPartOrder")
+        parts.append(CompletedPart(number=number, etag=_required(fields, "ETag").strip().strip('"'), checksums=checksums))
+    if not parts:
+        raise RequestError("MalformedXML")
+    return tuple(parts)
+
+
+def _children(element: Element, known: Collection[str]) -> dict[str, str]:
+    """The texts of an element's children, each of which must be ``known``, alone of its name, and without children of its own."""
+    texts: dict[str, str] = {}
+    for child in element:
+        if child.tag not in known or child.tag in texts or (len(child) and child.tag != "Tags"):
+            raise RequestError("MalformedXML")
+        texts[child.tag] = child.text or ""
+    return texts
+
+
+def _required(fields: dict[str, str], name: str) -> str:
+    if not fields.get(name):
+        raise RequestError("MalformedXML")
+    return fields[name]
+
+
+def _boolean(text: str) -> bool:
+    value = text.strip().lower()
+    if value not in {"true", "false", "1", "0"}:
+        raise RequestError("MalformedXML")
+    return value in {"true", "1"}
+
+
+def _part_number(text: str) -> int:
+    if not _NUMBER.fullmatch(text.strip()):
+        raise RequestError("MalformedXML")
+    number = int(text)
+    if not 1 <= number <= MAX_PARTS:
+        raise RequestError("InvalidArgument", f"PartNumber must be between 1 and {MAX_PARTS}", {"ArgumentName": "partNumber"})
+    return number

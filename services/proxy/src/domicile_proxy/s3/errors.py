@@ -1,0 +1,151 @@
+"""Errors as S3 answers them: status, code, XML document. Pure.
+
+Codes, statuses and most texts: S3 API reference, "Error responses". Only ``RequestError`` says what was wrong, because its text was
+written for the caller; everything else shows the code's standard text and leaves its own to the log.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from domicile_common.errors import BackendUnavailable, RequestError, Unavailable
+from domicile_proxy.s3.xml import HEAD, escape
+
+_BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 400, 403, 404, 409
+
+CODES: dict[str, tuple[int, str]] = {
+    # --- who asks ---
+    "AccessDenied": (_FORBIDDEN, "Access Denied"),
+    "AuthorizationHeaderMalformed": (_BAD_REQUEST, "The authorization header that you provided is not valid."),
+    "AuthorizationQueryParametersError": (_BAD_REQUEST, "The authorization query parameters that you provided are not valid."),
+    "CredentialsNotSupported": (_BAD_REQUEST, "This request does not support credentials."),
+    "ExpiredToken": (_BAD_REQUEST, "The provided token has expired."),
+    "InvalidAccessKeyId": (_FORBIDDEN, "The AWS Access Key Id you provided does not exist in our records."),
+    "InvalidSecurity": (_FORBIDDEN, "The provided security credentials are not valid."),
+    "InvalidToken": (_BAD_REQUEST, "The provided token is malformed or otherwise not valid."),
+    "MissingSecurityHeader": (_BAD_REQUEST, "Your request is missing a required header."),
+    "RequestExpired": (_BAD_REQUEST, "Request has expired."),
+    "RequestTimeTooSkewed": (_FORBIDDEN, "The difference between the request time and the server's time is too large."),
+    "SignatureDoesNotMatch": (
+        _FORBIDDEN,
+        "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
+    ),
+    # --- the request's form ---
+    "InvalidArgument": (_BAD_REQUEST, "Invalid Argument"),
+    "InvalidRequest": (_BAD_REQUEST, "Invalid Request"),
+    "InvalidURI": (_BAD_REQUEST, "Couldn't parse the specified URI."),
+    "MalformedXML": (_BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema."),
+    "MaxMessageLengthExceeded": (_BAD_REQUEST, "Your request was too big."),
+    "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
+    "MissingRequestBodyError": (_BAD_REQUEST, "Request body is empty."),
+    "NotImplemented": (501, "A header you provided implies functionality that is not implemented."),
+    "RequestHeaderSectionTooLarge": (_BAD_REQUEST, "Your request header section exceeds the maximum allowed size."),
+    "RequestTimeout": (
+        _BAD_REQUEST,
+        "Your socket connection to the server was not read from or written to within the timeout period.",
+    ),
+    "UnsupportedArgument": (_BAD_REQUEST, "The request contained an unsupported argument."),
+    # --- the body ---
+    "BadDigest": (_BAD_REQUEST, "The Content-MD5 or checksum value that you specified did not match what the server received."),
+    "EntityTooLarge": (_BAD_REQUEST, "Your proposed upload exceeds the maximum allowed object size."),
+    "EntityTooSmall": (_BAD_REQUEST, "Your proposed upload is smaller than the minimum allowed object size."),
+    "IncompleteBody": (_BAD_REQUEST, "You did not provide the number of bytes specified by the Content-Length HTTP header."),
+    "InvalidDigest": (_BAD_REQUEST, "The Content-MD5 or checksum value that you specified is not valid."),
+    "MalformedTrailerError": (_BAD_REQUEST, "The request contained trailing data that was not well-formed."),
+    "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
+    "XAmzContentChecksumMismatch": (_BAD_REQUEST, "The provided 'x-amz-checksum' header does not match what was computed."),
+    "XAmzContentSHA256Mismatch": (_BAD_REQUEST, "The provided 'x-amz-content-sha256' header does not match what was computed."),
+    # --- buckets ---
+    "BucketAlreadyExists": (_CONFLICT, "The requested bucket name is not available. Select a different name and try again."),
+    "BucketAlreadyOwnedByYou": (_CONFLICT, "Your previous request to create the named bucket succeeded and you already own it."),
+    "BucketNotEmpty": (_CONFLICT, "The bucket that you tried to delete is not empty."),
+    "IllegalLocationConstraintException": (
+        _BAD_REQUEST,
+        "The specified location constraint is incompatible for the region this request was sent to.",
+    ),
+    "InvalidBucketName": (_BAD_REQUEST, "The specified bucket is not valid."),
+    "InvalidBucketState": (_CONFLICT, "The request is not valid with the current state of the bucket."),
+    "InvalidLocationConstraint": (_BAD_REQUEST, "The specified location (Region) constraint is not valid."),
+    "NoSuchBucket": (_NOT_FOUND, "The specified bucket does not exist"),
+    "OperationAborted": (
+        _CONFLICT,
+        "A conflicting conditional operation is currently in progress against this resource. Try again.",
+    ),
+    "TooManyBuckets": (_BAD_REQUEST, "You have attempted to create more buckets than allowed."),
+    # --- a bucket's settings ---
+    "AccessControlListNotSupported": (_BAD_REQUEST, "The bucket does not allow ACLs"),
+    "NoSuchBucketPolicy": (_NOT_FOUND, "The bucket policy does not exist"),
+    "NoSuchCORSConfiguration": (_NOT_FOUND, "The CORS configuration does not exist"),
+    "NoSuchLifecycleConfiguration": (_NOT_FOUND, "The lifecycle configuration does not exist"),
+    "NoSuchPublicAccessBlockConfiguration": (_NOT_FOUND, "The public access block configuration was not found"),
+    "NoSuchTagSet": (_NOT_FOUND, "The TagSet does not exist"),
+    "NoSuchWebsiteConfiguration": (_NOT_FOUND, "The specified bucket does not have a website configuration"),
+    "ObjectLockConfigurationNotFoundError": (_NOT_FOUND, "Object Lock configuration does not exist for this bucket"),
+    "ReplicationConfigurationNotFoundError": (_NOT_FOUND, "The replication configuration was not found"),
+    "ServerSideEncryptionConfigurationNotFoundError": (_NOT_FOUND, "The server side encryption configuration was not found"),
+    # --- objects ---
+    "ConditionalRequestConflict": (_CONFLICT, "A conflicting operation occurred. If using PutObject you can retry the request."),
+    "InvalidObjectState": (_FORBIDDEN, "The action is not valid for the object's storage class."),
+    "InvalidPartNumber": (416, "The requested partnumber is not satisfiable"),
+    "InvalidRange": (416, "The requested range is not satisfiable"),
+    "InvalidStorageClass": (_BAD_REQUEST, "The storage class you specified is not valid"),
+    "InvalidTag": (_BAD_REQUEST, "The tag provided was not a valid tag."),
+    "BadRequest": (_BAD_REQUEST, "Bad Request"),
+    "InvalidRedirectLocation": (
+        _BAD_REQUEST,
+        "The website redirect location must have a prefix of 'http://', 'https://' or '/'.",
+    ),
+    "KeyTooLongError": (_BAD_REQUEST, "Your key is too long"),
+    "MetadataTooLarge": (_BAD_REQUEST, "Your metadata headers exceed the maximum allowed metadata size"),
+    "NoSuchKey": (_NOT_FOUND, "The specified key does not exist."),
+    "NoSuchVersion": (_NOT_FOUND, "The specified version does not exist."),
+    "PreconditionFailed": (412, "At least one of the pre-conditions you specified did not hold"),
+    "UserKeyMustBeSpecified": (_BAD_REQUEST, "The object key must be specified."),
+    # --- multipart uploads ---
+    "InvalidPart": (_BAD_REQUEST, "One or more of the specified parts could not be found, or their entity tags do not match."),
+    "InvalidPartOrder": (_BAD_REQUEST, "The list of parts was not in ascending order by part number."),
+    # --- not the caller's fault ---
+    "InternalError": (500, "We encountered an internal error. Please try again."),
+    "ServiceUnavailable": (503, "Service is unable to handle request. Please try again."),
+    "SlowDown": (503, "Please reduce your request rate."),
+}
+
+RETRY_AFTER_SECONDS = 1
+
+
+class Failure(NamedTuple):
+    """``status``: HTTP status. ``detail``: further elements of the document, by element name."""
+
+    status: int
+    code: str
+    message: str
+    detail: dict[str, str]
+
+    @property
+    def headers(self) -> dict[str, str]:
+        return {"retry-after": str(RETRY_AFTER_SECONDS)} if self.status == CODES["SlowDown"][0] else {}
+
+
+def describe(error: BaseException) -> Failure:
+    """What the caller may know of an error; anything that is not for the caller is an InternalError without details."""
+    if isinstance(error, RequestError):
+        # A code from a newer metadata service is still the caller's to act upon.
+        status, message = CODES.get(error.code, (_BAD_REQUEST, error.code))
+        return Failure(status, error.code, error.message or message, error.detail)
+    if isinstance(error, Unavailable):
+        code = "SlowDown"
+    elif isinstance(error, BackendUnavailable):
+        code = "ServiceUnavailable"
+    else:
+        code = "InternalError"
+    status, message = CODES[code]
+    return Failure(status, code, message, {})
+
+
+def render(failure: Failure, request_id: str, resource: str) -> bytes:
+    """The error document. ``resource``: bucket or object as the caller named it, ``/bucket/key``."""
+    detail = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in failure.detail.items())
+    return (
+        f"{HEAD}<Error><Code>{escape(failure.code)}</Code><Message>{escape(failure.message)}</Message>{detail}"
+        f"<Resource>{escape(resource)}</Resource><RequestId>{escape(request_id)}</RequestId></Error>"
+    ).encode()

@@ -1,0 +1,244 @@
+"""Request headers → what is stored of an object, and back. Pure.
+
+Headers come as a mapping of lower-case names to Latin-1 text (repeated ones joined by a comma), and go out the same way, so that
+every byte a client stored comes back.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+
+from domicile_common.errors import RequestError
+from domicile_common.model import Facts, Policy, Tenant, Version
+from domicile_proxy.s3.conditions import http_date
+from domicile_proxy.s3.operation import Operation
+from domicile_proxy.s3.query import decode
+from domicile_proxy.s3.ranges import Span
+
+MAX_USER_METADATA = 2048  # bytes of names and values
+MAX_STORED_HEADERS = 8192
+MAX_TAGS = 10
+MAX_TAG_KEY, MAX_TAG_VALUE = 128, 256  # characters
+
+_META = "x-amz-meta-"
+_STORED = ("cache-control", "content-disposition", "content-language", "content-type", "expires")
+_REDIRECT = "website-redirect-location"
+
+# Classes that can be read at once: Domicile keeps the name and serves every class alike. Those that need a restore first would be a lie.
+STORAGE_CLASSES = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"})
+
+_UNSERVED_HEADERS = (
+    "x-amz-server-side-encryption",
+    "x-amz-copy-source-server-side-encryption",
+    "x-amz-object-lock-",
+    "x-amz-write-offset-bytes",
+    "x-amz-if-match-",
+)
+# Headers of which only these values say what is done anyway.
+_TRUE_ANYWAY = {
+    "x-amz-acl": ({"private", "bucket-owner-full-control"}, "AccessControlListNotSupported"),
+    "x-amz-object-ownership": ({"BucketOwnerEnforced"}, "NotImplemented"),
+    "x-amz-bucket-object-lock-enabled": ({"false", "False"}, "NotImplemented"),
+}
+_OVERRIDES = {
+    f"response-{name}": name
+    for name in ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires")
+}
+_SIGNING = frozenset(
+    f"x-amz-{name}"
+    for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token", "content-sha256")
+)
+_PRINTABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+
+
+def with_hoisted(headers: Mapping[str, str], params: Mapping[str, str]) -> Mapping[str, str]:
+    """The headers of a presigned request: several SDKs move ``x-amz-…`` headers into its query, where S3 takes them as well."""
+    hoisted = {
+        name.lower(): value.encode().decode("latin-1")
+        for name, value in params.items()
+        if name.lower().startswith("x-amz-") and name.lower() not in _SIGNING
+    }
+    return {**hoisted, **headers} if hoisted else headers
+
+
+def refuse_unserved(operation: Operation, headers: Mapping[str, str], owner: Tenant) -> None:
+    """Refuses headers that ask for what is not done here; ``owner``: the tenant that every bucket in reach belongs to.
+
+    Raises:
+        RequestError: NotImplemented, AccessControlListNotSupported, AccessDenied (another expected bucket owner).
+    """
+    for name, value in headers.items():
+        if not name.startswith("x-amz-"):
+            continue
+        if name.startswith(_UNSERVED_HEADERS):
+            raise RequestError("NotImplemented", detail={"Header": name})
+        if name.startswith("x-amz-grant-"):
+            raise RequestError("AccessControlListNotSupported")
+        if name in _TRUE_ANYWAY:
+            values, code = _TRUE_ANYWAY[name]
+            if value not in values:
+                raise RequestError(code, detail={"Header": name})
+        elif name in {"x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"} and value != owner.canonical_id:
+            raise RequestError("AccessDenied")
+    if operation.name == "DeleteObject" and "if-match" in headers:
+        raise RequestError("NotImplemented", detail={"Header": "If-Match"})
+
+
+def read_facts(headers: Mapping[str, str]) -> Facts:
+    """What a PutObject, CopyObject (with REPLACE) or CreateMultipartUpload stores beside the bytes.
+
+    Raises:
+        RequestError: MetadataTooLarge, RequestHeaderSectionTooLarge, InvalidStorageClass, InvalidTag, InvalidArgument, BadRequest,
+            InvalidRedirectLocation.
+    """
+    stored = {name: headers[name] for name in _STORED if headers.get(name)}
+    stored.setdefault("content-type", "binary/octet-stream")
+    if encoding := _content_encoding(headers.get("content-encoding", "")):
+        stored["content-encoding"] = encoding
+    if redirect := headers.get(f"x-amz-{_REDIRECT}"):
+        if not redirect.startswith(("/", "http://", "https://")):
+            raise RequestError("InvalidRedirectLocation")
+        stored[_REDIRECT] = redirect
+    metadata = {name.removeprefix(_META): value for name, value in headers.items() if name.startswith(_META)}
+    if (size := _size(metadata)) > MAX_USER_METADATA:
+        raise RequestError("MetadataTooLarge", detail={"Size": str(size), "MaxSizeAllowed": str(MAX_USER_METADATA)})
+    if _size(stored) > MAX_STORED_HEADERS:
+        raise RequestError("RequestHeaderSectionTooLarge", detail={"MaxSizeAllowed": str(MAX_STORED_HEADERS)})
+    return Facts(headers=stored, metadata=metadata, tags=read_tags(headers), storage_class=read_storage_class(headers))
+
+
+def read_storage_class(headers: Mapping[str, str]) -> str:
+    """Raises RequestError: InvalidStorageClass."""
+    name = headers.get("x-amz-storage-class") or "STANDARD"
+    if name not in STORAGE_CLASSES:
+        raise RequestError("InvalidStorageClass", detail={"StorageClassRequested": name})
+    return name
+
+
+def read_tags(headers: Mapping[str, str]) -> dict[str, str]:
+    """The header ``x-amz-tagging``: a query string of up to ten tags, in the client's order.
+
+    Raises:
+        RequestError: InvalidArgument (not a query string, or a key twice), InvalidTag, BadRequest (too many).
+    """
+    tags: dict[str, str] = {}
+    for field in headers.get("x-amz-tagging", "").encode("latin-1").replace(b"+", b" ").split(b"&"):
+        if not field:
+            continue
+        raw_key, _, raw_value = field.partition(b"=")
+        try:
+            key, value = decode(raw_key), decode(raw_value)
+        except RequestError:
+            raise _bad_tagging() from None
+        if key in tags:
+            raise _bad_tagging()
+        check_tag(key, value)
+        tags[key] = value
+    if len(tags) > MAX_TAGS:
+        raise RequestError("BadRequest", f"Object tags cannot be greater than {MAX_TAGS}")
+    return tags
+
+
+def check_tag(key: str, value: str) -> None:
+    """S3 User Guide, "Categorizing your objects using tags". Raises RequestError: InvalidTag."""
+    if not 1 <= len(key) <= MAX_TAG_KEY or not _tag_text(key):
+        raise RequestError("InvalidTag", "The TagKey you have provided is invalid", {"TagKey": key})
+    if len(value) > MAX_TAG_VALUE or not _tag_text(value):
+        raise RequestError("InvalidTag", "The TagValue you have provided is invalid", {"TagKey": key, "TagValue": value})
+    if key.lower().startswith("aws:"):
+        raise RequestError("InvalidTag", "System tags cannot be added/updated by requester", {"TagKey": key})
+
+
+def object_policy(facts: Facts) -> Policy | None:
+    """The policy that an object asks for itself: its tag ``replica-count``.
+
+    Raises:
+        RequestError: InvalidTag when it is no number from 1 to 99.
+    """
+    count = facts.tags.get("replica-count")
+    if count is None:
+        return None
+    if not re.fullmatch("[1-9][0-9]?", count):
+        raise RequestError(
+            "InvalidTag", "replica-count must be a number from 1 to 99", {"TagKey": "replica-count", "TagValue": count}
+        )
+    return Policy(replica_count=int(count))
+
+
+def object_headers(version: Version, headers: Mapping[str, str], params: Mapping[str, str], span: Span | None) -> dict[str, str]:
+    """What GetObject and HeadObject answer about a version. ``headers``, ``params``: the request's; ``span``: for a 206.
+
+    Raises:
+        RequestError: InvalidArgument for a ``response-…`` override that no header can carry.
+    """
+    facts, digest = version.facts, version.digest
+    answer = dict(facts.headers)
+    if redirect := answer.pop(_REDIRECT, None):
+        answer[f"x-amz-{_REDIRECT}"] = redirect
+    for name, value in facts.metadata.items():
+        answer[_META + name] = value
+    answer |= unmodified_headers(version)
+    answer["accept-ranges"] = "bytes"
+    answer["content-length"] = str(span.length if span else digest.size)
+    if span:
+        answer["content-range"] = f"bytes {span.start}-{span.end}/{digest.size}"
+    elif digest.checksums and headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+        answer |= checksum_headers(digest.checksums, digest.checksum_type)
+    if facts.storage_class != "STANDARD":
+        answer["x-amz-storage-class"] = facts.storage_class
+    if facts.tags:
+        answer["x-amz-tagging-count"] = str(len(facts.tags))
+    if digest.parts and "partNumber" in params:
+        answer["x-amz-mp-parts-count"] = str(len(digest.parts))
+    return answer | _overrides(params)
+
+
+def unmodified_headers(version: Version) -> dict[str, str]:
+    """What a 304 answers, and every other answer about a version as well."""
+    answer = {"etag": f'"{version.digest.etag}"', "last-modified": http_date(version.committed_at)}
+    if not version.is_null:
+        answer["x-amz-version-id"] = version.version_id
+    return answer
+
+
+def checksum_headers(checksums: Mapping[str, str], checksum_type: str) -> dict[str, str]:
+    """``x-amz-checksum-<algorithm>`` for each, and their type."""
+    answer = {f"x-amz-checksum-{name}": value for name, value in checksums.items()}
+    return answer | {"x-amz-checksum-type": checksum_type} if answer else answer
+
+
+def _overrides(params: Mapping[str, str]) -> dict[str, str]:
+    answer = {}
+    for param in params.keys() & _OVERRIDES.keys():
+        if not _PRINTABLE.fullmatch(params[param]):
+            message = "Header value cannot be represented using ISO-8859-1."
+            raise RequestError("InvalidArgument", message, {"ArgumentName": param, "ArgumentValue": params[param]})
+        answer[_OVERRIDES[param]] = params[param]
+    return answer
+
+
+def _content_encoding(value: str) -> str:
+    """``aws-chunked`` is how the body travelled, not what was stored."""
+    codings = [coding.strip() for coding in value.split(",")]
+    return (
+        ", ".join(coding for coding in codings if coding and coding.lower() != "aws-chunked")
+        if "aws-chunked" in value.lower()
+        else value
+    )
+
+
+def _size(fields: Mapping[str, str]) -> int:
+    return sum(len(name) + len(value) for name, value in fields.items())
+
+
+def _tag_text(text: str) -> bool:
+    return all(char in "+-=._:/@" or unicodedata.category(char)[0] in "LNZ" for char in text)
+
+
+def _bad_tagging() -> RequestError:
+    message = (
+        "The header 'x-amz-tagging' shall be encoded as UTF-8 then URLEncoded URL query parameters without tag name duplicates."
+    )
+    return RequestError("InvalidArgument", message, {"ArgumentName": "x-amz-tagging"})
