@@ -1,0 +1,90 @@
+"""Servers for tests: one host process a kind starts them on free ports, tells how to reach them, and ends with the test run.
+
+``python -m domicile_local.servers.hosting KIND FOLDER PID`` writes ``FOLDER/KIND.json`` (0600) once the servers of that kind are ready, or
+``FOLDER/KIND.failed`` with the reason, and stops them and removes their data on TERM or as soon as process PID is gone, however it ended.
+With INFRA=docker in the environment they come from containers.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import select
+import shutil
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import get_args
+
+import msgspec
+
+from domicile_local.errors import SuiteError
+from domicile_local.servers import ports
+from domicile_local.servers.postgres import Postgres
+from domicile_local.servers.process import private_folder, write_private
+from domicile_local.servers.rabbitmq import RabbitMQ, RabbitPorts
+from domicile_local.servers.reach import Kind, Reach, S3Backend, fresh_backends
+from domicile_local.servers.seaweedfs import PORTS_EACH, SeaweedFS
+
+
+@contextmanager
+def own_servers(kind: Kind, folder: Path) -> Iterator[Reach]:
+    """Real servers as child processes."""
+    password = secrets.token_hex(16)
+    servers: list[Postgres | RabbitMQ | SeaweedFS]
+    if kind == "postgres":
+        postgres = Postgres(folder / "postgres", ports.take(), password, durable=False)
+        servers, reach = [postgres], Reach(postgres=postgres.url)
+    elif kind == "rabbitmq":
+        rabbit = RabbitMQ(folder / "rabbitmq", RabbitPorts(ports.take(), ports.take(), ports.take(), ports.take()), password)
+        servers, reach = [rabbit], Reach(amqp=rabbit.url, management=rabbit.management_url)
+    else:
+        backends = fresh_backends()
+        servers = [SeaweedFS(folder / f"backend-{each.backend_id}", each, s3_ports(each)) for each in backends]
+        reach = Reach(s3=tuple(backends))
+    with ExitStack() as stack:
+        for server in servers:
+            stack.callback(server.kill)  # nothing is kept, so nothing needs to end in order
+            server.start()
+        for server in servers:
+            server.wait_ready()
+        yield reach
+
+
+def s3_ports(backend: S3Backend) -> list[int]:
+    return [backend.port, *(ports.take() for _ in range(PORTS_EACH - 1))]
+
+
+def host(kind: Kind, folder: Path, watched: int) -> None:
+    gone = os.pidfd_open(watched)
+    data = private_folder(folder / f"{kind}-data")
+    servers = own_servers
+    if os.environ.get("INFRA") == "docker":
+        from domicile_local.servers import containers  # noqa: PLC0415 -- slow to import, and needless without it
+
+        servers = containers.servers
+    try:
+        with servers(kind, data) as reach:
+            write_private(folder / f"{kind}.json", msgspec.json.encode(reach).decode())
+            select.select([gone], [], [])  # TERM breaks out of it
+            signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    except SuiteError as error:
+        write_private(folder / f"{kind}.failed", str(error))
+    finally:
+        (folder / f"{kind}.json").unlink(missing_ok=True)
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _end(*_: object) -> None:
+    """Ends the wait; a second TERM, or Ctrl-C, does not interrupt the clean-up."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    sys.exit(0)
+
+
+if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the test run, which ends us
+    signal.signal(signal.SIGTERM, _end)
+    name, place, pid = sys.argv[1:]
+    host(next(kind for kind in get_args(Kind) if kind == name), Path(place), int(pid))
