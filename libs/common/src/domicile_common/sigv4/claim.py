@@ -10,15 +10,21 @@ from typing import NamedTuple
 import msgspec
 
 from domicile_common.errors import RequestError
-from domicile_common.sigv4 import keys
+from domicile_common.sigv4 import canonical, keys
 
 STREAMING_SIGNED = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD"
 STREAMING_SIGNED_TRAILER = "STREAMING-AWS4-HMAC-SHA256-PAYLOAD-TRAILER"
 STREAMING_UNSIGNED_TRAILER = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 
+_PAYLOAD_LITERALS = frozenset(
+    literal.encode()
+    for literal in (canonical.UNSIGNED_PAYLOAD, STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER)
+)
+
 _CREDENTIAL = re.compile(r"([!-.0-~]+)/([^/]*)/([!-.0-~]*)/([^/]*)/([^/]*)").fullmatch
 _DATE = re.compile(r"[0-9]{8}").fullmatch
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z").fullmatch
+_SHA256 = re.compile(rb"[0-9a-fA-F]{64}").fullmatch
 _HEADER_NAMES = re.compile(rb"[!#-:<-~]+(;[!#-:<-~]+)*").fullmatch
 
 
@@ -95,6 +101,18 @@ def parse_http_date(text: str) -> datetime | None:
         return datetime.strptime(text, "%a, %d %b %Y %H:%M:%S GMT").replace(tzinfo=UTC)
     except ValueError:
         return None
+
+
+def parse_payload(value: bytes) -> str:
+    """The value of x-amz-content-sha256: a hex SHA-256 or one of the literals."""
+    if _SHA256(value) is None and value not in _PAYLOAD_LITERALS:
+        raise RequestError(
+            "InvalidArgument",
+            f"x-amz-content-sha256 must be {canonical.UNSIGNED_PAYLOAD}, {STREAMING_UNSIGNED_TRAILER}, {STREAMING_SIGNED}, "
+            f"{STREAMING_SIGNED_TRAILER} or a valid sha256 value.",
+            {"ArgumentName": "x-amz-content-sha256"},
+        )
+    return value.decode("ascii")
 
 
 def split_signed_headers(names: bytes, refuse: Callable[[str], RequestError]) -> list[bytes]:

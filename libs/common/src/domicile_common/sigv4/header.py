@@ -5,19 +5,16 @@ Source: "Authenticating Requests: Using the Authorization Header" of the Amazon 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from datetime import datetime
 
 from domicile_common.errors import RequestError
 from domicile_common.sigv4 import canonical, keys
 from domicile_common.sigv4.claim import (
-    STREAMING_SIGNED,
-    STREAMING_SIGNED_TRAILER,
-    STREAMING_UNSIGNED_TRAILER,
     Claim,
     parse_credential,
     parse_http_date,
+    parse_payload,
     parse_timestamp,
     refuse_session_token,
     require_signed,
@@ -25,11 +22,6 @@ from domicile_common.sigv4.claim import (
 )
 
 _SCHEME = keys.ALGORITHM.encode() + b" "
-_SHA256 = re.compile(rb"[0-9a-f]{64}").fullmatch
-_LITERALS = frozenset(
-    literal.encode()
-    for literal in (canonical.UNSIGNED_PAYLOAD, STREAMING_SIGNED, STREAMING_SIGNED_TRAILER, STREAMING_UNSIGNED_TRAILER)
-)
 
 
 def parse_authorization(method: str, raw_path: bytes, raw_query: bytes, headers: Mapping[bytes, bytes]) -> Claim:
@@ -102,14 +94,7 @@ def _payload(headers: Mapping[bytes, bytes]) -> str:
     payload = headers.get(b"x-amz-content-sha256", b"")
     if not payload:
         raise RequestError("InvalidRequest", "Missing required header for this request: x-amz-content-sha256")
-    if _SHA256(payload) is None and payload not in _LITERALS:
-        raise RequestError(
-            "InvalidArgument",
-            f"x-amz-content-sha256 must be {canonical.UNSIGNED_PAYLOAD}, {STREAMING_UNSIGNED_TRAILER}, {STREAMING_SIGNED}, "
-            f"{STREAMING_SIGNED_TRAILER} or a valid sha256 value.",
-            {"ArgumentName": "x-amz-content-sha256"},
-        )
-    return payload.decode("ascii")
+    return parse_payload(payload)
 
 
 def _malformed(why: str) -> RequestError:

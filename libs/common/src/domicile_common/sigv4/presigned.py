@@ -13,6 +13,7 @@ from domicile_common.sigv4 import canonical, keys
 from domicile_common.sigv4.claim import (
     Claim,
     parse_credential,
+    parse_payload,
     parse_timestamp,
     refuse_session_token,
     require_signed,
@@ -24,7 +25,6 @@ MAX_EXPIRES = 7 * 24 * 3600
 
 _REQUIRED = (b"X-Amz-Algorithm", b"X-Amz-Credential", b"X-Amz-Signature", b"X-Amz-Date", b"X-Amz-SignedHeaders", b"X-Amz-Expires")
 _DIGITS = re.compile(rb"-?[0-9]{1,10}").fullmatch
-_PAYLOAD = re.compile(rb"[0-9A-Za-z-]+").fullmatch
 
 
 def parse_presigned(method: str, raw_path: bytes, raw_query: bytes, headers: Mapping[bytes, bytes]) -> Claim:
@@ -37,7 +37,7 @@ def parse_presigned(method: str, raw_path: bytes, raw_query: bytes, headers: Map
         headers: folded, see ``canonical.fold_headers``.
 
     Raises:
-        RequestError: ``AuthorizationQueryParametersError``, ``AccessDenied``, ``InvalidToken``.
+        RequestError: ``AuthorizationQueryParametersError``, ``AccessDenied``, ``InvalidArgument``, ``InvalidToken``.
     """
     parameters = _parameters(raw_query)
     if parameters[b"X-Amz-Algorithm"] != keys.ALGORITHM.encode():
@@ -103,11 +103,7 @@ def _payload(parameters: Mapping[bytes, bytes], headers: Mapping[bytes, bytes], 
     payload = parameters.get(b"X-Amz-Content-Sha256", b"")
     if not payload and b"x-amz-content-sha256" in signed:
         payload = headers.get(b"x-amz-content-sha256", b"")
-    if not payload:
-        return canonical.UNSIGNED_PAYLOAD
-    if _PAYLOAD(payload) is None:
-        raise _refuse("X-Amz-Content-Sha256 must be UNSIGNED-PAYLOAD or a valid sha256 value.")
-    return payload.decode("ascii")
+    return parse_payload(payload) if payload else canonical.UNSIGNED_PAYLOAD
 
 
 def _refuse(why: str) -> RequestError:
