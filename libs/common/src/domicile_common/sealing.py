@@ -1,0 +1,98 @@
+"""Secrets at rest and in travel: sealed with AES-256-GCM under a key derived from a passphrase.
+
+An envelope is the text ``v1.<key id>.<nonce>.<ciphertext>``, the last two in base64url without padding. The key id tells which
+passphrase sealed it, so that the passphrase can be changed: the new one seals, the previous one still opens. The associated data
+binds an envelope to its owner (``credential:<access key>``, ``backend:<backend id>``): copied to another row, it does not open.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import os
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from domicile_common.errors import ConfigurationError
+from domicile_common.settings import SealingBlock
+
+_FORMAT = "v1"
+_NONCE_BYTES = 12
+# The salt is fixed, not random: every service of an installation must derive the same key from the passphrase alone, before it can
+# reach any store. What a random salt guards against, tables made in advance for common passphrases, the memory-hard scrypt (32 MiB,
+# about 0.1 s, RFC 7914) makes dear and the refusal of weak passphrases makes useless. Its name carries the format version.
+_SALT = b"domicile sealing v1"
+_SCRYPT = {"n": 2**15, "r": 8, "p": 1, "maxmem": 64 * 1024 * 1024}
+
+
+class _Key:
+    """Derived once per process: scrypt is slow on purpose."""
+
+    def __init__(self, passphrase: str) -> None:
+        material = hashlib.scrypt(passphrase.encode(), salt=_SALT, dklen=36, **_SCRYPT)
+        self.key_id = material[32:].hex()  # scrypt's output is uniform: these bytes tell nothing of the others
+        self.cipher = AESGCM(material[:32])
+
+
+class Sealer:
+    """Seals with the current passphrase; opens with it and with the previous ones."""
+
+    def __init__(self, current: str, *previous: str) -> None:
+        keys = [_Key(passphrase) for passphrase in (current, *previous)]
+        self._current = keys[0]
+        self._keys = {key.key_id: key for key in keys}
+
+    def seal(self, secret: str, context: str) -> str:
+        """An envelope that opens only for the same ``context``."""
+        nonce = os.urandom(_NONCE_BYTES)
+        ciphertext = self._current.cipher.encrypt(nonce, secret.encode(), _associated(context))
+        return f"{_FORMAT}.{self._current.key_id}.{_encode(nonce)}.{_encode(ciphertext)}"
+
+    def open(self, envelope: str, context: str) -> str:
+        """The secret. Raises ``ConfigurationError`` when no passphrase here sealed it, or it was altered or moved."""
+        parts = envelope.split(".")
+        if len(parts) != 4 or parts[0] != _FORMAT:  # noqa: PLR2004 - the four parts of the format above
+            raise ConfigurationError(f"the secret of {context} is not a sealed one")
+        key = self._keys.get(parts[1])
+        if key is None:
+            raise ConfigurationError(
+                f"the secret of {context} was sealed with a passphrase that is neither TENANT_SECRET_PASSPHRASE nor its _PREVIOUS"
+            )
+        try:
+            return key.cipher.decrypt(_decode(parts[2]), _decode(parts[3]), _associated(context)).decode()
+        except (InvalidTag, ValueError):  # ValueError: not base64, a nonce of another length
+            raise ConfigurationError(f"the sealed secret of {context} was altered, or belongs to something else") from None
+
+    def needs_reseal(self, envelope: str) -> bool:
+        """Whether ``envelope`` was sealed with anything but the current passphrase."""
+        return envelope.split(".")[:2] != [_FORMAT, self._current.key_id]
+
+
+def sealer(settings: SealingBlock) -> Sealer:
+    previous = settings.tenant_secret_passphrase_previous
+    return Sealer(settings.tenant_secret_passphrase.get_secret_value(), *([previous.get_secret_value()] if previous else []))
+
+
+def credential_context(access_key: str) -> str:
+    return f"credential:{access_key}"
+
+
+def backend_context(backend_id: str) -> str:
+    return f"backend:{backend_id}"
+
+
+def _associated(context: str) -> bytes:
+    return f"domicile {_FORMAT} {context}".encode()
+
+
+def _encode(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).decode().rstrip("=")
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+    except binascii.Error as error:
+        raise ValueError("not base64url") from error
