@@ -47,6 +47,8 @@ class Answer:
             self.keep_alive = False
             if not self.complete:
                 raise ValueError(type(error).__name__) from error
+        if self.complete:
+            self._parser = None  # it refers back to this object
         if not self.begun:
             self._head_size += len(data)
             if self._head_size > MAX_HEAD:

@@ -32,6 +32,7 @@ import ssl
 from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from math import inf
+from typing import cast
 from urllib.parse import urlsplit
 
 from domicile_common.backends.framing import Answer
@@ -226,9 +227,8 @@ class Connection(asyncio.Protocol):
             self.exchange.lose(error)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self.transport = transport
-        transport.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's own class does not derive from it
+        self.transport.set_write_buffer_limits(WRITE_HIGH, WRITE_LOW)
         self._client.adopt(self)
 
     def data_received(self, data: bytes) -> None:
@@ -376,6 +376,7 @@ class Exchange:
         if self._paused:
             transport.resume_reading()
         self._connection = None
+        self._response.finish()
         reusable = self._response.keep_alive and self._sent and not self._unwritten and not transport.get_write_buffer_size()
         self._client.give_back(connection, reusable=reusable)
 
@@ -414,18 +415,19 @@ class Response(Answer):
 
     def __init__(self, exchange: Exchange, *, bodyless: bool) -> None:
         super().__init__(bodyless=bodyless)
-        self._exchange = exchange
+        self._exchange: Exchange | None = exchange  # until everything has arrived: keeps the garbage collector out of the hot path
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
 
     async def __anext__(self) -> bytes:
         while not self.chunks:
-            if self.complete:
+            if self._exchange is None:
                 raise StopAsyncIteration
             await self._exchange.more()
         chunk = self.take()
-        self._exchange.consumed()
+        if self._exchange is not None:
+            self._exchange.consumed()
         return chunk
 
     async def read(self, limit: int) -> bytes:
@@ -441,4 +443,9 @@ class Response(Answer):
 
     def close(self) -> None:
         """Gives up what was not read; closes the connection unless everything has arrived."""
-        self._exchange.abort()
+        if self._exchange is not None:
+            self._exchange.abort()
+
+    def finish(self) -> None:
+        """Everything has arrived."""
+        self._exchange = None
