@@ -51,6 +51,7 @@ CODES: dict[str, tuple[int, str]] = {
     "EntityTooSmall": (_BAD_REQUEST, "Your proposed upload is smaller than the minimum allowed object size."),
     "IncompleteBody": (_BAD_REQUEST, "You did not provide the number of bytes specified by the Content-Length HTTP header."),
     "InvalidDigest": (_BAD_REQUEST, "The Content-MD5 or checksum value that you specified is not valid."),
+    "InvalidChunkSizeError": (_FORBIDDEN, "Only the last chunk is allowed to have a size less than 8192 bytes"),
     "MalformedTrailerError": (_BAD_REQUEST, "The request contained trailing data that was not well-formed."),
     "MissingContentLength": (411, "You must provide the Content-Length HTTP header."),
     "XAmzContentChecksumMismatch": (_BAD_REQUEST, "The provided 'x-amz-checksum' header does not match what was computed."),
