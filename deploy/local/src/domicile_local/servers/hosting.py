@@ -59,6 +59,7 @@ def s3_ports(backend: S3Backend) -> list[int]:
 
 def host(kind: Kind, folder: Path, watched: int) -> None:
     gone = os.pidfd_open(watched)
+    (folder / f"{kind}.failed").unlink(missing_ok=True)
     data = private_folder(folder / f"{kind}-data")
     servers = own_servers
     if os.environ.get("INFRA") == "docker":
@@ -87,4 +88,4 @@ if __name__ == "__main__":
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the test run, which ends us
     signal.signal(signal.SIGTERM, _end)
     name, place, pid = sys.argv[1:]
-    host(next(kind for kind in get_args(Kind) if kind == name), Path(place), int(pid))
+    host(next(kind for kind in get_args(Kind) if kind == name), Path(place).resolve(), int(pid))
