@@ -51,7 +51,7 @@ def path_forms(raw: bytes) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms))
 
 
-def query_forms(raw: bytes, without: bytes = b"") -> tuple[str, ...]:
+def query_forms(raw: bytes, without: bytes | None = None) -> tuple[str, ...]:
     """What a client may have signed for this query, sorted, S3's own form first; ``without`` names a parameter that is left out."""
     if not raw:
         return ("",)

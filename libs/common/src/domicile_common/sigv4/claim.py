@@ -25,7 +25,7 @@ _CREDENTIAL = re.compile(r"([!-.0-~]+)/([^/]*)/([!-.0-~]*)/([^/]*)/([^/]*)").ful
 _DATE = re.compile(r"[0-9]{8}").fullmatch
 _TIMESTAMP = re.compile(r"[0-9]{8}T[0-9]{6}Z").fullmatch
 _SHA256 = re.compile(rb"[0-9a-fA-F]{64}").fullmatch
-_HEADER_NAMES = re.compile(rb"[!#-:<-~]+(;[!#-:<-~]+)*").fullmatch
+_HEADER_NAMES = re.compile(rb"[!#-9<-~]+(;[!#-9<-~]+)*").fullmatch
 
 
 class Claim(msgspec.Struct, frozen=True):
