@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from domicile_common.backends.port import BlobStore
-from domicile_common.errors import RequestError, Unavailable
+from domicile_common.errors import BackendUnavailable, RequestError
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.client import MetadataClient
 from domicile_common.metadata_client.models import FindBucket, FindCredential, ListBackends
@@ -150,12 +150,13 @@ class Directory:
         return await self._buckets.get((tenant_id, name))
 
     async def store(self, backend_id: str) -> BlobStore:
+        """Raises ``BackendUnavailable`` for one that metadata does not know (any more)."""
         stores = await self._backends.get(None)
         if backend_id not in stores:  # registered a moment ago
             self._backends.forget(None)
             stores = await self._backends.get(None)
         if backend_id not in stores:
-            raise Unavailable(f"backend {backend_id} is not registered")
+            raise BackendUnavailable(backend_id, "is not registered")
         return stores[backend_id]
 
     def forget_bucket(self, tenant_id: str, name: str) -> None:
@@ -197,7 +198,9 @@ class Directory:
         listed = (await self._metadata.call(ListBackends())).backends
         before = self._stores
         self._stores = {
-            backend.backend_id: kept if (kept := before.get(backend.backend_id)) and kept.backend == backend else self._open_store(backend)
+            backend.backend_id: kept
+            if (kept := before.get(backend.backend_id)) and kept.backend == backend
+            else self._open_store(backend)
             for backend in listed
         }
         for backend_id, store in before.items():

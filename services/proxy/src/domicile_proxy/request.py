@@ -7,7 +7,7 @@ bucket, ``Response`` is what an operation returns. Header names are lower case a
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -61,9 +61,12 @@ class WireBody:
         return cast("bytes", message["body"])
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Incoming:
-    """What arrived on the wire. ``raw_path``/``raw_query``: still percent-encoded. ``trace``: W3C traceparent."""
+    """What arrived on the wire. ``raw_path``/``raw_query``: still percent-encoded. ``trace``: W3C traceparent.
+
+    ``label``: the operation and ``access_key``: the caller, for logs and metrics, as soon as the pipeline knows them.
+    """
 
     method: str
     raw_path: bytes
@@ -74,16 +77,20 @@ class Incoming:
     request_id: str
     trace: str
     remote: str
+    label: str = "unknown"
+    access_key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class S3Request:
     """An authenticated request. ``bucket`` is set for every operation inside a bucket, except its creation and deletion.
 
-    ``bucket_name`` and ``key`` are ``""`` where the operation's level has none. ``params``: the query, decoded.
+    ``bucket_name`` and ``key`` are ``""`` where the operation's level has none. ``params``: the query, decoded. ``headers``: repeated ones
+    are joined by a comma, and those that a presigned request carries in its query are among them.
     """
 
     incoming: Incoming
+    headers: Mapping[str, str]
     operation: Operation
     bucket_name: str
     key: str
@@ -91,11 +98,6 @@ class S3Request:
     credential: Credential
     verified: Verified
     found_bucket: Bucket | None = None
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """Repeated headers are joined by a comma, as SigV4 joins them."""
-        return self.incoming.headers
 
     @property
     def tenant(self) -> Tenant:
@@ -125,5 +127,5 @@ class Response:
 
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
-    body: bytes | AsyncIterator[bytes] = b""
+    body: bytes | AsyncGenerator[bytes] = b""
     close: Callable[[], Awaitable[None]] | None = None

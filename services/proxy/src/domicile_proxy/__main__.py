@@ -1,0 +1,5 @@
+import sys
+
+from domicile_proxy.main import main
+
+sys.exit(main())

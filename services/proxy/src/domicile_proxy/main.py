@@ -1,0 +1,88 @@
+"""The process: ``python -m domicile_proxy``. The S3 endpoint on one port, health and metrics on another."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+
+import structlog
+from starlette.applications import Starlette
+
+from domicile_common.amqp.broker import Broker
+from domicile_common.amqp.consumer import InvalidationListener
+from domicile_common.backends.http1 import Limits
+from domicile_common.backends.port import BlobStore
+from domicile_common.backends.s3 import open_store
+from domicile_common.errors import ConfigurationError
+from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.metadata_client.models import ListBackends
+from domicile_common.model import Backend, Credential
+from domicile_common.sealing import backend_context, credential_context, sealer
+from domicile_common.settings import load
+from domicile_common.sigv4.keys import KeyRing
+from domicile_common.telemetry import configure_logging, health_routes, run, serve
+from domicile_proxy.app import App
+from domicile_proxy.context import Context
+from domicile_proxy.directory import Directory
+from domicile_proxy.health import Health
+from domicile_proxy.settings import ProxySettings
+
+log = structlog.get_logger()
+
+
+def make_context(settings: ProxySettings, metadata: MetadataClient) -> Context:
+    seals = sealer(settings)
+    limits = Limits(connections=settings.backend_connections, silence=settings.backend_idle_seconds)
+
+    def open_secret(credential: Credential) -> str:
+        return seals.open(credential.sealed_secret, credential_context(credential.access_key))
+
+    def open_backend(backend: Backend) -> BlobStore:
+        return open_store(backend, seals.open(backend.sealed_secret, backend_context(backend.backend_id)), limits)
+
+    return Context(
+        settings=settings,
+        metadata=metadata,
+        directory=Directory(metadata, open_secret, open_backend, time.monotonic, settings.cache_seconds),
+        health=Health(time.monotonic),
+        keys=KeyRing(),
+        clock=lambda: datetime.now(UTC),
+    )
+
+
+async def proxy(stop: asyncio.Event) -> None:
+    settings = load(ProxySettings)
+    configure_logging("proxy", settings.log_level)
+    metadata = MetadataClient(settings.metadata_url, settings.service_token.get_secret_value())
+    context = make_context(settings, metadata)
+    broker = Broker(settings.rabbitmq_url.get_secret_value(), "proxy")
+    listener = InvalidationListener(broker, context.directory.forget, context.directory.forget_everything)
+
+    async def metadata_answers() -> None:
+        await metadata.call(ListBackends())
+
+    log.info("starting", port=settings.proxy_port, admin_port=settings.proxy_admin_port)
+    try:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(listen(listener))
+            admin = Starlette(routes=health_routes({"metadata": metadata_answers}))
+            group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=stop))
+            await serve(App(context), settings.host, settings.proxy_port, stop=stop)
+            listener.stop()
+    finally:
+        await broker.close()
+        await context.directory.close()
+        await metadata.close()
+
+
+async def listen(listener: InvalidationListener) -> None:
+    """Without invalidations the caches' age still bounds how stale they are, so nothing here stops the proxy."""
+    try:
+        await listener.run()
+    except ConfigurationError:
+        log.exception("invalidations are not heard")
+
+
+def main() -> int:
+    return run("proxy", proxy)

@@ -1,0 +1,16 @@
+"""What the proxy counts, for Prometheus."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Histogram
+
+REQUESTS = Counter(
+    "domicile_proxy_requests_total", "Requests answered, by S3 operation and HTTP status.", ("operation", "status")
+)
+SECONDS = Histogram(
+    "domicile_proxy_request_seconds",
+    "From the request's head to the end of its answer.",
+    ("operation",),
+    buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
+)
+FAILOVERS = Counter("domicile_proxy_read_failovers_total", "Replicas that could not be read, by backend.", ("backend",))

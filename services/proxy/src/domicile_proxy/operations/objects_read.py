@@ -1,0 +1,73 @@
+"""GetObject and HeadObject. What S3 answers comes from the record, only the bytes come from a backend."""
+
+from __future__ import annotations
+
+from domicile_common.errors import RequestError, Unavailable
+from domicile_common.metadata_client.models import Locate, Located
+from domicile_common.model import Version
+from domicile_proxy.context import Context
+from domicile_proxy.operations import Handler
+from domicile_proxy.operations.streams import BlobReader
+from domicile_proxy.request import Response, S3Request
+from domicile_proxy.s3.conditions import not_modified
+from domicile_proxy.s3.headers import object_headers, unmodified_headers
+from domicile_proxy.s3.ranges import Span, wanted_span
+
+READ_AT_ONCE = 256 * 1024
+"""Bytes; what is not longer is read and checked before the answer begins, so that any other copy can still stand in."""
+
+
+async def get_object(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html."""
+    located = await locate(request, context)
+    while True:
+        answer, span = describe(request, located.version)
+        if span is None:
+            return answer
+        try:
+            await attach_body(answer, span, BlobReader(context, request.bucket, located, span.start, span.end))
+        except Unavailable:  # or was the version replaced, and its blobs removed, since it was located?
+            newer = await locate(request, context)
+            if newer.version.version_id == located.version.version_id:
+                raise
+            located = newer
+        else:
+            return answer
+
+
+async def head_object(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
+    located = await locate(request, context)
+    answer, _ = describe(request, located.version)
+    return answer
+
+
+async def locate(request: S3Request, context: Context) -> Located:
+    version_id = request.params.get("versionId")
+    if version_id == "":
+        raise RequestError("InvalidArgument", "Version id cannot be the empty string", {"ArgumentName": "versionId"})
+    call = Locate(bucket_id=request.bucket.bucket_id, key=request.key, version_id=version_id, trace=request.trace)
+    return await context.metadata.call(call)
+
+
+def describe(request: S3Request, version: Version) -> tuple[Response, Span | None]:
+    """The head of the answer, and the bytes that its body shall have; ``None`` when it has none."""
+    if not_modified(request.headers, version):
+        return Response(304, unmodified_headers(version)), None
+    span = wanted_span(request.headers, request.params, version)
+    answer = Response(206 if span else 200, object_headers(version, request.headers, request.params, span))
+    size = version.digest.size
+    return answer, span or (Span(0, size - 1) if size else None)
+
+
+async def attach_body(answer: Response, span: Span, reader: BlobReader) -> None:
+    """Raises ``Unavailable`` when no replica serves."""
+    if span.length <= READ_AT_ONCE:
+        answer.body = await reader.read()
+        return
+    await reader.open()
+    answer.body = reader.chunks()
+    answer.close = reader.close
+
+
+OPERATIONS: dict[str, Handler] = {"GetObject": get_object, "HeadObject": head_object}

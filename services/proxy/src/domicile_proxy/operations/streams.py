@@ -1,0 +1,303 @@
+"""Bytes on their way: from the client to several backends at once, and from whichever backend serves to the client.
+
+Nothing here holds more than a few chunks, and nothing here decides where bytes may go: writers get their targets from an intent, and
+readers check each replica against the bucket's lock once more before they open it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import structlog
+
+from domicile_common import checksums
+from domicile_common.backends.port import BlobInfo, BlobStore, Sink, Source
+from domicile_common.backends.quirks import quirks_of
+from domicile_common.errors import (
+    BackendError,
+    BackendRefused,
+    BackendUnavailable,
+    BlobMismatch,
+    BlobNotFound,
+    NamespaceNotFound,
+    Unavailable,
+)
+from domicile_common.metadata_client.models import Located, Replica
+from domicile_common.model import Backend, Blob, Bucket, Digest, Version
+from domicile_common.policy import admits
+from domicile_proxy import metrics
+from domicile_proxy.context import Context
+from domicile_proxy.health import Health
+from domicile_proxy.request import S3Request
+from domicile_proxy.s3.body import BodyPlan, BodyVerifier, plan_body
+
+HASHED_ASIDE = 64 * 1024  # bytes
+MOST_BREAKS = 16
+
+T = TypeVar("T")
+
+log = structlog.get_logger()
+
+# --- writing ---
+
+
+async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
+    """All at once; the first failure cancels the others and is raised when they have ended."""
+    first, *others = coroutines
+    if not others:
+        return [await first]
+    tasks = [asyncio.ensure_future(coroutine) for coroutine in (first, *others)]
+    try:
+        return await asyncio.gather(*tasks)
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One backend's share of a write."""
+
+    store: BlobStore
+    blob: Blob
+    sink: Sink
+
+    async def finish(self, md5: str) -> tuple[str, str]:
+        """Backend id and the ETag of what it stored. Raises ``BlobMismatch`` when that proves that it stored something else."""
+        try:
+            etag = await self.sink.finish()
+        except NamespaceNotFound:
+            self.store.forget_namespace(self.blob.namespace)
+            raise
+        if quirks_of(self.store.backend).etag_is_md5 and etag != md5:
+            raise BlobMismatch(self.blob.backend_id, "the ETag of what was stored is not the MD5 of what was sent")
+        return self.blob.backend_id, etag
+
+
+class FanOut:
+    """One body to several backends: each chunk goes to all, at the speed of the slowest."""
+
+    def __init__(self, targets: Sequence[Target]) -> None:
+        self._targets = targets
+
+    async def write(self, chunk: bytes) -> None:
+        if chunk:
+            await together(target.sink.write(chunk) for target in self._targets)
+
+    async def finish(self, md5: str) -> dict[str, str]:
+        """Backend id → ETag of what it stored. ``md5``: of what was written, 32 hex digits."""
+        return dict(await together(target.finish(md5) for target in self._targets))
+
+    async def abort(self) -> None:
+        await asyncio.gather(*(target.sink.abort() for target in self._targets), return_exceptions=True)
+
+
+async def open_all(blobs: Iterable[Blob], open_one: Callable[[BlobStore, Blob], Awaitable[Sink]], context: Context) -> FanOut:
+    """Opens all or none. Raises the ``BackendError`` of one that failed; it is noted, so that the next decision avoids it."""
+    targets: list[Target] = []
+
+    async def open_target(blob: Blob) -> None:
+        store = await context.directory.store(blob.backend_id)
+        try:
+            targets.append(Target(store, blob, await open_one(store, blob)))
+        except BackendError as error:
+            note_failure(error, store, blob, context.health)
+            raise
+
+    try:
+        await together(open_target(blob) for blob in blobs)
+    except BaseException:
+        await FanOut(targets).abort()
+        raise
+    return FanOut(targets)
+
+
+def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Health) -> None:
+    """What a failure before the client could have been the cause of it tells about the backend."""
+    if isinstance(error, NamespaceNotFound):
+        store.forget_namespace(blob.namespace)
+    elif isinstance(error, BackendUnavailable | BackendRefused):
+        health.failed(blob.backend_id)
+
+
+def plan(request: S3Request, *, checksum_of_body: bool = True) -> BodyPlan:
+    """How the body is to be read. Raises ``RequestError`` before a byte of it was."""
+    return plan_body(request.incoming.raw_headers, request.verified.claim, checksum_of_body=checksum_of_body)
+
+
+async def receive_whole(request: S3Request, body: BodyPlan) -> tuple[bytes, Digest]:
+    """A short body, verified; the caller has looked at ``body.length``. Raises ``RequestError``, ``ClientGone``."""
+    verifier = BodyVerifier(body, request.verified)
+    pieces: list[bytes] = []
+    async for wire in request.body():
+        pieces += verifier.feed(wire)
+    last, digest = verifier.finish()
+    return b"".join((*pieces, last)), digest
+
+
+async def receive_into(request: S3Request, body: BodyPlan, fan_out: FanOut) -> tuple[Digest, dict[str, str]]:
+    """Streams the body to all targets; its last piece only after all of it was verified. The caller aborts on any error.
+
+    Returns what the body was, and the ETag that each backend gave it.
+    """
+    verifier = BodyVerifier(body, request.verified)
+    async for wire in request.body():
+        for piece in await aside(verifier.feed, wire):
+            await fan_out.write(piece)
+    last, digest = verifier.finish()
+    await fan_out.write(last)
+    return digest, await fan_out.finish(digest.md5)
+
+
+async def aside(digest_chunk: Callable[[bytes], T], chunk: bytes) -> T:
+    """Calls it in a thread when there is enough to hash: it releases the interpreter's lock, and the loop goes on moving bytes."""
+    if len(chunk) < HASHED_ASIDE:
+        return digest_chunk(chunk)
+    return await asyncio.get_running_loop().run_in_executor(None, digest_chunk, chunk)
+
+
+# --- reading ---
+
+_CHEAP = ("crc64nvme", "crc32c", "crc32")
+
+
+class BlobReader:
+    """Bytes ``start`` to ``end`` (inclusive, at least one) of a version, from the replicas in turn.
+
+    A replica that cannot be opened, is not what the record says, falls silent or breaks off is replaced by the next one, from the byte
+    where it stopped. One that had delivered something may be asked again after the others; one that delivered nothing may not.
+    Where the record has a CRC of the whole and the whole is read, the last chunk is withheld until they were found to agree.
+    """
+
+    def __init__(self, context: Context, bucket: Bucket, located: Located, start: int, end: int) -> None:
+        self._context = context
+        self._bucket = bucket
+        self._version = located.version
+        self._start = self._position = start
+        self._end = end
+        self._waiting = _healthy_first(located.replicas, context.health)
+        self._source: Source | None = None
+        self._breaks = 0
+        self._crc = _whole_crc(located.version.digest, start, end)
+        self._hasher = checksums.BodyHasher(self._crc)
+
+    async def open(self) -> None:
+        """Opens the next replica that serves. Raises ``Unavailable`` when there is none."""
+        while self._waiting:
+            self._replica = self._waiting.pop(0)
+            try:
+                self._source = await self._open(self._replica.blob)
+            except BackendError as error:
+                self._judge(error)
+            else:
+                return
+        raise Unavailable("no copy of the object can be read now")
+
+    async def chunks(self) -> AsyncGenerator[bytes]:
+        """Raises ``Unavailable`` when no replica is left, ``BlobMismatch`` when the bytes were not those of the record."""
+        last = b""
+        while self._position <= self._end:
+            if self._source is None:
+                await self.open()
+            assert self._source is not None
+            before = self._position
+            try:
+                async for chunk in self._source.chunks():
+                    self._advance(chunk)
+                    if self._position <= self._end:
+                        yield chunk
+                    else:
+                        last = chunk
+                self._expect_end()
+            except BackendError as error:
+                await self._break_off(error, progressed=self._position > before)
+        await self.close()
+        self._verify()
+        yield last
+
+    async def read(self) -> bytes:
+        """All of it, for a short one; bytes that are not those of the record are read from another replica."""
+        while True:
+            try:
+                return b"".join([chunk async for chunk in self.chunks()])
+            except BlobMismatch as error:
+                self._judge(error)
+                self._position = self._start
+                self._hasher = checksums.BodyHasher(self._crc)
+
+    async def close(self) -> None:
+        source, self._source = self._source, None
+        if source is not None:
+            await source.close()
+
+    async def _open(self, blob: Blob) -> Source:
+        store = await self._context.directory.store(blob.backend_id)
+        if objection := admits(self._bucket.policy, store.backend):
+            raise BlobMismatch(blob.backend_id, objection)
+        whole = self._end == self._version.digest.size - 1
+        source = await store.open_get(blob, self._position, None if whole else self._end)
+        if objection := _unlike_record(source.info, self._version.digest, store.backend):
+            await source.close()
+            raise BlobMismatch(blob.backend_id, objection)
+        self._context.health.succeeded(blob.backend_id)
+        return source
+
+    def _advance(self, chunk: bytes) -> None:
+        if len(chunk) > self._end + 1 - self._position:
+            raise BackendUnavailable(self._replica.blob.backend_id, "more bytes than were asked for")
+        self._position += len(chunk)
+        self._hasher.update(chunk)
+
+    def _expect_end(self) -> None:
+        if self._position <= self._end:
+            raise BackendUnavailable(self._replica.blob.backend_id, "fewer bytes than were asked for")
+
+    def _verify(self) -> None:
+        for name, expected in self._crc.items():
+            if checksums.encode(self._hasher.digest(name)) != expected:
+                raise BlobMismatch(self._replica.blob.backend_id, f"the {name} of version {self._version.version_id} differs")
+
+    async def _break_off(self, error: BackendError, *, progressed: bool) -> None:
+        await self.close()
+        self._breaks += 1
+        if progressed and self._breaks < MOST_BREAKS:
+            log.warning("a read broke off", backend=error.backend_id, error=str(error))
+            self._waiting.append(self._replica)
+        else:
+            self._judge(error)
+
+    def _judge(self, error: BackendError) -> None:
+        metrics.FAILOVERS.labels(error.backend_id).inc()
+        log.warning("a replica could not be read", backend=error.backend_id, error=str(error))
+        if isinstance(error, BackendUnavailable | BackendRefused):
+            self._context.health.failed(error.backend_id)
+
+
+def _healthy_first(replicas: Sequence[Replica], health: Health) -> list[Replica]:
+    avoided = health.avoided()
+    return sorted(replicas, key=lambda replica: replica.blob.backend_id in avoided) if avoided else list(replicas)
+
+
+def _whole_crc(digest: Digest, start: int, end: int) -> dict[str, str]:
+    """The cheapest CRC on record to check a read of the whole with, by name; empty when there is none."""
+    if start or end != digest.size - 1 or digest.checksum_type != "FULL_OBJECT":
+        return {}
+    return next(({name: digest.checksums[name]} for name in _CHEAP if name in digest.checksums), {})
+
+
+def _unlike_record(info: BlobInfo, digest: Digest, backend: Backend) -> str | None:
+    """How a blob differs from what the record says of it, as far as its head tells.
+
+    An ETag of another form is no contradiction: a copy may have been uploaded in other parts than the original.
+    """
+    if info.size != digest.size:
+        return f"has {info.size} bytes instead of {digest.size}"
+    same_form = info.etag.partition("-")[2] == digest.etag.partition("-")[2]
+    if quirks_of(backend).etag_is_md5 and same_form and info.etag != digest.etag:
+        return "has another ETag"
+    return None

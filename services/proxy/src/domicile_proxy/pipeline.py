@@ -1,0 +1,115 @@
+"""The flow of every request. What an S3 operation may assume (an authenticated caller, its own bucket, leave to do this) is made true here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import NamedTuple
+
+from domicile_common.errors import RequestError, Unavailable
+from domicile_common.model import Bucket, Credential
+from domicile_common.sigv4.verify import Verified, parse, verify
+from domicile_proxy.context import Context
+from domicile_proxy.operations import Handler, copy, objects_read, objects_write
+from domicile_proxy.request import Incoming, Response, S3Request
+from domicile_proxy.s3 import operation as operations
+from domicile_proxy.s3.addressing import parse_address
+from domicile_proxy.s3.headers import refuse_unserved, with_hoisted
+from domicile_proxy.s3.operation import Operation
+from domicile_proxy.s3.query import parse_query
+
+OPERATIONS: Mapping[str, Handler] = {
+    **copy.OPERATIONS,
+    **objects_read.OPERATIONS,
+    **objects_write.OPERATIONS,
+}
+
+
+async def answer(incoming: Incoming, context: Context) -> Response:
+    """From the head of a request to its answer; no byte of the body is read before step 5.
+
+    Raises what ``s3.errors`` describes to the client.
+    """
+    # 1. What is asked for, and in which bucket.
+    target = read_target(incoming, context.settings.s3_base_domain)
+    # 2. Who asks.
+    credential, verified = await authenticate(incoming, context)
+    headers = with_hoisted(incoming.headers, target.params) if verified.claim.presigned else incoming.headers
+    # 3. Whether this key may do such things at all, and nothing is asked for that would be ignored.
+    authorize(credential, target.operation, headers)
+    # 4. Which bucket that is, among the caller's own.
+    bucket = await resolve(target, credential, context)
+    # 5. Do it.
+    request = S3Request(
+        incoming, headers, target.operation, target.bucket, target.key, target.params, credential, verified, bucket
+    )
+    return await operate(request, context)
+
+
+class Target(NamedTuple):
+    """``bucket`` and ``key`` are ``""`` where the request names none."""
+
+    operation: Operation
+    bucket: str
+    key: str
+    params: Mapping[str, str]
+
+
+def read_target(incoming: Incoming, base_domain: str | None) -> Target:
+    headers = incoming.headers
+    bucket, key = parse_address(headers.get("host", ""), incoming.raw_path, base_domain)
+    params = parse_query(incoming.raw_query)
+    operation = operations.resolve(incoming.method, bucket, key, params, headers)
+    incoming.label = operation.name
+    return Target(operation, bucket or "", key or "", params)
+
+
+async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential, Verified]:
+    """The caller's key and its verified signature; nobody is let in without one."""
+    claim = parse(incoming.method, incoming.raw_path, incoming.raw_query, incoming.raw_headers)
+    if claim is None:
+        raise RequestError("AccessDenied")
+    known = await context.directory.credential(claim.access_key)
+    now = context.clock()
+    verified = verify(claim, known.secret, now, context.keys)
+    credential = known.credential
+    if credential.state != "active" or credential.tenant.state != "active" or (credential.expires_at or now) < now:
+        raise RequestError("InvalidAccessKeyId")
+    incoming.access_key = credential.access_key
+    return credential, verified
+
+
+def authorize(credential: Credential, operation: Operation, headers: Mapping[str, str]) -> None:
+    if not operations.permits(credential.access, operation.access):
+        raise RequestError("AccessDenied")
+    refuse_unserved(operation, headers, credential.tenant)
+
+
+async def resolve(target: Target, credential: Credential, context: Context) -> Bucket | None:
+    if not target.operation.in_bucket:
+        return None
+    return await context.directory.bucket(credential.tenant.tenant_id, target.bucket)
+
+
+async def operate(request: S3Request, context: Context) -> Response:
+    handler = OPERATIONS.get(request.operation.name)
+    if handler is None:
+        raise operations.not_implemented(request.operation)
+    try:
+        return await handler(request, context)
+    except RequestError as refusal:
+        if refusal.code != "NoSuchBucket" or request.found_bucket is None:
+            raise
+        return await operate_anew(request, context, refusal)
+
+
+async def operate_anew(request: S3Request, context: Context, refusal: RequestError) -> Response:
+    """The bucket that was remembered is gone; perhaps another one has its name by now."""
+    tenant_id = request.tenant.tenant_id
+    context.directory.forget_bucket(tenant_id, request.bucket_name)
+    bucket = await context.directory.bucket(tenant_id, request.bucket_name)
+    if bucket.bucket_id == request.bucket.bucket_id:
+        raise refusal
+    if request.incoming.wire.started:
+        raise Unavailable("the bucket was made anew during the request")
+    return await OPERATIONS[request.operation.name](replace(request, found_bucket=bucket), context)
