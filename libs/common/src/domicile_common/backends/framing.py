@@ -21,7 +21,7 @@ class Answer:
     def __init__(self, *, bodyless: bool) -> None:
         """``bodyless``: this answers a HEAD."""
         self._bodyless = bodyless
-        self._parser = httptools.HttpResponseParser(self)
+        self._parser: httptools.HttpResponseParser | None = httptools.HttpResponseParser(self)
         self._head_size = 0
         self._left = -1  # bytes of the body still to come, when Content-Length tells
         self._chunked = False
@@ -41,6 +41,7 @@ class Answer:
             self.on_body(data)
             self.complete = not self._left
             return
+        assert self._parser is not None  # nothing is fed after the end
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -60,6 +61,10 @@ class Answer:
             self.complete = True
         self.keep_alive = False
         return self.complete
+
+    def header(self, name: bytes) -> bytes | None:
+        """The first value of a header, by lower-case name."""
+        return next((value for key, value in self.headers if key == name), None)
 
     def take(self) -> bytes:
         """The next chunk of the body."""
@@ -81,6 +86,7 @@ class Answer:
         if self.begun:  # a second answer to one request
             self.keep_alive = False
             return
+        assert self._parser is not None
         self.status = self._parser.get_status_code()
         if self.status < FINAL:
             self.headers.clear()

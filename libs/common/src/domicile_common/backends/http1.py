@@ -415,7 +415,9 @@ class Response(Answer):
 
     def __init__(self, exchange: Exchange, *, bodyless: bool) -> None:
         super().__init__(bodyless=bodyless)
-        self._exchange: Exchange | None = exchange  # until everything has arrived: keeps the garbage collector out of the hot path
+        self._exchange: Exchange | None = (
+            exchange  # until everything has arrived: keeps the garbage collector out of the hot path
+        )
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self

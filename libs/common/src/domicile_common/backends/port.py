@@ -47,7 +47,10 @@ class Source(Protocol):
 
 
 class Page(Value, frozen=True):
-    """One page of a listing at a backend: ``(key, size, etag)`` rows and where the next page begins (``""`` at the end)."""
+    """One page of a listing at a backend: ``(key, size, etag)`` rows, in the backend's own order.
+
+    ``next``: the backend's token for the next page, to be given as ``after`` (``""`` at the end).
+    """
 
     entries: tuple[tuple[str, int, str], ...]
     next: str

@@ -1,0 +1,42 @@
+"""How providers differ, as data: only facts that the code acts on. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from domicile_common.model import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class Quirks:
+    """Facts about a provider.
+
+    ``etag_is_md5``: the ETag of a PUT or part is the MD5 of its bytes, and that of a multipart upload the MD5 of its parts' MD5s
+    with ``-<parts>``: computed from what was stored, so it proves the bytes. Otherwise an ETag proves nothing and they are read back.
+
+    ``needs_location``: CreateBucket wants the region in a LocationConstraint, except in us-east-1. Most others refuse to see one.
+
+    ``own_bucket_exists``: making one's own bucket again says ``BucketAlreadyExists``, which elsewhere means a stranger's.
+    """
+
+    etag_is_md5: bool = True
+    needs_location: bool = False
+    own_bucket_exists: bool = False
+
+
+QUIRKS: dict[str, Quirks] = {
+    # Claims nothing that could make a bad copy pass.
+    "generic": Quirks(etag_is_md5=False),
+    # With default encryption (SSE-S3); not with SSE-KMS keys: register such a bucket's backend as generic.
+    "aws": Quirks(needs_location=True),
+    "ceph": Quirks(),
+    "minio": Quirks(),
+    # One user, no owners; the ETag of a multipart upload is a plain MD5 or the remote's own.
+    "rclone": Quirks(etag_is_md5=False, own_bucket_exists=True),
+    "seaweedfs": Quirks(),
+}
+
+
+def quirks_of(backend: Backend) -> Quirks:
+    """Those that its registration names; ``generic`` for names this version does not know."""
+    return QUIRKS.get(backend.quirks, QUIRKS["generic"])
