@@ -38,11 +38,11 @@ def spread(seconds: float) -> float:
     return seconds * random.uniform(0.5, 1.0)  # noqa: S311 - guards nothing
 
 
-async def any_of(*events: asyncio.Event) -> None:
-    """Returns when one of the events is set."""
+async def any_of(*events: asyncio.Event, seconds: float | None = None) -> None:
+    """Returns when one of the events is set, or after so many seconds."""
     waits = [asyncio.create_task(event.wait()) for event in events]
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for wait in waits:
             wait.cancel()

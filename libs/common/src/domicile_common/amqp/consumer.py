@@ -24,6 +24,10 @@ _JOB: Final = msgspec.json.Decoder(Job)
 _INVALIDATION: Final = msgspec.json.Decoder(Invalidation)
 
 
+class HandBack(Exception):
+    """Raised by a handler that cannot go on because the process stops: the message goes back to its queue."""
+
+
 async def park(publisher: Publisher, backend_id: str, body: bytes, reason: str, trace: str = "") -> None:
     """Puts a message where an operator sees it, with the reason in its headers. Raises ``Unavailable``."""
     headers = {REASON_HEADER: reason[:LONGEST_REASON]}
@@ -34,7 +38,8 @@ class Consumer:
     """Hands the jobs of one backend to ``handle``, at most ``prefetch`` at a time, and acknowledges each when ``handle`` returns.
 
     A message that is no job, or whose handling raises, is parked. Messages go back to the queue only when the process stops: whoever
-    has to wait, waits inside ``handle`` with the message in hand, which costs no delivery count and stops the flow by itself.
+    has to wait, waits inside ``handle`` with the message in hand, which costs no delivery count and stops the flow by itself; when
+    the process stops, ``handle`` may raise ``HandBack``.
     """
 
     def __init__(
@@ -94,11 +99,10 @@ class Consumer:
     async def _settle(self, message: AbstractIncomingMessage) -> None:
         try:
             await self._process(message)
-        except asyncio.CancelledError:
+        except (asyncio.CancelledError, HandBack):
             await _answer(message.nack(requeue=True))
-            raise
-        except Unavailable:
-            log.warning("could not park a message", queue=work_queue(self._backend_id))
+        except Unavailable as error:
+            log.warning("could not park a message", queue=work_queue(self._backend_id), why=str(error))
             await _answer(message.nack(requeue=True))
         else:
             await _answer(message.ack())
