@@ -86,7 +86,7 @@ class ChunkedDecoder:
 
     def finish(self) -> None:
         """The wire has no more bytes; returns when the body was complete and everything signed was right."""
-        if self._on_line != self._after_end:
+        if self._partial or self._on_line != self._after_end:
             raise _incomplete()
 
     def _chunk_begins(self, line: bytes) -> None:
