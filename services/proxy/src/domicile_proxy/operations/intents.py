@@ -57,14 +57,16 @@ async def begin(draft: Draft, context: Context, avoid: frozenset[str] = frozense
     return await context.metadata.call(call)
 
 
-async def place(draft: Draft, context: Context, fill: Callable[[Intent], Awaitable[T]]) -> tuple[Intent, T]:
+async def place(
+    draft: Draft, context: Context, fill: Callable[[Intent], Awaitable[T]], *, upload: bool = False
+) -> tuple[Intent, T]:
     """Begins, and lets ``fill`` bring what it has to the chosen backends; one that fails is avoided by the next attempt.
 
     Raises the last ``BackendError`` when the attempts are used up.
     """
     avoid: set[str] = set()
     for left in reversed(range(ATTEMPTS)):
-        intent = await begin(draft, context, frozenset(avoid))
+        intent = await begin(draft, context, frozenset(avoid), upload=upload)
         try:
             return intent, await fill(intent)
         except BackendError as error:
@@ -82,9 +84,7 @@ async def place(draft: Draft, context: Context, fill: Callable[[Intent], Awaitab
 
 async def open_targets(draft: Draft, intent: Intent, digest: Digest | None, context: Context) -> FanOut:
     """Opens all backends of ``decision.write``. ``digest``: what the bytes will be, when that is known already."""
-    headers = {"content-type": draft.facts.headers.get("content-type", "binary/octet-stream")} | (
-        _stamp(draft, intent, digest) or {}
-    )
+    headers = blob_headers(draft, intent, digest)
 
     async def open_put(store: BlobStore, blob: Blob) -> Sink:
         await store.ensure_namespace(blob.namespace)
@@ -109,6 +109,12 @@ async def store_whole(draft: Draft, intent: Intent, body: bytes, digest: Digest,
 def written_blobs(intent: Intent) -> list[Blob]:
     """The targets that get the bytes before the client is answered."""
     return [blob for blob in intent.blobs if blob.backend_id in intent.decision.write]
+
+
+def blob_headers(draft: Draft, intent: Intent, digest: Digest | None) -> dict[str, str]:
+    """What a backend keeps beside the bytes."""
+    content_type = draft.facts.headers.get("content-type", "binary/octet-stream")
+    return {"content-type": content_type} | (_stamp(draft, intent, digest) or {})
 
 
 def is_stamped(draft: Draft, intent: Intent, digest: Digest | None) -> bool:
