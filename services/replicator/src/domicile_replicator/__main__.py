@@ -1,0 +1,5 @@
+import sys
+
+from domicile_replicator.main import main
+
+sys.exit(main())

@@ -1,0 +1,195 @@
+"""Handling one job: ask what is wanted, do it, report.
+
+Whatever happens ends in a report, and metadata decides what follows; while metadata does not answer, the job waits in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, TypeVar
+
+import msgspec
+import structlog
+
+from domicile_common.amqp.consumer import HandBack, park
+from domicile_common.amqp.publisher import Publisher
+from domicile_common.errors import BackendError, DomicileError, Unavailable
+from domicile_common.events import Job
+from domicile_common.loops import set_within, spread
+from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.metadata_client.models import Report, Request, Wanted
+from domicile_common.model import Value
+from domicile_common.telemetry import begin_trace, current_trace
+from domicile_replicator import metrics
+from domicile_replicator.directory import Directory
+from domicile_replicator.execute import Executor
+from domicile_replicator.plan import Copy, Nothing, Refuse, Remove, WriteSidecar, plan
+from domicile_replicator.report import classify, done, failed, verified
+
+log = structlog.get_logger()
+
+R = TypeVar("R", bound=Value)
+T = TypeVar("T")
+
+WORKING_SECONDS: Final = 10.0
+LONGEST_PAUSE_SECONDS: Final = 15.0
+
+
+class ByteBudget:
+    """So many bytes may be under way together; whoever asks for more waits."""
+
+    def __init__(self, size: int) -> None:
+        self._free = size
+        self._freed = asyncio.Condition()
+
+    @contextlib.asynccontextmanager
+    async def spend(self, size: int) -> AsyncIterator[None]:
+        """``size`` must not exceed the whole budget."""
+        async with self._freed:
+            await self._freed.wait_for(lambda: self._free >= size)
+            self._free -= size
+        try:
+            yield
+        finally:
+            self._free += size
+            async with self._freed:
+                self._freed.notify_all()
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """In bytes: ``bytes_in_flight`` of all copies to one backend, of which one counts ``multipart_bytes`` at most."""
+
+    multipart_bytes: int
+    bytes_in_flight: int
+
+    def weight(self, size: int) -> int:
+        return min(size, self.multipart_bytes, self.bytes_in_flight)
+
+
+class Jobs:
+    """Handles the jobs of one backend. ``clock``: the time in UTC. ``stopping``: set when the process is about to end."""
+
+    def __init__(
+        self,
+        metadata: MetadataClient,
+        directory: Directory,
+        publisher: Publisher,
+        limits: Limits,
+        *,
+        clock: Callable[[], datetime],
+        stopping: asyncio.Event,
+    ) -> None:
+        self._metadata = metadata
+        self._directory = directory
+        self._executor = Executor(directory.stores)
+        self._publisher = publisher
+        self._limits = limits
+        self._clock = clock
+        self._stopping = stopping
+        self._budget = ByteBudget(limits.bytes_in_flight)
+        self._busy: set[tuple[str, str]] = set()
+
+    async def handle(self, job: Job) -> None:
+        """Returns when the job is done with, one way or another. Raises ``HandBack`` when the process stops before that."""
+        identity = (job.bucket_id, job.version_id)
+        if identity in self._busy:  # delivered anew after a lost connection, or enqueued again: the task that has it will report
+            metrics.JOBS.labels(job.backend_id, "duplicate").inc()
+            return
+        self._busy.add(identity)
+        try:
+            begin_trace(job.trace)
+            with metrics.IN_FLIGHT.labels(job.backend_id).track_inprogress():
+                outcome = await self._handle(job)
+            metrics.JOBS.labels(job.backend_id, outcome).inc()
+        finally:
+            self._busy.discard(identity)
+
+    async def _handle(self, job: Job) -> str:
+        """The numbered steps of a job; answers what became of it."""
+        # 1. What is wanted now?
+        wanted = Wanted(current_trace(), bucket_id=job.bucket_id, version_id=job.version_id, backend_id=job.backend_id)
+        work = await self._ask(wanted)
+        step = plan(work, job.version_id, self._directory.backends, self._limits.multipart_bytes)
+        if isinstance(step, Nothing):
+            return "nothing"
+        # 2. Do it.
+        report = await self._attempt(job, step)
+        # 3. Report it.
+        reported = await self._ask(report)
+        if isinstance(step, Copy) and report.outcome == "verified":
+            if reported.gone:
+                await self._take_back(job, step)
+                return "gone"
+            lag = self._clock() - step.version.committed_at
+            metrics.LAG_SECONDS.labels(job.backend_id).observe(lag.total_seconds())
+        # 4. What metadata has given up for now goes where an operator sees it.
+        if reported.parked:
+            reason = f"{report.error_class}: {report.reason}"
+            await park(self._publisher, job.backend_id, msgspec.json.encode(job), reason, current_trace())
+            return "parked"
+        return report.outcome
+
+    async def _attempt(self, job: Job, step: Copy | Remove | WriteSidecar | Refuse) -> Report:
+        """What is to be reported; failures are."""
+        try:
+            return await self._carry_out(job, step)
+        except BackendError as error:
+            log.warning("a job failed", backend=job.backend_id, version=job.version_id, why=str(error))
+            return failed(job, classify(error, job.backend_id), str(error))
+        except Exception as error:
+            log.exception("a job failed unexpectedly", backend=job.backend_id, version=job.version_id)
+            return failed(job, "internal", f"unexpected {type(error).__name__}")
+
+    async def _carry_out(self, job: Job, step: Copy | Remove | WriteSidecar | Refuse) -> Report:
+        match step:
+            case Copy():
+                async with self._budget.spend(self._limits.weight(step.version.digest.size)):
+                    copied = await self._while_working(job, self._executor.copy(step))
+                metrics.SENT_BYTES.labels(job.backend_id).inc(copied.sent)
+                return verified(job, copied)
+            case Remove():
+                await self._executor.remove(step)
+                return done(job, "deleted")
+            case WriteSidecar():
+                await self._executor.stamp(step)
+                return done(job, "stamped")
+            case Refuse():
+                return failed(job, step.error_class, step.reason)
+
+    async def _take_back(self, job: Job, step: Copy) -> None:
+        """The replica was removed for good while its copy was under way. Nobody else knows of this blob, so what fails here is logged loudly."""
+        try:
+            await self._executor.remove(Remove(step.target, job.version_id))
+        except BackendError:
+            log.exception("an unwanted copy is left behind", blob=step.target)
+
+    async def _ask(self, request: Request[R]) -> R:
+        """Metadata's answer, however long it takes; each pause is longer than the one before."""
+        pause = 0.25
+        while True:
+            try:
+                return await self._metadata.call(request)
+            except Unavailable as error:
+                log.warning("waiting for metadata", why=str(error))
+            if await set_within(self._stopping, spread(pause)):
+                raise HandBack
+            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+    async def _while_working(self, job: Job, working: Awaitable[T]) -> T:
+        """Tells metadata now and then that a long copy is alive, so that nobody begins it a second time."""
+        beat = asyncio.create_task(self._beat(job))
+        try:
+            return await working
+        finally:
+            beat.cancel()
+
+    async def _beat(self, job: Job) -> None:
+        while True:
+            await asyncio.sleep(WORKING_SECONDS)
+            with contextlib.suppress(DomicileError):  # it is a courtesy: without it, a second worker may begin the same
+                await self._metadata.call(done(job, "working"))

@@ -1,0 +1,89 @@
+"""Are these the bytes that the record describes? Length, MD5 and checksums, computed while the bytes pass. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from domicile_common.checksums import ALGORITHMS, BodyHasher, composite, encode, multipart_md5
+from domicile_common.model import Digest
+
+MD5 = "md5"
+
+
+class Verifier:
+    """Sees a body once. ``cuts``: the sizes of the parts that the target is sent, empty for a plain PUT."""
+
+    def __init__(self, digest: Digest, cuts: Sequence[int] = ()) -> None:
+        self._digest = digest
+        self._size = 0
+        known = [name for name in digest.checksums if name in ALGORITHMS]
+        composed = digest.checksum_type == "COMPOSITE"
+        self._composite = known if composed else []
+        self._full = [] if composed else known
+        recorded = tuple(part.size for part in digest.parts)
+        self._whole = _Segments((digest.size,), {*self._full, *(() if recorded and cuts else (MD5,))})
+        self._recorded = _Segments(recorded, {MD5, *self._composite})
+        self._sent = self._recorded if tuple(cuts) == recorded else _Segments(cuts, {MD5})
+        self._segments = {id(segments): segments for segments in (self._whole, self._recorded, self._sent)}.values()
+
+    def update(self, data: bytes) -> None:
+        self._size += len(data)
+        for segments in self._segments:
+            segments.update(data)
+
+    def fault(self) -> str | None:
+        """What is wrong with the body that has ended, or ``None`` when it is what the record describes."""
+        digest = self._digest
+        if self._size != digest.size:
+            return f"{self._size} bytes instead of {digest.size}"
+        md5 = multipart_md5(self._recorded.md5s()) if digest.parts else self._whole.md5s()[0]
+        if md5 != digest.md5:
+            return f"MD5 {md5} instead of {digest.md5}"
+        for name in self._full:
+            found = encode(self._whole.digests(name)[0])
+            if found != digest.checksums[name]:
+                return f"{name} {found} instead of {digest.checksums[name]}"
+        for name in self._composite:
+            found = composite(name, [encode(part) for part in self._recorded.digests(name)])
+            if found != digest.checksums[name]:
+                return f"{name} {found} instead of {digest.checksums[name]}"
+        return None
+
+    def etag(self) -> str:
+        """The entity tag that S3 gives to what the target was sent."""
+        parts = self._sent.md5s()
+        return f"{multipart_md5(parts)}-{len(parts)}" if parts else self._whole.md5s()[0]
+
+
+class _Segments:
+    """Digests of consecutive pieces of a body; ``sizes`` in bytes. What comes after the last piece is ignored."""
+
+    def __init__(self, sizes: Iterable[int], names: Iterable[str]) -> None:
+        self._sizes = iter(sizes)
+        self._names = tuple(names)
+        self._hashers: list[BodyHasher] = []
+        self._left = 0
+        self._advance()
+
+    def update(self, data: bytes) -> None:
+        while data and self._left:
+            piece = data[: self._left]
+            self._hashers[-1].update(piece)
+            data = data[len(piece) :]
+            self._left -= len(piece)
+            self._advance()
+
+    def digests(self, name: str) -> list[bytes]:
+        return [hasher.digest(name) for hasher in self._hashers]
+
+    def md5s(self) -> list[str]:
+        return [digest.hex() for digest in self.digests(MD5)]
+
+    def _advance(self) -> None:
+        """Opens the next piece when this one is full; a piece of no bytes is full at once."""
+        while not self._left:
+            size = next(self._sizes, None)
+            if size is None:
+                return
+            self._left = size
+            self._hashers.append(BodyHasher(self._names))

@@ -1,0 +1,77 @@
+"""The worker: a consumer for each backend, and what they need beside them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from typing import Final
+
+import structlog
+
+from domicile_common.amqp.broker import Broker
+from domicile_common.amqp.consumer import Consumer, InvalidationListener
+from domicile_common.events import Invalidation
+from domicile_common.loops import any_of, repeat
+from domicile_replicator.directory import Directory
+
+log = structlog.get_logger()
+
+REFRESH_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    consumer: Consumer
+    task: asyncio.Task[None]
+
+
+class Worker:
+    """``open_consumer``: makes the consumer of one backend. ``only``: the backend ids to serve; all when empty."""
+
+    def __init__(
+        self, broker: Broker, directory: Directory, open_consumer: Callable[[str], Consumer], only: Collection[str] = ()
+    ) -> None:
+        self._broker = broker
+        self._directory = directory
+        self._open_consumer = open_consumer
+        self._only = frozenset(only)
+        self._lanes: dict[str, _Lane] = {}
+        self._stale = asyncio.Event()
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Until ``stop`` is set and all that is in hand is finished or handed back. When a part of it dies, so does the whole."""
+        listener = InvalidationListener(self._broker, self._forget, self._stale.set)
+        async with asyncio.TaskGroup() as group:
+            listening = group.create_task(listener.run())
+            following = group.create_task(repeat(lambda: self._follow(group, stop), stop, "list of backends"))
+            await following  # until ``stop``
+            for lane in self._lanes.values():
+                lane.consumer.stop()
+            listening.cancel()
+
+    async def _follow(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
+        """Keeps the list of backends fresh, and a consumer for each one that is in service. Raises ``Unavailable``."""
+        while not stop.is_set():
+            self._stale.clear()
+            await self._directory.refresh()
+            self._match_consumers(group)
+            await any_of(stop, self._stale, seconds=REFRESH_SECONDS)
+
+    def _match_consumers(self, group: asyncio.TaskGroup) -> None:
+        wanted = {
+            backend.backend_id
+            for backend in self._directory.backends.values()
+            if backend.state != "disabled" and (not self._only or backend.backend_id in self._only)
+        }
+        for backend_id in self._lanes.keys() - wanted:
+            log.info("stops consuming", backend=backend_id)
+            self._lanes.pop(backend_id).consumer.stop()
+        for backend_id in wanted - self._lanes.keys():
+            log.info("consumes", backend=backend_id)
+            consumer = self._open_consumer(backend_id)
+            self._lanes[backend_id] = _Lane(consumer, group.create_task(consumer.run()))
+
+    def _forget(self, invalidation: Invalidation) -> None:
+        if invalidation.kind == "backend":
+            self._stale.set()

@@ -1,0 +1,328 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domicile_common.errors import (
+    BackendError,
+    BackendRefused,
+    BackendUnavailable,
+    BlobMismatch,
+    BlobNotFound,
+    NamespaceNotFound,
+)
+from domicile_common.model import Blob
+from domicile_common.stamps import STAMP_HEADER, read_sidecar, read_stamp, sidecar_key
+from domicile_common.testing.memory import NAMESPACE, VERSION_ID, MemoryStore, backend, blob, digest_of, md5, version_of, work_for
+from domicile_replicator import plan as planning
+from domicile_replicator.execute import Copied, Executor
+from domicile_replicator.plan import Copy, Remove, WriteSidecar
+
+BODY = b"The quick brown fox jumps over the lazy dog."
+SIDECAR = Blob("de", NAMESPACE, sidecar_key(VERSION_ID))
+
+
+@pytest.fixture(autouse=True)
+def small_parts(monkeypatch):
+    monkeypatch.setattr(planning, "SMALLEST_PART", 10)
+
+
+class Site:
+    """Three backends; ``fi`` and ``us`` hold the body, ``de`` shall."""
+
+    def __init__(self, body: bytes = BODY, parts: tuple[int, ...] = (), **quirks) -> None:
+        self.body = body
+        self.digest = digest_of(body, parts, "crc32c")
+        self.fi, self.de, self.us = (MemoryStore(backend(name, **quirks)) for name in ("fi", "de", "us"))
+        self.stores = {store.backend.backend_id: store for store in (self.fi, self.de, self.us)}
+        for store in (self.fi, self.us):
+            store.put(blob(store.backend.backend_id), body)
+        self.executor = Executor(self.stores)
+
+    def step(self, multipart_bytes: int = 1000, **changes) -> Copy:
+        work = work_for(self.digest, **{"sources": (blob("fi"), blob("us")), **changes})
+        backends = {name: store.backend for name, store in self.stores.items()}
+        step = planning.plan(work, VERSION_ID, backends, multipart_bytes)
+        assert isinstance(step, Copy)
+        return step
+
+    async def copy(self, multipart_bytes: int = 1000, **changes) -> Copied:
+        try:
+            return await self.executor.copy(self.step(multipart_bytes, **changes))
+        finally:
+            assert not any(store.open_sources for store in self.stores.values())
+
+    @property
+    def copied(self) -> bytes | None:
+        return self.de.body(blob("de"))
+
+
+async def test_copies_with_the_whole_stamp():
+    site = Site()
+    assert await site.copy() == Copied(site.digest.etag, len(BODY), stamped=True)
+    body, headers, _ = site.de.blobs[NAMESPACE, blob("de").blob_key]
+    assert body == BODY
+    assert headers["content-type"] == "text/plain"
+    stamp = read_stamp(headers)
+    assert stamp
+    assert (stamp.version_id, stamp.tenant_id, stamp.bucket, stamp.key) == (VERSION_ID, "acme", "photos", "a/b")
+    assert stamp.digest == site.digest
+    assert site.de.calls["head"] == 0  # a fresh small copy costs one request at each side
+    assert site.us.calls["open_get"] == 0
+
+
+async def test_copies_an_empty_blob():
+    site = Site(b"")
+    await site.copy()
+    assert site.copied == b""
+
+
+@pytest.mark.parametrize("parts", [(), (30, 14), (44,), (20, 20, 4)])
+@pytest.mark.parametrize("multipart_bytes", [10, 1000])
+async def test_uploads_the_parts_of_the_version_again(parts, multipart_bytes):
+    site = Site(parts=parts)
+    copied = await site.copy(multipart_bytes)
+    assert site.copied == BODY
+    assert not site.de.uploads
+    if parts:
+        assert copied.etag == site.digest.etag
+    assert site.de.calls["open_get"] == 0  # the ETag proves it
+
+
+async def test_what_an_etag_cannot_prove_is_read_back():
+    site = Site(quirks="generic")
+    await site.copy()
+    assert site.de.calls["open_get"] == 1
+
+
+@pytest.mark.parametrize("quirks", ["generic", "seaweedfs"])
+@pytest.mark.parametrize("multipart_bytes", [10, 1000])
+async def test_a_target_that_stores_other_bytes_is_found_out(quirks, multipart_bytes):
+    site = Site(quirks=quirks)
+    site.de.damage = lambda body: body[:-1] + b"?"
+    with pytest.raises(BlobMismatch) as caught:
+        await site.copy(multipart_bytes)
+    assert caught.value.backend_id == "de"
+
+
+@pytest.mark.parametrize(
+    "failure", [BackendUnavailable("fi", ""), BackendRefused("fi", ""), BlobNotFound("fi", ""), NamespaceNotFound("fi", "")]
+)
+@pytest.mark.parametrize("operation", ["open_get", "read"])
+async def test_the_next_source_serves_when_one_fails(operation, failure):
+    site = Site()
+    site.fi.fail[operation] = [None, failure] if operation == "read" else [failure]
+    await site.copy()
+    assert site.copied == BODY
+
+
+@pytest.mark.parametrize("multipart_bytes", [10, 1000])
+async def test_when_no_source_serves_nothing_is_left_at_the_target(multipart_bytes):
+    site = Site()
+    site.fi.fail["read"] = [None, None, BackendUnavailable("fi", "")]
+    site.us.fail["open_get"] = [BlobNotFound("us", "")]
+    with pytest.raises(BlobNotFound) as caught:
+        await site.copy(multipart_bytes)
+    assert caught.value.backend_id == "us"
+    assert site.copied is None
+    assert not site.de.uploads
+
+
+@given(served=st.binary(max_size=80), announce=st.booleans(), parts=st.booleans(), body=st.binary(max_size=80))
+def test_wrong_bytes_never_complete_at_the_target(served, announce, parts, body):
+    """A source that sends other bytes, more or fewer, and announces their length or the right one."""
+    site = Site(body)
+    site.fi.served[blob("fi").blob_key] = served
+    if announce:
+        site.fi.announced[blob("fi").blob_key] = len(served)
+    step = site.step(10 if parts else 1000, sources=(blob("fi"),))
+
+    async def attempt():
+        await site.executor.copy(step)
+
+    if served == body:
+        asyncio.run(attempt())
+        assert site.copied == body
+        return
+    with pytest.raises(BackendError) as caught:
+        asyncio.run(attempt())
+    assert caught.value.backend_id == "fi"
+    assert site.copied is None
+    assert not site.de.uploads
+    assert site.de.received < max(len(body), 1)  # the last chunk was withheld
+
+
+@pytest.mark.parametrize("operation", ["open_put", "write", "finish"])
+async def test_a_failing_target_is_not_blamed_on_sources(operation):
+    site = Site()
+    site.de.fail[operation] = [BackendUnavailable("de", "down")]
+    with pytest.raises(BackendUnavailable) as caught:
+        await site.copy()
+    assert caught.value.backend_id == "de"
+    assert site.us.calls["open_get"] == 0
+    assert site.copied is None
+
+
+@pytest.mark.parametrize("operation", ["open_part", "write", "finish", "complete_upload"])
+async def test_a_failed_upload_is_aborted(operation):
+    site = Site()
+    site.de.fail[operation] = (
+        [None, BackendUnavailable("de", "down")] if operation == "open_part" else [BackendUnavailable("de", "down")]
+    )
+    with pytest.raises(BackendUnavailable):
+        await site.copy(10)
+    assert not site.de.uploads
+
+
+async def test_uploads_of_workers_that_died_are_aborted():
+    site = Site()
+    await site.de.create_upload(blob("de"), {})
+    await site.copy(10)
+    assert not site.de.uploads
+
+
+async def test_a_lost_answer_to_the_completion_is_looked_up():
+    site = Site()
+    complete = site.de.complete_upload
+
+    async def lose_first_answer(where, upload_id, parts):
+        await complete(where, upload_id, parts)
+        return await complete(where, upload_id, parts)
+
+    site.de.complete_upload = lose_first_answer
+    await site.copy(10)
+    assert site.copied == BODY
+
+
+async def test_a_namespace_that_vanished_is_made_again():
+    site = Site()
+    site.de.fail["open_put"] = [NamespaceNotFound("de", "")]
+    await site.copy()
+    assert site.copied == BODY
+    assert site.de.calls["forget_namespace"] == 1
+    site.de.fail["open_put"] = [NamespaceNotFound("de", "")] * 2
+    with pytest.raises(NamespaceNotFound):
+        await site.copy()
+
+
+async def test_cancelling_leaves_nothing():
+    site = Site()
+    reached = asyncio.Event()
+
+    async def hang(where, upload_id, number, length):
+        reached.set()
+        await asyncio.Event().wait()
+
+    site.de.open_part = hang
+    task = asyncio.create_task(site.copy(10))
+    await reached.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert not site.de.uploads
+
+
+# --- a blob that is there already ---
+
+
+@pytest.mark.parametrize("quirks", ["generic", "seaweedfs"])
+async def test_a_replay_does_not_copy_again(quirks):
+    site = Site(quirks=quirks)
+    first = await site.copy()
+    again = await site.copy(attempt=1)
+    assert again == Copied(first.etag, 0, stamped=True)
+    assert site.de.calls["open_put"] == 1
+    assert site.de.calls["open_get"] == (2 if quirks == "generic" else 0)
+
+
+@pytest.mark.parametrize("quirks", ["generic", "seaweedfs"])
+@pytest.mark.parametrize("there", [BODY[:-1], BODY[:-1] + b"?"])
+async def test_other_bytes_that_are_there_are_replaced(quirks, there):
+    site = Site(quirks=quirks)
+    site.de.put(blob("de"), there)
+    assert (await site.copy(attempt=1)).sent == len(BODY)
+    assert site.copied == BODY
+
+
+async def test_a_blob_without_its_stamp_gets_a_sidecar():
+    site = Site()
+    site.de.put(blob("de"), BODY)
+    assert await site.copy(attempt=1) == Copied(md5(BODY), 0, stamped=True)
+    assert read_sidecar(site.de.body(SIDECAR) or b"").digest == site.digest
+
+
+async def test_an_unreachable_target_is_not_taken_for_an_absent_blob():
+    site = Site()
+    site.de.fail["head"] = [BackendUnavailable("de", "")]
+    with pytest.raises(BackendUnavailable):
+        await site.copy(attempt=1)
+
+
+# --- stamps that do not fit ---
+
+
+async def test_a_stamp_that_does_not_fit_goes_beside_the_blob():
+    site = Site()
+    version = version_of(site.digest, metadata={"note": "n" * 2000})
+    assert (await site.copy(version=version)).stamped
+    assert STAMP_HEADER not in site.de.blobs[NAMESPACE, blob("de").blob_key][1]
+    assert read_sidecar(site.de.body(SIDECAR) or b"").facts == version.facts
+
+
+async def test_a_sidecar_that_fails_is_owed_on():
+    site = Site()
+    version = version_of(site.digest, metadata={"note": "n" * 2000})
+    site.de.fail["open_put"] = [None, BackendUnavailable("de", "")]
+    assert not (await site.copy(version=version)).stamped
+    assert site.copied == BODY
+
+
+async def test_an_owed_sidecar_is_written():
+    site = Site()
+    work = work_for(site.digest, "stamp")
+    await site.executor.stamp(WriteSidecar(work, blob("de"), version_of(site.digest)))
+    assert read_sidecar(site.de.body(SIDECAR) or b"").version_id == VERSION_ID
+
+
+# --- removal ---
+
+
+async def test_removes_the_blob_its_sidecar_and_unfinished_uploads():
+    site = Site()
+    site.de.put(blob("de"), BODY)
+    site.de.put(SIDECAR, b"{}")
+    await site.de.create_upload(blob("de"), {})
+    await site.executor.remove(Remove(blob("de"), VERSION_ID))
+    assert not site.de.blobs
+    assert not site.de.uploads
+    await site.executor.remove(Remove(blob("de"), VERSION_ID))
+
+
+async def test_a_blob_in_a_namespace_that_is_gone_is_absent():
+    site = Site()
+    await site.de.delete_namespace(NAMESPACE)
+    await site.executor.remove(Remove(blob("de"), VERSION_ID))
+
+
+@pytest.mark.parametrize("operation", ["list_uploads", "delete", "head"])
+@pytest.mark.parametrize("error", [BackendUnavailable("de", ""), BackendRefused("de", "")])
+async def test_an_error_is_not_an_answer(operation, error):
+    site = Site()
+    site.de.fail[operation] = [error]
+    with pytest.raises(type(error)):
+        await site.executor.remove(Remove(blob("de"), VERSION_ID))
+
+
+async def test_a_blob_that_is_still_there_is_not_removed():
+    site = Site()
+    site.de.put(blob("de"), BODY)
+
+    async def pretend(where):
+        pass
+
+    site.de.delete = pretend
+    with pytest.raises(BackendUnavailable):
+        await site.executor.remove(Remove(blob("de"), VERSION_ID))
