@@ -15,6 +15,7 @@ from urllib.parse import unquote
 
 import structlog
 
+from domicile_common.errors import RequestError
 from domicile_common.telemetry import begin_trace
 from domicile_proxy import metrics
 from domicile_proxy.context import Context
@@ -27,7 +28,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 LINGER_BYTES = 16 * 1024 * 1024
 LINGER_SECONDS = 5.0
 _BODYLESS = frozenset({204, 304})
-_SERVER_FAULT = 500
+SERVER_FAULT = 500  # the lowest status that says so
 
 log = structlog.get_logger()
 
@@ -102,14 +103,10 @@ def read_head(scope: MutableMapping[str, Any], receive: Receive, idle_seconds: f
 def failed(incoming: Incoming, error: Exception) -> Response:
     """The S3 error document; what was the server's fault is logged under the request's id and trace."""
     failure = describe(error)
-    if failure.status >= _SERVER_FAULT:
-        log.error(
-            "request failed",
-            operation=incoming.label,
-            request_id=incoming.request_id,
-            status=failure.status,
-            exc_info=error,
-        )
+    if failure.code == "InternalError":
+        log.error("request failed", operation=incoming.label, request_id=incoming.request_id, exc_info=error)
+    elif failure.status >= SERVER_FAULT and not isinstance(error, RequestError):
+        log.warning("request failed", operation=incoming.label, request_id=incoming.request_id, error=str(error))
     headers = dict(failure.headers)
     if incoming.method == "HEAD":
         return Response(failure.status, headers)

@@ -65,7 +65,10 @@ def parse_source(value: str) -> Source:
     if not name or not slash or not key:
         message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
         raise RequestError("InvalidArgument", message, {"ArgumentName": "x-amz-copy-source", "ArgumentValue": value})
-    return Source(check_bucket_name(decode(name.encode("latin-1"))), check_key(decode(key.encode("latin-1"))), version_id or None)
+    source = Source(decode(name.encode("latin-1")), decode(key.encode("latin-1")), version_id or None)
+    check_bucket_name(source.bucket)
+    check_key(source.key)
+    return source
 
 
 def wanted_algorithm(headers: Mapping[str, str]) -> str | None:

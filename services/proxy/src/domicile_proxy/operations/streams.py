@@ -21,12 +21,11 @@ from domicile_common.errors import (
     BackendRefused,
     BackendUnavailable,
     BlobMismatch,
-    BlobNotFound,
     NamespaceNotFound,
     Unavailable,
 )
 from domicile_common.metadata_client.models import Located, Replica
-from domicile_common.model import Backend, Blob, Bucket, Digest, Version
+from domicile_common.model import Backend, Blob, Bucket, Digest
 from domicile_common.policy import admits
 from domicile_proxy import metrics
 from domicile_proxy.context import Context

@@ -10,13 +10,10 @@ import re
 from typing import NamedTuple
 
 from domicile_common.errors import RequestError
+from domicile_common.namespace import check_bucket_name
 from domicile_proxy.s3.query import decode
 
 MAX_KEY_BYTES = 1024
-
-_LABEL = r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
-_BUCKET_NAME = re.compile(rf"(?=.{{3,63}}\Z){_LABEL}(?:\.{_LABEL})*")
-_LIKE_IPV4 = re.compile(r"[0-9]+(?:\.[0-9]+){3}")
 
 
 class Address(NamedTuple):
@@ -24,17 +21,6 @@ class Address(NamedTuple):
 
     bucket: str | None
     key: str | None
-
-
-def check_bucket_name(name: str) -> str:
-    """The name, if S3 allows it ("General purpose buckets naming rules").
-
-    Raises:
-        RequestError: InvalidBucketName.
-    """
-    if not _BUCKET_NAME.fullmatch(name) or _LIKE_IPV4.fullmatch(name):
-        raise RequestError("InvalidBucketName", detail={"BucketName": name})
-    return name
 
 
 def check_key(key: str) -> str:
@@ -66,8 +52,8 @@ def parse_address(host: str, raw_path: bytes, base_domain: str | None = None) ->
             return Address(None, None)
         raw_bucket, _, path = path.partition(b"/")
         name = decode(raw_bucket)
-    bucket = check_bucket_name(name)
-    return Address(bucket, check_key(decode(path)) if path else None)
+    check_bucket_name(name)
+    return Address(name, check_key(decode(path)) if path else None)
 
 
 def _bucket_of_host(host: str, base_domain: str) -> str | None:

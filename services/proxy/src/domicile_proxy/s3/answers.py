@@ -147,15 +147,16 @@ def list_objects_v2(
     *,
     owner: Tenant | None,
     start_after: str,
-    token: str,
+    token: str | None,
     next_token: str,
 ) -> bytes:
-    """ListObjectsV2. ``owner``: only with fetch-owner. ``token``: this page's, ``next_token``: ``""`` on the last page."""
+    """ListObjectsV2. ``owner``: only with fetch-owner. ``token``: this page's, if any; ``next_token``: ``""`` on the last page."""
     encode = listing.encode
+    this = "" if token is None else _tag("ContinuationToken", token)
     return document(
         "ListBucketResult",
         f"{listing.head}<KeyCount>{len(objects) + len(prefixes)}</KeyCount>{_optional('StartAfter', start_after, encode)}"
-        f"{_optional('ContinuationToken', token)}{_optional('NextContinuationToken', next_token)}{_truncated(bool(next_token))}"
+        f"{this}{_optional('NextContinuationToken', next_token)}{_truncated(bool(next_token))}"
         f"{_contents(objects, encode, owner)}{_prefixes(prefixes, encode)}",
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from typing import NamedTuple
 from xml.etree.ElementTree import Element
 
+from domicile_common import checksums
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import CompletedPart
 from domicile_proxy.s3.xml import parse
@@ -18,7 +19,7 @@ from domicile_proxy.s3.xml import parse
 MAX_DELETED_KEYS = 1000
 MAX_PARTS = 10_000
 
-CHECKSUM_ELEMENTS = {f"Checksum{name.upper()}": name for name in ("crc32", "crc32c", "crc64nvme", "sha1", "sha256")}
+CHECKSUM_ELEMENTS = {f"Checksum{name.upper()}": name for name in checksums.ALGORITHMS}
 
 _NUMBER = re.compile(r"[0-9]{1,9}")
 
@@ -86,11 +87,11 @@ def parse_completion(body: bytes) -> tuple[CompletedPart, ...]:
         if child.tag != "Part":
             raise RequestError("MalformedXML")
         fields = _children(child, {"PartNumber", "ETag", *CHECKSUM_ELEMENTS})
-        checksums = {CHECKSUM_ELEMENTS[tag]: text.strip() for tag, text in fields.items() if tag in CHECKSUM_ELEMENTS}
+        values = {CHECKSUM_ELEMENTS[tag]: text.strip() for tag, text in fields.items() if tag in CHECKSUM_ELEMENTS}
         number = _part_number(_required(fields, "PartNumber"))
         if parts and number <= parts[-1].number:
             raise RequestError("InvalidPartOrder")
-        parts.append(CompletedPart(number=number, etag=_required(fields, "ETag").strip().strip('"'), checksums=checksums))
+        parts.append(CompletedPart(number=number, etag=_required(fields, "ETag").strip().strip('"'), checksums=values))
     if not parts:
         raise RequestError("MalformedXML")
     return tuple(parts)

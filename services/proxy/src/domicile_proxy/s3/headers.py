@@ -203,10 +203,10 @@ def unmodified_headers(version: Version) -> dict[str, str]:
     return answer
 
 
-def checksum_headers(checksums: Mapping[str, str], checksum_type: str) -> dict[str, str]:
-    """``x-amz-checksum-<algorithm>`` for each, and their type."""
+def checksum_headers(checksums: Mapping[str, str], checksum_type: str = "") -> dict[str, str]:
+    """``x-amz-checksum-<algorithm>`` for each, and their type where it is known."""
     answer = {f"x-amz-checksum-{name}": value for name, value in checksums.items()}
-    return answer | {"x-amz-checksum-type": checksum_type} if answer else answer
+    return answer | {"x-amz-checksum-type": checksum_type} if answer and checksum_type else answer
 
 
 def _overrides(params: Mapping[str, str]) -> dict[str, str]:
