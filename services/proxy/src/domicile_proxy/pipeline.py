@@ -10,7 +10,18 @@ from domicile_common.errors import RequestError, Unavailable
 from domicile_common.model import Bucket, Credential
 from domicile_common.sigv4.verify import Verified, parse, verify
 from domicile_proxy.context import Context
-from domicile_proxy.operations import Handler, copy, objects_read, objects_write
+from domicile_proxy.operations import (
+    Handler,
+    buckets,
+    copy,
+    listing,
+    multi_delete,
+    multipart,
+    multipart_listing,
+    objects_read,
+    objects_write,
+    settings_reads,
+)
 from domicile_proxy.request import Incoming, Response, S3Request
 from domicile_proxy.s3 import operation as operations
 from domicile_proxy.s3.addressing import parse_address
@@ -19,9 +30,15 @@ from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import parse_query
 
 OPERATIONS: Mapping[str, Handler] = {
+    **buckets.OPERATIONS,
     **copy.OPERATIONS,
+    **listing.OPERATIONS,
+    **multi_delete.OPERATIONS,
+    **multipart.OPERATIONS,
+    **multipart_listing.OPERATIONS,
     **objects_read.OPERATIONS,
     **objects_write.OPERATIONS,
+    **settings_reads.OPERATIONS,
 }
 
 

@@ -216,7 +216,7 @@ def test_a_completion():
         (["<PartNumber>1</PartNumber>"], "MalformedXML"),
         (["<ETag>a</ETag>"], "MalformedXML"),
         (["<PartNumber>x</PartNumber><ETag>a</ETag>"], "MalformedXML"),
-        (["<PartNumber>1</PartNumber><ETag>a</ETag><ChecksumMD5>a</ChecksumMD5>"], "MalformedXML"),
+        (["<PartNumber>1</PartNumber><ETag>a</ETag><ChecksumROT13>a</ChecksumROT13>"], "MalformedXML"),
         (["<PartNumber>0</PartNumber><ETag>a</ETag>"], "InvalidArgument"),
         (["<PartNumber>10001</PartNumber><ETag>a</ETag>"], "InvalidArgument"),
         (["<PartNumber>2</PartNumber><ETag>a</ETag>", "<PartNumber>1</PartNumber><ETag>a</ETag>"], "InvalidPartOrder"),

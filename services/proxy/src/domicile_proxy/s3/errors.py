@@ -105,6 +105,7 @@ CODES: dict[str, tuple[int, str]] = {
     # --- multipart uploads ---
     "InvalidPart": (_BAD_REQUEST, "One or more of the specified parts could not be found, or their entity tags do not match."),
     "InvalidPartOrder": (_BAD_REQUEST, "The list of parts was not in ascending order by part number."),
+    "NoSuchUpload": (_NOT_FOUND, "The specified upload does not exist. It may have been aborted or completed."),
     # --- not the caller's fault ---
     "InternalError": (500, "We encountered an internal error. Please try again."),
     "ServiceUnavailable": (503, "Service is unable to handle request. Please try again."),

@@ -1,0 +1,273 @@
+"""Multipart uploads: the backends' own, on the backends that the upload's decision writes to.
+
+The upload id is the version id of its intent. Parts are recorded one by one with their MD5 and checksum, so that the object's ETag and
+checksum follow without reading anything again, and copies can be made in the same parts.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import quote
+
+from domicile_common import checksums
+from domicile_common.backends.port import BlobStore, Sink
+from domicile_common.backends.quirks import quirks_of
+from domicile_common.errors import BackendError, BlobMismatch, BlobNotFound, RequestError, UploadNotFound
+from domicile_common.metadata_client.models import (
+    Abort,
+    BeginComplete,
+    Commit,
+    CompletedPart,
+    Completion,
+    FindUpload,
+    Intent,
+    Locate,
+    PutPart,
+    RegisterUpload,
+    Stored,
+    Upload,
+)
+from domicile_common.model import Blob, Digest, Part, Version
+from domicile_proxy.context import Context
+from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.intents import Draft
+from domicile_proxy.request import Response, S3Request
+from domicile_proxy.s3 import answers
+from domicile_proxy.s3.body import BodyPlan, plan_body
+from domicile_proxy.s3.conditions import write_condition
+from domicile_proxy.s3.documents import parse_completion
+from domicile_proxy.s3.headers import checksum_headers, read_facts
+from domicile_proxy.s3.multipart import check_completion, etag_of, read_promise, whole_digest
+from domicile_proxy.s3.query import whole_number
+from domicile_proxy.s3.ranges import MAX_PART_NUMBER
+
+_UPLOAD_ID = re.compile("[0-9a-f]{32}")
+
+
+# --- create ---
+
+
+async def create_multipart_upload(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html."""
+    promise = read_promise(request.headers)
+    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, read_facts(request.headers), 0, request.trace)
+
+    async def create_all(intent: Intent) -> dict[str, str]:
+        return await create_uploads(draft, intent, context)
+
+    intent, uploads = await intents.place(draft, context, create_all, upload=True)
+    call = RegisterUpload(
+        bucket_id=intent.bucket_id,
+        upload_id=intent.version_id,
+        uploads=uploads,
+        checksum_algorithm=promise.algorithm,
+        checksum_type=promise.checksum_type if promise.algorithm else "",
+        trace=request.trace,
+    )
+    try:
+        await context.metadata.call(call)
+    except BaseException:
+        await intents.abandon(intent, context)
+        raise
+    headers = {"x-amz-checksum-algorithm": promise.algorithm.upper(), "x-amz-checksum-type": promise.checksum_type}
+    return xml(answers.initiated(request.bucket.name, request.key, intent.version_id), headers if promise.algorithm else {})
+
+
+async def create_uploads(draft: Draft, intent: Intent, context: Context) -> dict[str, str]:
+    """Backend id → the backend's own upload id, for all of ``decision.write``."""
+    headers = intents.blob_headers(draft, intent, None)
+
+    async def create(blob: Blob) -> tuple[str, str]:
+        store = await context.directory.store(blob.backend_id)
+        try:
+            await store.ensure_namespace(blob.namespace)
+            return blob.backend_id, await store.create_upload(blob, headers)
+        except BackendError as error:
+            streams.note_failure(error, store, blob, context.health)
+            raise
+
+    return dict(await streams.together(create(blob) for blob in intents.written_blobs(intent)))
+
+
+# --- parts ---
+
+
+async def upload_part(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html."""
+    number = whole_number(request.params, "partNumber", 0, least=1, most=MAX_PART_NUMBER)
+    upload = await find_upload(request, context)
+    body = plan_part(request, number, upload)
+    try:
+        digest = await store_part(request, upload, number, body, context)
+    except UploadNotFound:  # the backend has given it up: this upload cannot be completed any more
+        raise no_such_upload(request) from None
+    call = PutPart(
+        bucket_id=upload.bucket_id,
+        upload_id=upload.upload_id,
+        part=Part(number, digest.size, digest.md5),
+        checksums=digest.checksums,
+        trace=request.trace,
+    )
+    await context.metadata.call(call)
+    return Response(200, {"etag": f'"{digest.md5}"'} | checksum_headers(digest.checksums))
+
+
+def plan_part(request: S3Request, number: int, upload: Upload) -> BodyPlan:
+    """How to read the part's body; its checksum is of the algorithm that the upload was created with, whether the client sends one or not.
+
+    Raises ``RequestError`` before a byte was read.
+    """
+    if not 1 <= number <= MAX_PART_NUMBER:
+        message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
+        raise RequestError("InvalidArgument", message, {"ArgumentName": "partNumber", "ArgumentValue": str(number)})
+    incoming, wanted = request.incoming, upload.checksum_algorithm
+    body = plan_body(incoming.raw_headers, request.verified.claim, default=wanted or checksums.DEFAULT)
+    if wanted and body.algorithm != wanted:
+        message = f"Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {body.algorithm}"
+        raise RequestError("InvalidRequest", message)
+    return body
+
+
+async def store_part(request: S3Request, upload: Upload, number: int, body: BodyPlan, context: Context) -> Digest:
+    """The part at every backend that the upload is at; on any error it becomes visible at none."""
+
+    async def open_part(store: BlobStore, blob: Blob) -> Sink:
+        return await store.open_part(blob, upload.uploads[blob.backend_id], number, body.length)
+
+    fan_out = await streams.open_all(upload.blobs, open_part, context)
+    try:
+        digest, _ = await streams.receive_into(request, body, fan_out)
+    except BaseException:
+        await fan_out.abort()
+        raise
+    return digest
+
+
+# --- complete ---
+
+
+async def complete_multipart_upload(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html."""
+    # 1. What the client says the object is made of.
+    condition = write_condition(request.headers)
+    chosen = parse_completion(await receive_document(request, streams.plan(request, checksum_of_body=False)))
+    # 2. The parts are fixed; from here on only the same completion can be repeated.
+    call = BeginComplete(
+        bucket_id=request.bucket.bucket_id, key=request.key, upload_id=upload_id(request), parts=chosen, trace=request.trace
+    )
+    try:
+        completion = await context.metadata.call(call)
+    except RequestError as refusal:
+        if refusal.code != "NoSuchUpload":
+            raise
+        return answer_completed(request, await find_completed(request, chosen, refusal, context))
+    digest = whole_digest(completion.upload, completion.parts)
+    check_completion(request.headers, chosen, completion.upload, completion.parts, digest)
+    # 3. The blob comes into being at each backend.
+    stored = await streams.together(complete_at(blob, completion, digest, context) for blob in completion.upload.blobs)
+    # 4. The version. Unlike the intent of a PUT this one stays when the answer is lost, so that the client can repeat the request.
+    commit = Commit(
+        bucket_id=request.bucket.bucket_id,
+        version_id=completion.upload.upload_id,
+        digest=digest,
+        stored=tuple(stored),
+        condition=condition,
+        trace=request.trace,
+    )
+    return answer_completed(request, (await context.metadata.call(commit)).version)
+
+
+async def complete_at(blob: Blob, completion: Completion, digest: Digest, context: Context) -> Stored:
+    """Raises ``BackendError``; ``RequestError`` NoSuchUpload when the backend has neither the upload nor what it should have become."""
+    store = await context.directory.store(blob.backend_id)
+    parts = tuple(entry.part for entry in completion.parts)
+    etag = etag_of(part.etag for part in parts)
+    try:
+        made = await store.complete_upload(blob, completion.upload.uploads[blob.backend_id], parts)
+    except UploadNotFound:
+        made = await find_blob(store, blob, digest.size, completion.upload)
+    if quirks_of(store.backend).etag_is_md5 and made != etag and "-" in made:
+        raise BlobMismatch(blob.backend_id, "the ETag of what was completed is not that of its parts")
+    return Stored(blob.backend_id, made, stamped=False)
+
+
+async def find_blob(store: BlobStore, blob: Blob, size: int, upload: Upload) -> str:
+    """The ETag of the blob that an earlier attempt has completed."""
+    try:
+        info = await store.head(blob)
+    except BlobNotFound:
+        raise RequestError("NoSuchUpload", detail={"UploadId": upload.upload_id}) from None
+    if info.size != size:
+        raise BlobMismatch(blob.backend_id, f"has {info.size} bytes instead of {size}")
+    return info.etag
+
+
+async def find_completed(
+    request: S3Request, chosen: tuple[CompletedPart, ...], refusal: RequestError, context: Context
+) -> Version:
+    """The version that this very completion has made before, its answer having been lost; otherwise raises ``refusal``."""
+    locate = Locate(bucket_id=request.bucket.bucket_id, key=request.key, trace=request.trace)
+    try:
+        version = (await context.metadata.call(locate)).version
+        same = version.version_id == upload_id(request) and version.digest.etag == etag_of(part.etag for part in chosen)
+    except (RequestError, ValueError):  # no such key; or entity tags that are none
+        same = False
+    if not same:
+        raise refusal
+    return version
+
+
+def answer_completed(request: S3Request, version: Version) -> Response:
+    digest = version.digest
+    headers = request.headers
+    scheme = "https" if headers.get("x-forwarded-proto") == "https" else "http"
+    path = quote(request.incoming.raw_path.decode("latin-1"), safe="/%", encoding="latin-1")
+    body = answers.completed(
+        request.bucket.name,
+        request.key,
+        location=f"{scheme}://{headers.get('host', '')}{path}",
+        etag=digest.etag,
+        checksums=digest.checksums,
+        checksum_type=digest.checksum_type,
+    )
+    return xml(body, {} if version.is_null else {"x-amz-version-id": version.version_id})
+
+
+# --- abort ---
+
+
+async def abort_multipart_upload(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html."""
+    upload = await find_upload(request, context)
+    await context.metadata.call(Abort(bucket_id=upload.bucket_id, version_id=upload.upload_id, trace=request.trace))
+    return Response(204)
+
+
+# --- shared ---
+
+
+async def find_upload(request: S3Request, context: Context) -> Upload:
+    """Raises ``RequestError`` NoSuchUpload."""
+    call = FindUpload(bucket_id=request.bucket.bucket_id, key=request.key, upload_id=upload_id(request), trace=request.trace)
+    return await context.metadata.call(call)
+
+
+def upload_id(request: S3Request) -> str:
+    """Raises ``RequestError`` NoSuchUpload for what cannot be one."""
+    text = request.params["uploadId"]
+    if not _UPLOAD_ID.fullmatch(text):
+        raise no_such_upload(request)
+    return text
+
+
+def no_such_upload(request: S3Request) -> RequestError:
+    return RequestError("NoSuchUpload", detail={"UploadId": request.params["uploadId"]})
+
+
+OPERATIONS: dict[str, Handler] = {
+    "CreateMultipartUpload": create_multipart_upload,
+    "UploadPart": upload_part,
+    "CompleteMultipartUpload": complete_multipart_upload,
+    "AbortMultipartUpload": abort_multipart_upload,
+}
