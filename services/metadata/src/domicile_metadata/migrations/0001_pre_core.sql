@@ -54,7 +54,7 @@ CREATE INDEX policies_by_subject ON policies (level, subject, policy_version DES
 CREATE TABLE buckets (
     bucket_id     uuid PRIMARY KEY,
     tenant_id     text NOT NULL REFERENCES tenants,
-    name          text NOT NULL,
+    name          text COLLATE "C" NOT NULL,
     location      text NOT NULL,
     countries     text[],
     jurisdictions text[],
@@ -75,6 +75,35 @@ CREATE TABLE namespaces (
     PRIMARY KEY (tenant_id, bucket, backend_id),
     CONSTRAINT namespaces_collision UNIQUE (backend_id, namespace)
 );
+
+-- Whether a lock admits a backend's country and jurisdictions; a part of the lock that is NULL admits all.
+CREATE FUNCTION is_inside_lock(countries text[], jurisdictions text[], country text, operator text[]) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    RETURN (countries IS NULL OR country = ANY (countries)) AND (jurisdictions IS NULL OR operator <@ jurisdictions);
+
+-- The advisory lock that whoever changes a key's current version holds: two keys may share one, which only costs waiting.
+CREATE FUNCTION key_lock(bucket_id uuid, key bytea) RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    RETURN hashtextextended(encode(key, 'escape'), uuid_hash_extended(bucket_id, 0));
+
+-- A bucket as the services know it: with its policy levels (outermost first, parallel arrays) and its namespaces (pairs).
+CREATE VIEW described_buckets AS
+SELECT buckets.*, levels.policy_versions, levels.policies,
+       ARRAY(SELECT ARRAY[backend_id, namespace] FROM namespaces
+              WHERE namespaces.tenant_id = buckets.tenant_id AND namespaces.bucket = buckets.name) AS namespaces
+  FROM buckets
+ CROSS JOIN LATERAL (
+       SELECT coalesce(array_agg(current.policy_version ORDER BY depth), '{}') AS policy_versions,
+              coalesce(array_agg(current.document::text ORDER BY depth), '{}') AS policies
+         FROM (VALUES (1, 'default', ''), (2, 'tenant', buckets.tenant_id), (3, 'bucket', replace(buckets.bucket_id::text, '-', '')))
+              AS wanted (depth, level, subject)
+        CROSS JOIN LATERAL (
+              SELECT policy_version, document
+                FROM policies
+               WHERE policies.level = wanted.level AND policies.subject = wanted.subject
+               ORDER BY policy_version DESC
+               LIMIT 1) AS current
+       ) AS levels;
 
 -- Intents and uploads: what may have bytes at a backend without being a version yet.
 CREATE TABLE intents (
@@ -130,7 +159,7 @@ CREATE TABLE versions (
 CREATE INDEX versions_by_key ON versions (bucket_id, key, seq DESC);
 
 -- The current version of each key that has one: what ListObjects walks. No foreign key to versions: both rows only change together,
--- under the key's advisory lock (see storage/queries/objects.sql), and checking the removal of a version would need an index by version.
+-- under key_lock, and checking the removal of a version would need an index by version.
 CREATE TABLE objects (
     bucket_id  uuid NOT NULL,
     key        bytea NOT NULL,
@@ -188,8 +217,7 @@ BEGIN
     IF NEW.state = 'deleting' THEN
         RETURN NEW;
     END IF;
-    SELECT (bucket.countries IS NULL OR backend.country = ANY (bucket.countries))
-           AND (bucket.jurisdictions IS NULL OR backend.jurisdictions <@ bucket.jurisdictions)
+    SELECT is_inside_lock(bucket.countries, bucket.jurisdictions, backend.country, backend.jurisdictions)
       INTO inside
       FROM buckets bucket, backends backend
      WHERE bucket.bucket_id = NEW.bucket_id AND backend.backend_id = NEW.backend_id

@@ -1,0 +1,5 @@
+import sys
+
+from domicile_metadata.main import main
+
+sys.exit(main())

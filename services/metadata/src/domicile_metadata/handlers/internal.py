@@ -1,0 +1,129 @@
+"""``POST /internal/<call>``: an array of requests in, an array of outcomes out (see ``metadata_client.models``). A plain ASGI application.
+
+Answers 401 without the service token, 404 for an unknown call, 405, 413 and 400 for what cannot be read as an array of the call's
+requests; otherwise 200, whatever became of the items.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final, NamedTuple
+
+import msgspec
+import structlog
+
+from domicile_common.errors import RequestError, Unavailable
+from domicile_common.metadata_client import models
+from domicile_common.metadata_client.models import CALLS, Failure, Outcome
+from domicile_metadata.context import Context
+from domicile_metadata.services import begin, buckets, commit, directory, listing, objects, uploads, work
+from domicile_metadata.services.answers import Answer, Batch, each
+
+log = structlog.get_logger()
+
+MAXIMUM_BODY: Final = 64 << 20  # bytes; the largest array that a proxy joins is far smaller
+PREFIX: Final = "/internal/"
+
+SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
+    {
+        models.FindCredential: each(directory.find_credential),
+        models.ListBackends: each(directory.list_backends),
+        models.FindBucket: each(buckets.find),
+        models.CreateBucket: each(buckets.create),
+        models.DeleteBucket: each(buckets.delete),
+        models.ListBuckets: each(buckets.list_page),
+        models.Locate: objects.locate,
+        models.Begin: begin.begin,
+        models.Renew: begin.renew,
+        models.Commit: commit.commit,
+        models.Abort: commit.abort,
+        models.Delete: objects.delete,
+        models.ListObjects: each(listing.list_objects),
+        models.RegisterUpload: each(uploads.register),
+        models.FindUpload: each(uploads.find),
+        models.PutPart: each(uploads.put_part),
+        models.ListParts: each(uploads.list_parts),
+        models.ListUploads: each(listing.list_uploads),
+        models.BeginComplete: each(uploads.begin_complete),
+        models.Wanted: work.wanted,
+        models.Report: work.report,
+    }
+)
+
+
+class _Endpoint(NamedTuple):
+    decoder: msgspec.json.Decoder[Any]
+    serve: Batch
+
+
+def _endpoints() -> dict[str, _Endpoint]:
+    array_of: Any = list  # the element type is a value here, which annotations cannot express
+    return {
+        PREFIX + call.name: _Endpoint(msgspec.json.Decoder(array_of[call.request]), SERVICES[call.request])
+        for call in CALLS.values()
+    }
+
+
+class InternalApi:
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._endpoints = _endpoints()
+        self._authorization = b"Bearer " + context.settings.service_token.get_secret_value().encode()
+        self._encoder = msgspec.json.Encoder()
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        status, body = await self._respond(scope, receive)
+        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _respond(self, scope: Any, receive: Any) -> tuple[int, bytes]:
+        shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
+        if not hmac.compare_digest(shown, self._authorization):
+            return 401, b'{"error":"the service token is missing or wrong"}'
+        endpoint = self._endpoints.get(scope["path"])
+        if endpoint is None:
+            return 404, b'{"error":"there is no such call"}'
+        if scope["method"] != "POST":
+            return 405, b'{"error":"calls are POST requests"}'
+        body = await _read(receive)
+        if body is None:
+            return 413, b'{"error":"the array is too large"}'
+        try:
+            requests = endpoint.decoder.decode(body)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
+            return 400, self._encoder.encode({"error": f"not an array of the call's requests: {error}"})
+        try:
+            answers = await endpoint.serve(self._context, requests) if requests else ()
+        except Unavailable as error:
+            answers = [error] * len(requests)
+        except Exception:
+            log.exception("a call failed", call=scope["path"])
+            answers = [Unavailable("internal error")] * len(requests)
+        return 200, self._encoder.encode([_outcome(answer) for answer in answers])
+
+
+async def _read(receive: Any) -> bytes | None:
+    """The whole body, or ``None`` when it is too large."""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body", False):
+        return body
+    chunks, size = [body], len(body)
+    while message.get("more_body", False):
+        message = await receive()
+        chunks.append(message.get("body", b""))
+        size += len(chunks[-1])
+        if size > MAXIMUM_BODY:
+            return None
+    return b"".join(chunks)
+
+
+def _outcome(answer: Answer) -> Outcome[Any]:
+    if isinstance(answer, RequestError):
+        return Outcome(error=Failure(answer.code, answer.message, answer.detail))
+    if isinstance(answer, Unavailable):
+        return Outcome(unavailable=str(answer))
+    return Outcome(ok=answer)

@@ -1,0 +1,86 @@
+"""The process: ``python -m domicile_metadata [serve|migrate]``.
+
+``serve`` (the default) brings the schema up to date and runs the parts named by METADATA_ROLES; ``migrate`` only migrates, including
+what must wait until no older release runs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+import structlog
+
+from domicile_common.sealing import sealer
+from domicile_common.settings import load
+from domicile_common.telemetry import configure_logging, run
+from domicile_common.telemetry import serve as serve_http
+from domicile_metadata.app import create_app
+from domicile_metadata.context import Context
+from domicile_metadata.reconcile import run_reconciler
+from domicile_metadata.relay import run_relay
+from domicile_metadata.settings import MigrateSettings, Settings
+from domicile_metadata.storage.database import connect
+from domicile_metadata.storage.migrate import migrate as apply_migrations
+from domicile_metadata.sweep import run_sweeper
+
+log = structlog.get_logger()
+
+SIDE_TASKS: Final[Mapping[str, Callable[[Context], Awaitable[None]]]] = MappingProxyType(
+    {"relay": run_relay, "reconcile": run_reconciler, "sweep": run_sweeper}
+)
+
+
+async def serve(stop: asyncio.Event) -> None:
+    settings = load(Settings)
+    configure_logging("metadata", settings.log_level)
+    url = settings.database_url.get_secret_value()
+    database = await connect(url, size=settings.database_connections)
+    try:
+        await apply_migrations(url, trailing_post=False)
+        context = Context(settings=settings, database=database, sealer=sealer(settings))
+        log.info("starting", port=settings.metadata_port, roles=settings.metadata_roles)
+        await _run_roles(context, stop)
+    finally:
+        await database.close()
+
+
+async def _run_roles(context: Context, stop: asyncio.Event) -> None:
+    """Until ``stop``. A side task never ends by itself: when one dies, its error stops the whole process."""
+    settings = context.settings
+    async with asyncio.TaskGroup() as group:
+        side = [
+            group.create_task(_watch(name, task(context))) for name, task in SIDE_TASKS.items() if name in settings.metadata_roles
+        ]
+        await serve_http(create_app(context), settings.host, settings.metadata_port, stop=stop)
+        for task in side:
+            task.cancel()
+
+
+async def _watch(name: str, task: Awaitable[None]) -> None:
+    await task
+    raise RuntimeError(f"{name} ended, which it never should")
+
+
+async def migrate(_stop: asyncio.Event) -> None:
+    settings = load(MigrateSettings)
+    configure_logging("metadata", settings.log_level)
+    url = settings.database_url.get_secret_value()
+    await (await connect(url, size=1)).close()  # waits until PostgreSQL answers
+    applied = await apply_migrations(url, trailing_post=True)
+    log.info("the schema is up to date", applied=applied)
+
+
+def main() -> int:
+    commands = {"serve": serve, "migrate": migrate}
+    match sys.argv[1:]:
+        case []:
+            return run("metadata", serve)
+        case [name] if name in commands:
+            return run("metadata", commands[name])
+        case _:
+            print(f"usage: python -m domicile_metadata [{'|'.join(commands)}]", file=sys.stderr)  # noqa: T201 - for a person
+            return 2

@@ -1,0 +1,40 @@
+"""What a service answers for each item of an array of requests: a result, or the error of that item alone."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, TypeVar
+
+import structlog
+
+from domicile_common.errors import RequestError, Unavailable
+from domicile_common.metadata_client.models import Request
+from domicile_metadata.context import Context
+
+log = structlog.get_logger()
+
+Answer = Any  # the call's result type, a RequestError or an Unavailable
+Batch = Callable[[Context, Sequence[Any]], Awaitable[Sequence[Answer]]]
+
+T = TypeVar("T", bound=Request[Any])
+
+
+async def settle(request: Request[Any], work: Awaitable[Any]) -> Answer:
+    """The outcome of ``work`` as a value. A bug costs its own request only: it is logged, and the caller may try again."""
+    try:
+        return await work
+    except (RequestError, Unavailable) as error:
+        return error
+    except Exception:
+        log.exception("a request failed", call=type(request).__name__, trace=request.trace)
+        return Unavailable("internal error")
+
+
+def each(serve: Callable[[Context, T], Awaitable[Any]]) -> Batch:
+    """A batch service of one that serves a single request: all at once, as far as there are connections."""
+
+    async def batch(context: Context, requests: Sequence[T]) -> Sequence[Answer]:
+        return await asyncio.gather(*(settle(request, serve(context, request)) for request in requests))
+
+    return batch

@@ -1,0 +1,122 @@
+"""TX1 of a write: the intent with its decision, committed before the first byte leaves the proxy."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from domicile_common.errors import RequestError, Unavailable
+from domicile_common.metadata_client.models import Begin, Empty, Intent, Renew
+from domicile_common.model import Backend, Blob, Decision
+from domicile_common.policy import decide
+from domicile_common.stamps import blob_key
+from domicile_metadata.context import Context
+from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
+from domicile_metadata.domain.levels import effective_policy, with_inner_level
+from domicile_metadata.domain.writes import NewIntent
+from domicile_metadata.services.answers import Answer, settle
+from domicile_metadata.services.buckets import namespaces_for, no_such_bucket
+from domicile_metadata.storage import buckets, directory, intents
+from domicile_metadata.storage.buckets import BucketRecord
+
+MAXIMUM_KEY_BYTES: Final = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What the decisions of one batch are made from, read together: buckets by id, all backends, the time."""
+
+    records: dict[str, BucketRecord]
+    backends: dict[str, Backend]
+    now: datetime
+
+
+async def begin(context: Context, requests: Sequence[Begin]) -> list[Answer]:
+    """Decides each write and inserts all intents at once.
+
+    Policies, backends and buckets are read anew for each batch: a decision never rests on what this process remembers.
+    """
+    bucket_ids = {request.bucket_id for request in requests if is_id(request.bucket_id)}
+    records = await buckets.find_by_id(context.database, bucket_ids)
+    backends = {backend.backend_id: backend for backend in await directory.list_backends(context.database)}
+    batch = _Batch(records, backends, context.clock())
+    planned = [await settle(request, _plan(context, batch, request)) for request in requests]
+    accepted = [plan for plan in planned if isinstance(plan, NewIntent)]
+    failures = await _insert(context, accepted) if accepted else {}
+    return [failures.get(plan.version_id) or _intent(plan) if isinstance(plan, NewIntent) else plan for plan in planned]
+
+
+async def _plan(context: Context, batch: _Batch, request: Begin) -> NewIntent:
+    if not request.key:
+        raise RequestError("InvalidArgument", "The key is empty.")
+    if len(request.key.encode()) > MAXIMUM_KEY_BYTES:
+        raise RequestError("KeyTooLongError", "Your key is too long.", {"MaxSizeAllowed": str(MAXIMUM_KEY_BYTES)})
+    record = batch.records.get(request.bucket_id)
+    if record is None:
+        raise no_such_bucket()
+    decision = _decide(batch, record, request)
+    wanted = [batch.backends[backend_id] for backend_id in decision.wanted]
+    namespaces = await namespaces_for(context, context.database, record, wanted)
+    version_id = uuid7(batch.now, context.entropy(RANDOM_BYTES))
+    path = blob_key(request.key, version_id, record.layout)
+    seconds = context.settings.upload_seconds if request.upload else context.settings.intent_seconds
+    return NewIntent(
+        bucket_id=record.bucket_id,
+        version_id=version_id,
+        key=request.key,
+        decision=decision,
+        blobs=tuple(Blob(backend_id, namespaces[backend_id], path) for backend_id in decision.wanted),
+        facts=request.facts,
+        is_upload=request.upload,
+        trace=request.trace,
+        deadline=batch.now + timedelta(seconds=seconds),
+    )
+
+
+def _decide(batch: _Batch, record: BucketRecord, request: Begin) -> Decision:
+    levels = record.levels.documents, record.levels.version
+    policy = effective_policy(*levels) if request.policy is None else with_inner_level(*levels, request.policy)
+    return decide(policy, batch.backends.values(), avoid=request.avoid)
+
+
+async def _insert(context: Context, accepted: Sequence[NewIntent]) -> dict[str, RequestError | Unavailable]:
+    """By version id, what became of those that could not be inserted. One that cannot must not hold up its neighbours."""
+    try:
+        await intents.insert(context.database, accepted)
+    except RequestError as error:
+        if len(accepted) == 1:
+            return {accepted[0].version_id: error}
+        alone = [await _insert(context, [plan]) for plan in accepted]
+        return {version_id: failure for failed in alone for version_id, failure in failed.items()}
+    return {}
+
+
+def _intent(plan: NewIntent) -> Intent:
+    return Intent(
+        bucket_id=plan.bucket_id,
+        key=plan.key,
+        version_id=plan.version_id,
+        decision=plan.decision,
+        blobs=plan.blobs,
+        deadline=plan.deadline,
+    )
+
+
+async def renew(context: Context, requests: Sequence[Renew]) -> list[Answer]:
+    now, settings = context.clock(), context.settings
+    ids = [
+        (request.bucket_id, request.version_id) for request in requests if is_id(request.bucket_id) and is_id(request.version_id)
+    ]
+    live = await intents.renew(
+        context.database,
+        ids,
+        now + timedelta(seconds=settings.intent_seconds),
+        now + timedelta(seconds=settings.upload_seconds),
+    )
+    return [Empty() if request.version_id in live else no_such_upload(request.version_id) for request in requests]
+
+
+def no_such_upload(upload_id: str) -> RequestError:
+    return RequestError("NoSuchUpload", "The specified upload does not exist.", {"UploadId": upload_id})

@@ -1,0 +1,87 @@
+"""Multipart uploads: intents that live as long as parts arrive, and end in a commit."""
+
+from __future__ import annotations
+
+from domicile_common.errors import RequestError
+from domicile_common.metadata_client.models import (
+    BeginComplete,
+    Completion,
+    Empty,
+    FindUpload,
+    ListParts,
+    PartPage,
+    PutPart,
+    RegisterUpload,
+    Upload,
+)
+from domicile_metadata.context import Context
+from domicile_metadata.domain.ids import is_id
+from domicile_metadata.domain.parts import check_part_number, choose_parts
+from domicile_metadata.services.begin import no_such_upload
+from domicile_metadata.storage import uploads
+
+MAXIMUM_PAGE = 1000
+
+
+async def register(context: Context, request: RegisterUpload) -> Empty:
+    _check_ids(request.bucket_id, request.upload_id)
+    found = await uploads.register(
+        context.database,
+        request.bucket_id,
+        request.upload_id,
+        request.uploads,
+        algorithm=request.checksum_algorithm,
+        checksum_type=request.checksum_type,
+    )
+    if not found:
+        raise no_such_upload(request.upload_id)
+    return Empty()
+
+
+async def find(context: Context, request: FindUpload | ListParts | BeginComplete) -> Upload:
+    _check_ids(request.bucket_id, request.upload_id)
+    upload = await uploads.find(context.database, request.bucket_id, request.key, request.upload_id)
+    if upload is None:
+        raise no_such_upload(request.upload_id)
+    return upload
+
+
+async def put_part(context: Context, request: PutPart) -> Empty:
+    _check_ids(request.bucket_id, request.upload_id)
+    check_part_number(request.part.number)
+    found = await uploads.put_part(
+        context.database,
+        request.bucket_id,
+        request.upload_id,
+        request.part,
+        request.checksums,
+        live_seconds=context.settings.upload_seconds,
+    )
+    if not found:
+        raise no_such_upload(request.upload_id)
+    return Empty()
+
+
+async def list_parts(context: Context, request: ListParts) -> PartPage:
+    upload = await find(context, request)
+    limit = max(0, min(request.limit, MAXIMUM_PAGE))
+    after = max(0, min(request.after, uploads.EVERY_PART))
+    parts = await uploads.list_parts(context.database, request.bucket_id, request.upload_id, after=after, limit=limit + 1)
+    return PartPage(upload, tuple(parts[:limit]), truncated=len(parts) > limit > 0)
+
+
+async def begin_complete(context: Context, request: BeginComplete) -> Completion:
+    upload = await find(context, request)
+    recorded = await uploads.list_parts(context.database, request.bucket_id, request.upload_id, after=0, limit=uploads.EVERY_PART)
+    chosen = choose_parts({entry.part.number: entry for entry in recorded}, request.parts)
+    if not await uploads.choose(context.database, request.bucket_id, request.upload_id, [entry.part for entry in chosen]):
+        await find(context, request)  # raises when the upload has ended meanwhile
+        raise RequestError(
+            "InvalidRequest", "The upload is already being completed with other parts.", {"UploadId": request.upload_id}
+        )
+    return Completion(upload, chosen)
+
+
+def _check_ids(bucket_id: str, upload_id: str) -> None:
+    if not is_id(bucket_id) or not is_id(upload_id):
+        raise no_such_upload(upload_id)

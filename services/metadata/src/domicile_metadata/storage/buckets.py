@@ -1,0 +1,120 @@
+"""Logical buckets, their policy levels and their namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from domicile_common.events import Invalidation
+from domicile_common.metadata_client.models import BucketEntry
+from domicile_common.model import EffectivePolicy, Policy
+from domicile_metadata.storage.database import Session, Statements
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """Policy documents as stored, outermost first. ``version``: the highest of their versions, 0 when there is none."""
+
+    documents: tuple[str, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True)
+class BucketRecord:
+    """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed."""
+
+    bucket_id: str
+    tenant_id: str
+    name: str
+    created_at: datetime
+    location: str
+    layout: Literal["readable", "opaque"]
+    versioning: Literal["off", "enabled", "suspended"]
+    levels: Levels
+    namespaces: Mapping[str, str]
+
+
+async def find_by_name(statements: Statements, tenant_id: str, name: str) -> BucketRecord | None:
+    row = await statements.row("find_bucket_by_name", tenant_id, name)
+    return None if row is None else _record(row)
+
+
+async def find_by_id(statements: Statements, bucket_ids: Iterable[str]) -> dict[str, BucketRecord]:
+    """Those that exist, by id."""
+    records = [_record(row) for row in await statements.fetch("find_buckets_by_id", list(bucket_ids))]
+    return {record.bucket_id: record for record in records}
+
+
+def _record(row: Any) -> BucketRecord:
+    return BucketRecord(
+        bucket_id=row["bucket_id"].hex,
+        tenant_id=row["tenant_id"],
+        name=row["name"],
+        created_at=row["created_at"],
+        location=row["location"],
+        layout=row["layout"],
+        versioning=row["versioning"],
+        levels=Levels(tuple(row["policies"]), max(row["policy_versions"], default=0)),
+        namespaces=dict(row["namespaces"]),
+    )
+
+
+async def outer_levels(statements: Statements, tenant_id: str) -> Levels:
+    """The policy levels above a tenant's buckets."""
+    rows = await statements.fetch("find_outer_policies", tenant_id)
+    return Levels(tuple(row["document"] for row in rows), max((row["policy_version"] for row in rows), default=0))
+
+
+async def count(statements: Statements, tenant_id: str, limit: int) -> int:
+    """How many buckets a tenant has; no more than ``limit`` are counted."""
+    found: int = await statements.value("count_buckets", tenant_id, limit)
+    return found
+
+
+async def insert(session: Session, bucket_id: str, tenant_id: str, name: str, *, location: str, policy: EffectivePolicy) -> None:
+    """Raises ``BucketAlreadyOwnedByYou``."""
+    await session.execute("insert_bucket", bucket_id, tenant_id, name, location, policy.countries, policy.jurisdictions)
+
+
+async def insert_policy(session: Session, bucket_id: str, policy: Policy) -> int:
+    """The version that the bucket's level got."""
+    version: int = await session.value("insert_bucket_policy", bucket_id, msgspec.json.encode(policy).decode())
+    return version
+
+
+async def propose_namespaces(
+    statements: Statements, tenant_id: str, bucket: str, names: Mapping[str, str], counter: int
+) -> dict[str, str]:
+    """Keeps the names (by backend id) that no other bucket has, and answers all that this bucket has now."""
+    await statements.execute("insert_namespaces", tenant_id, bucket, list(names), counter, list(names.values()))
+    return dict(await statements.fetch("list_namespaces", tenant_id, bucket))
+
+
+async def lock(session: Session, tenant_id: str, name: str) -> str | None:
+    """The bucket's id; nothing can be written to it until the transaction ends."""
+    found = await session.value("lock_bucket", tenant_id, name)
+    return None if found is None else str(found.hex)
+
+
+async def is_used(session: Session, bucket_id: str) -> bool:
+    used: bool = await session.value("is_bucket_used", bucket_id)
+    return used
+
+
+async def delete(session: Session, bucket_id: str) -> None:
+    await session.execute("delete_bucket", bucket_id)
+
+
+async def list_page(statements: Statements, tenant_id: str, prefix: str, after: str, limit: int) -> Sequence[BucketEntry]:
+    return [BucketEntry(*row) for row in await statements.fetch("list_buckets", tenant_id, prefix, after, limit)]
+
+
+async def invalidate(session: Session, tenant_id: str, name: str) -> None:
+    """Tells the proxies to forget what they know of the bucket."""
+    event = Invalidation("bucket", f"{tenant_id}/{name}")
+    await session.execute("insert_invalidation", msgspec.json.encode(event).decode())
+    await session.execute("notify", "outbox", "")

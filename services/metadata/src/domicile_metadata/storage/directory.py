@@ -1,0 +1,33 @@
+"""Access keys and backends, as the proxies and workers look them up."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from domicile_common.model import Backend, Credential, Tenant
+from domicile_metadata.storage.database import Statements
+
+
+async def find_credential(statements: Statements, access_key: str) -> Credential | None:
+    """The credential, if it may be used now."""
+    row = await statements.row("find_live_credential", access_key)
+    if row is None:
+        return None
+    return Credential(
+        access_key=row["access_key"],
+        sealed_secret=row["sealed_secret"],
+        tenant=Tenant(tenant_id=row["tenant_id"], name=row["name"], canonical_id=row["canonical_id"]),
+        access=row["access"],
+        expires_at=row["expires_at"],
+    )
+
+
+async def list_backends(statements: Statements) -> tuple[Backend, ...]:
+    """Every registered backend, in whatever state."""
+    return tuple(_backend(row) for row in await statements.fetch("list_all_backends"))
+
+
+def _backend(row: Any) -> Backend:
+    """The columns stand in the order of the fields."""
+    backend_id, provider, endpoint, country, jurisdictions, *rest = row
+    return Backend(backend_id, provider, endpoint, country, tuple(jurisdictions), *rest)

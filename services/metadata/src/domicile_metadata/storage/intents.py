@@ -1,0 +1,123 @@
+"""Intents, and the transaction that turns them into versions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from domicile_common.model import Blob, Decision, Facts, Part
+from domicile_metadata.domain.writes import Accepted, NewIntent, NewReplica, TakenIntent
+from domicile_metadata.storage.database import Session, Statements
+
+_BLOBS = msgspec.json.Decoder(tuple[Blob, ...])
+_DECISION = msgspec.json.Decoder(Decision)
+_FACTS = msgspec.json.Decoder(Facts)
+_PARTS = msgspec.json.Decoder(tuple[Part, ...])
+
+Reference = tuple[str, str]  # bucket id, version id
+
+
+async def insert(statements: Statements, intents: Sequence[NewIntent]) -> None:
+    """Raises ``NoSuchBucket`` when one of the buckets is gone; then none is inserted."""
+    encode = msgspec.json.encode
+    await statements.execute(
+        "insert_intents",
+        [intent.bucket_id for intent in intents],
+        [intent.version_id for intent in intents],
+        [intent.key.encode() for intent in intents],
+        [encode(intent.decision).decode() for intent in intents],
+        [encode(intent.blobs).decode() for intent in intents],
+        [encode(intent.facts).decode() for intent in intents],
+        [intent.is_upload for intent in intents],
+        [intent.trace for intent in intents],
+        [intent.deadline for intent in intents],
+    )
+
+
+async def renew(statements: Statements, ids: Sequence[Reference], deadline: datetime, upload_deadline: datetime) -> set[str]:
+    """The version ids of those that are live."""
+    rows = await statements.fetch("renew_intents", *_columns(ids), deadline, upload_deadline)
+    return {row["version_id"].hex for row in rows}
+
+
+async def end(statements: Statements, ids: Sequence[Reference], grace_seconds: float) -> None:
+    """Ends those that are there; what they may have left at backends is removed after the grace."""
+    await statements.execute("end_intents", *_columns(ids), grace_seconds)
+
+
+async def end_all(session: Session, bucket_id: str, grace_seconds: float) -> None:
+    ids = [(bucket_id, row["version_id"].hex) for row in await session.fetch("list_intents", bucket_id)]
+    await end(session, ids, grace_seconds)
+
+
+async def take(session: Session, ids: Sequence[Reference]) -> dict[str, TakenIntent]:
+    """Those that are there, by version id. Their keys' current versions stay as they are until the transaction ends."""
+    return {intent.version_id: intent for intent in map(_taken, await session.fetch("take_intents", *_columns(ids)))}
+
+
+def _taken(row: Any) -> TakenIntent:
+    return TakenIntent(
+        bucket_id=row["bucket_id"].hex,
+        version_id=row["version_id"].hex,
+        key=row["key"].decode(),
+        decision=_DECISION.decode(row["decision"]),
+        blobs=_BLOBS.decode(row["blobs"]),
+        facts=_FACTS.decode(row["facts"]),
+        is_upload=row["is_upload"],
+        parts=None if row["chosen_parts"] is None else _PARTS.decode(row["chosen_parts"]),
+        trace=row["trace"],
+        makes_null=row["versioning"] != "enabled",
+    )
+
+
+async def current_etags(session: Session, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """(bucket id, key) → ETag, for the keys that have a current version."""
+    bucket_ids, names = zip(*keys, strict=True)
+    rows = await session.fetch("find_current_etags", bucket_ids, [name.encode() for name in names])
+    return {(row["bucket_id"].hex, row["key"].decode()): row["etag"] for row in rows}
+
+
+async def record_versions(session: Session, versions: Sequence[Accepted], grace_seconds: float) -> dict[str, datetime]:
+    """Inserts versions, in order: version id → when it was committed."""
+    encode = msgspec.json.encode
+    rows = await session.fetch(
+        "record_versions",
+        [version.intent.bucket_id for version in versions],
+        [version.intent.version_id for version in versions],
+        [version.intent.key.encode() for version in versions],
+        [version.digest.size for version in versions],
+        [version.digest.etag for version in versions],
+        [version.intent.facts.storage_class for version in versions],
+        [encode(version.digest).decode() for version in versions],
+        [encode(version.intent.facts).decode() for version in versions],
+        [encode(version.intent.decision).decode() for version in versions],
+        [version.intent.makes_null for version in versions],
+        [version.is_last for version in versions],
+        [version.intent.trace for version in versions],
+        grace_seconds,
+    )
+    return {row["version_id"].hex: row["committed_at"] for row in rows}
+
+
+async def record_replicas(session: Session, replicas: Sequence[NewReplica]) -> None:
+    """Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
+    await session.execute(
+        "record_replicas",
+        [replica.intent.bucket_id for replica in replicas],
+        [replica.intent.version_id for replica in replicas],
+        [replica.blob.backend_id for replica in replicas],
+        [replica.blob.namespace for replica in replicas],
+        [replica.blob.blob_key for replica in replicas],
+        [replica.state for replica in replicas],
+        [replica.stamped for replica in replicas],
+        [replica.intent.trace for replica in replicas],
+        [replica.due_seconds for replica in replicas],
+        [replica.is_announced for replica in replicas],
+    )
+
+
+def _columns(ids: Sequence[Reference]) -> tuple[list[str], list[str]]:
+    return [bucket_id for bucket_id, _ in ids], [version_id for _, version_id in ids]

@@ -1,0 +1,74 @@
+"""Keys and their versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from domicile_common.metadata_client.models import Replica
+from domicile_common.model import Blob, Value, Version
+from domicile_metadata.storage.database import Session, Statements
+
+
+class RawVersion(Value, frozen=True, tag=False):
+    """A ``Version`` whose documents go from PostgreSQL to the caller as the text that they are."""
+
+    bucket_id: str
+    key: str
+    version_id: str
+    committed_at: Any
+    facts: msgspec.Raw
+    digest: msgspec.Raw
+    is_null: bool = True
+    is_delete_marker: bool = False
+
+
+assert RawVersion.__struct_fields__ == Version.__struct_fields__
+
+
+class Found(Value, frozen=True):
+    """A ``Located`` in the same sense. ``version`` is ``None`` when the key has none."""
+
+    version: RawVersion | None
+    replicas: tuple[Replica, ...] = ()
+
+
+async def locate(statements: Statements, keys: Sequence[tuple[str, str]]) -> list[Found | None]:
+    """What each (bucket id, key) holds; ``None`` where there is no such bucket."""
+    rows = await statements.fetch("locate_objects", [bucket_id for bucket_id, _ in keys], [key.encode() for _, key in keys])
+    return [_found(bucket_id, key, row) for (bucket_id, key), row in zip(keys, rows, strict=True)]
+
+
+async def locate_versions(statements: Statements, keys: Sequence[tuple[str, str, str | None]]) -> list[Found | None]:
+    """The same for (bucket id, key, version id), the version id ``None`` for the null version."""
+    rows = await statements.fetch(
+        "locate_versions",
+        [bucket_id for bucket_id, _, _ in keys],
+        [key.encode() for _, key, _ in keys],
+        [version_id for _, _, version_id in keys],
+    )
+    return [_found(bucket_id, key, row) for (bucket_id, key, _), row in zip(keys, rows, strict=True)]
+
+
+def _found(bucket_id: str, key: str, row: Any) -> Found | None:
+    home, version_id, committed_at, facts, digest, is_null, is_delete_marker, backend_ids, namespaces, blob_keys, verified = row
+    if home is None:
+        return None
+    if version_id is None:
+        return Found(None)
+    version = RawVersion(
+        bucket_id, key, version_id.hex, committed_at, msgspec.Raw(facts), msgspec.Raw(digest), is_null, is_delete_marker
+    )
+    if backend_ids is None:
+        return Found(version)
+    blobs = map(Blob, backend_ids, namespaces, blob_keys)
+    return Found(version, tuple(map(Replica, blobs, verified)))
+
+
+async def delete_null_versions(session: Session, keys: Sequence[tuple[str, str]], grace_seconds: float) -> set[str]:
+    """Removes what is there of (bucket id, key), and answers which of the buckets exist."""
+    columns = [bucket_id for bucket_id, _ in keys], [key.encode() for _, key in keys]
+    await session.execute("lock_keys", *columns)
+    return {row["bucket_id"].hex for row in await session.fetch("delete_null_versions", *columns, grace_seconds)}

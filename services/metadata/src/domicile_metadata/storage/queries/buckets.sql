@@ -1,0 +1,68 @@
+-- Statements of logical buckets.
+
+-- name: find_bucket_by_name
+-- $1 tenant, $2 name.
+SELECT * FROM described_buckets WHERE tenant_id = $1 AND name = $2;
+
+-- name: find_buckets_by_id
+-- Those that exist. $1 bucket ids.
+SELECT * FROM described_buckets WHERE bucket_id = ANY ($1::uuid[]);
+
+-- name: find_outer_policies
+-- The policy levels above a new bucket, outermost first. $1 tenant.
+SELECT DISTINCT ON (level) policy_version, document::text AS document
+  FROM policies
+ WHERE (level, subject) IN (('default', ''), ('tenant', $1))
+ ORDER BY level, policy_version DESC;
+
+-- name: count_buckets
+-- How many buckets a tenant has, counted up to a limit. $1 tenant, $2 limit.
+SELECT count(*) FROM (SELECT FROM buckets WHERE tenant_id = $1 LIMIT $2) AS counted;
+
+-- name: insert_bucket
+-- $1 bucket id, $2 tenant, $3 name, $4 location, $5 countries, $6 jurisdictions.
+INSERT INTO buckets (bucket_id, tenant_id, name, location, countries, jurisdictions) VALUES ($1, $2, $3, $4, $5, $6);
+
+-- name: insert_bucket_policy
+-- The version that it got. $1 bucket id as text, $2 document.
+INSERT INTO policies (level, subject, document) VALUES ('bucket', $1, $2) RETURNING policy_version;
+
+-- name: insert_namespaces
+-- Proposes physical names; one that another bucket has at the backend is left out, as is one for a backend that has its name already.
+-- $1 tenant, $2 bucket name, $3 backend ids, $4 counter, $5 names.
+INSERT INTO namespaces (tenant_id, bucket, backend_id, counter, namespace)
+SELECT $1, $2, proposed.backend_id, $4, proposed.namespace
+  FROM unnest($3::text[], $5::text[]) AS proposed (backend_id, namespace)
+    ON CONFLICT DO NOTHING;
+
+-- name: list_namespaces
+-- $1 tenant, $2 bucket name.
+SELECT backend_id, namespace FROM namespaces WHERE tenant_id = $1 AND bucket = $2;
+
+-- name: lock_bucket
+-- Holds new intents, versions and replicas of the bucket off until the transaction ends. $1 tenant, $2 name.
+SELECT bucket_id FROM buckets WHERE tenant_id = $1 AND name = $2 FOR UPDATE;
+
+-- name: is_bucket_used
+-- Whether versions or live uploads are left. $1 bucket id.
+SELECT EXISTS (SELECT FROM versions WHERE bucket_id = $1)
+    OR EXISTS (SELECT FROM intents WHERE bucket_id = $1 AND is_upload AND deadline > now());
+
+-- name: delete_bucket
+-- $1 bucket id.
+DELETE FROM buckets WHERE bucket_id = $1;
+
+-- name: list_buckets
+-- A page of a tenant's buckets by name. $1 tenant, $2 prefix, $3 exclusive start, $4 limit. Names are ASCII, so U+10FFFF sorts behind all.
+SELECT name, created_at, location
+  FROM buckets
+ WHERE tenant_id = $1
+   AND name >= $2
+   AND name < $2 || U&'\+10FFFF'
+   AND name > $3
+ ORDER BY name
+ LIMIT $4;
+
+-- name: insert_invalidation
+-- $1 events.Invalidation.
+INSERT INTO outbox (routing_key, payload) VALUES ('invalidate', $1);

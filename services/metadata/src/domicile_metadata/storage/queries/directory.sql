@@ -1,0 +1,17 @@
+-- Statements of access keys and backends, as proxies and workers look them up.
+
+-- name: find_live_credential
+-- An access key with its owner, if both are active and it has not expired. $1 access key.
+SELECT access_key, sealed_secret, access, expires_at, tenants.tenant_id, tenants.name, tenants.canonical_id
+  FROM credentials
+  JOIN tenants USING (tenant_id)
+ WHERE access_key = $1
+   AND credentials.state = 'active'
+   AND tenants.state = 'active'
+   AND (expires_at IS NULL OR expires_at > now());
+
+-- name: list_all_backends
+-- Every backend; the columns stand in the order of model.Backend.
+SELECT backend_id, provider, endpoint, country, jurisdictions, access_key, sealed_secret, region, addressing, quirks, state, cost
+  FROM backends
+ ORDER BY backend_id;

@@ -1,0 +1,138 @@
+-- Statements of intents: what may have bytes at a backend without being a version yet. And of their commit.
+
+-- name: insert_intents
+-- Parallel arrays: $1 bucket ids, $2 version ids, $3 keys, $4 decisions, $5 blobs, $6 facts, $7 uploads or not, $8 traces, $9 deadlines.
+INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline)
+SELECT *
+  FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::jsonb[], $5::jsonb[], $6::json[], $7::boolean[], $8::text[], $9::timestamptz[]);
+
+-- name: renew_intents
+-- Those that are live. $1 bucket ids, $2 version ids, $3 deadline of a write, $4 deadline of an upload.
+UPDATE intents
+   SET deadline = greatest(deadline, CASE WHEN is_upload THEN $4::timestamptz ELSE $3::timestamptz END)
+  FROM unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
+ WHERE intents.bucket_id = asked.bucket_id
+   AND intents.version_id = asked.version_id
+RETURNING intents.version_id;
+
+-- name: end_intents
+-- Ends intents and owes the removal of what they may have left at the backends that were to be written.
+-- $1 bucket ids, $2 version ids, $3 seconds until the removal is due.
+WITH ended AS (
+    DELETE FROM intents
+     USING unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
+     WHERE intents.bucket_id = asked.bucket_id
+       AND intents.version_id = asked.version_id
+    RETURNING intents.bucket_id, intents.version_id, decision, blobs, trace
+)
+INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, trace)
+SELECT ended.bucket_id, ended.version_id, blob.backend_id, blob.namespace, blob.blob_key, 'deleting',
+       now() + make_interval(secs => $3::float8), ended.trace
+  FROM ended, jsonb_to_recordset(ended.blobs) AS blob (backend_id text, namespace text, blob_key text)
+ WHERE ended.decision -> 'write' ? blob.backend_id
+    ON CONFLICT (bucket_id, version_id, backend_id) DO NOTHING;
+
+-- name: list_intents
+-- All of a bucket, in the order in which a commit would take them. $1 bucket id.
+SELECT version_id FROM intents WHERE bucket_id = $1 ORDER BY version_id;
+
+-- name: take_intents
+-- Step 1 of a commit: ends the intents that are still there, and from now until the transaction ends nobody else changes their keys.
+-- Everybody takes locks in this order, so that nobody waits in a circle: buckets by id, intents, keys by lock.
+-- $1 bucket ids, $2 version ids.
+WITH homes AS MATERIALIZED (
+    SELECT bucket_id, versioning FROM buckets WHERE bucket_id = ANY ($1::uuid[]) ORDER BY bucket_id FOR KEY SHARE
+), taken AS (
+    DELETE FROM intents
+     USING homes, unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
+     WHERE homes.bucket_id = asked.bucket_id
+       AND intents.bucket_id = asked.bucket_id
+       AND intents.version_id = asked.version_id
+    RETURNING intents.bucket_id, intents.version_id, key, decision, blobs, facts, is_upload, chosen_parts, trace, versioning,
+              key_lock(intents.bucket_id, key) AS lock
+)
+SELECT bucket_id, version_id, key, decision, blobs, facts, is_upload, chosen_parts, trace, versioning, pg_advisory_xact_lock(lock)
+  FROM (SELECT * FROM taken ORDER BY lock) AS in_order;
+
+-- name: find_current_etags
+-- Step 2 of a commit, where conditions are to be decided: what the keys hold now. $1 bucket ids, $2 keys.
+SELECT objects.bucket_id, objects.key, versions.etag
+  FROM unnest($1::uuid[], $2::bytea[]) AS asked (bucket_id, key)
+  JOIN objects USING (bucket_id, key)
+  JOIN versions ON versions.bucket_id = objects.bucket_id AND versions.version_id = objects.version_id
+ WHERE NOT is_delete_marker;
+
+-- name: record_versions
+-- Step 3 of a commit: new versions, in the order of the arrays; the last one of each key becomes its current version. A null version
+-- replaces the null version before it, whose blobs are removed $13 seconds later. Answers when each was committed.
+-- $1 bucket ids, $2 version ids, $3 keys, $4 sizes, $5 etags, $6 storage classes, $7 digests, $8 facts, $9 decisions, $10 null or not,
+-- $11 the last of its key or not, $12 traces.
+WITH incoming AS MATERIALIZED (
+    SELECT *
+      FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::json[], $8::json[], $9::jsonb[],
+                  $10::boolean[], $11::boolean[], $12::text[])
+           WITH ORDINALITY AS row (bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision,
+                                   is_null, is_last, trace, position)
+), recorded AS (
+    INSERT INTO versions (bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision, is_null, trace)
+    SELECT bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision, is_null, trace
+      FROM incoming
+     ORDER BY position
+    RETURNING version_id, committed_at
+), pointed AS (
+    INSERT INTO objects (bucket_id, key, version_id)
+    SELECT bucket_id, key, version_id
+      FROM incoming
+     WHERE is_last
+        ON CONFLICT (bucket_id, key) DO UPDATE SET version_id = excluded.version_id
+), replaced AS (
+    DELETE FROM versions
+     USING incoming
+     WHERE versions.bucket_id = incoming.bucket_id
+       AND versions.key = incoming.key
+       AND versions.is_null
+       AND incoming.is_null
+    RETURNING versions.bucket_id, versions.version_id
+), unneeded AS (
+    SELECT bucket_id, version_id, backend_id
+      FROM replaced
+      JOIN replicas USING (bucket_id, version_id)
+     ORDER BY bucket_id, version_id, backend_id
+       FOR UPDATE OF replicas
+), removed AS (
+    UPDATE replicas
+       SET state = 'deleting', attempt = 0, parked_reason = NULL, changed_at = clock_timestamp(),
+           next_attempt_at = now() + make_interval(secs => $13::float8)
+      FROM unneeded
+     WHERE replicas.bucket_id = unneeded.bucket_id
+       AND replicas.version_id = unneeded.version_id
+       AND replicas.backend_id = unneeded.backend_id
+)
+SELECT version_id, committed_at FROM recorded;
+
+-- name: record_replicas
+-- Step 4 of a commit: the replicas of new versions (and those to be removed of refused ones), and a message for each that is owed now.
+-- $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys, $6 states, $7 stamped or not, $8 traces,
+-- $9 seconds until it is due (NULL: nothing is owed), $10 with a message or not.
+WITH incoming AS MATERIALIZED (
+    SELECT *
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[], $9::float8[],
+                  $10::boolean[])
+           AS row (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, due_seconds, is_announced)
+), kept AS (
+    INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, next_attempt_at)
+    SELECT bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, now() + make_interval(secs => due_seconds)
+      FROM incoming
+), announced AS (
+    INSERT INTO outbox (routing_key, payload)
+    SELECT 'replicate.' || backend_id,
+           jsonb_build_object(
+               'bucket_id', replace(bucket_id::text, '-', ''),
+               'version_id', replace(version_id::text, '-', ''),
+               'backend_id', backend_id,
+               'trace', trace)
+      FROM incoming
+     WHERE is_announced
+    RETURNING true
+)
+SELECT pg_notify('outbox', '') WHERE EXISTS (SELECT FROM announced);

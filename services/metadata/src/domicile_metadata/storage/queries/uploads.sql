@@ -1,0 +1,51 @@
+-- Statements of multipart uploads. An upload is an intent; one past its deadline is gone, even before the sweeper has come by.
+
+-- name: register_upload
+-- The backends' own upload ids. $1 bucket id, $2 upload id, $3 backend id → upload id, $4 checksum algorithm, $5 its type.
+UPDATE intents
+   SET uploads = $3, checksum_algorithm = $4, checksum_type = $5
+ WHERE bucket_id = $1 AND version_id = $2 AND is_upload AND deadline > now();
+
+-- name: find_upload
+-- $1 bucket id, $2 upload id, $3 key.
+SELECT created_at, facts, blobs, uploads, checksum_algorithm, checksum_type
+  FROM intents
+ WHERE bucket_id = $1 AND version_id = $2 AND key = $3 AND is_upload AND deadline > now();
+
+-- name: put_part
+-- Records a part of a live upload, or replaces the one of its number. The deadline moves only when a tenth of the time is gone, so that
+-- parts that are uploaded side by side do not wait for each other's row.
+-- $1 bucket id, $2 upload id, $3 number, $4 size, $5 etag, $6 checksums, $7 seconds that an upload lives after its last part.
+WITH live AS (
+    SELECT bucket_id, version_id FROM intents WHERE bucket_id = $1 AND version_id = $2 AND is_upload AND deadline > now()
+), renewed AS (
+    UPDATE intents
+       SET deadline = now() + make_interval(secs => $7::float8)
+      FROM live
+     WHERE intents.bucket_id = live.bucket_id
+       AND intents.version_id = live.version_id
+       AND intents.deadline < now() + make_interval(secs => $7::float8 * 0.9)
+)
+INSERT INTO parts (bucket_id, upload_id, number, size, etag, checksums)
+SELECT bucket_id, version_id, $3, $4, $5, $6 FROM live
+    ON CONFLICT (bucket_id, upload_id, number) DO UPDATE
+   SET size = excluded.size, etag = excluded.etag, checksums = excluded.checksums, created_at = now();
+
+-- name: list_parts
+-- $1 bucket id, $2 upload id, $3 exclusive start, $4 limit.
+SELECT number, size, etag, created_at, checksums
+  FROM parts
+ WHERE bucket_id = $1 AND upload_id = $2 AND number > $3
+ ORDER BY number
+ LIMIT $4;
+
+-- name: choose_parts
+-- Fixes the parts of the version, once: the same choice may be repeated, another one may not follow.
+-- $1 bucket id, $2 upload id, $3 parts.
+UPDATE intents
+   SET chosen_parts = $3
+ WHERE bucket_id = $1
+   AND version_id = $2
+   AND is_upload
+   AND deadline > now()
+   AND (chosen_parts IS NULL OR chosen_parts::text = $3::json::text);

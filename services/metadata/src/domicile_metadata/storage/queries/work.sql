@@ -1,0 +1,63 @@
+-- Statements of what workers ask and report.
+
+-- name: find_work
+-- What one replica is and should be, with everything that work on it needs. One row for each item, in order; state is NULL when there is
+-- no such replica. $1 bucket ids, $2 version ids, $3 backend ids.
+SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, replicas.attempt, backends.state AS backend_state,
+       is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions) AS is_inside,
+       buckets.tenant_id, buckets.name, buckets.countries, buckets.jurisdictions,
+       versions.key, versions.committed_at, versions.facts, versions.digest, versions.is_null, versions.is_delete_marker,
+       (versions.decision ->> 'policy_version')::bigint AS policy_version,
+       sources.backend_ids, sources.namespaces, sources.blob_keys
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS asked (bucket_id, version_id, backend_id, position)
+  LEFT JOIN replicas ON replicas.bucket_id = asked.bucket_id
+                    AND replicas.version_id = asked.version_id
+                    AND replicas.backend_id = asked.backend_id
+  LEFT JOIN backends ON backends.backend_id = replicas.backend_id
+  LEFT JOIN buckets ON buckets.bucket_id = replicas.bucket_id
+  LEFT JOIN versions ON versions.bucket_id = replicas.bucket_id AND versions.version_id = replicas.version_id
+  LEFT JOIN LATERAL (
+       SELECT array_agg(backend_id) AS backend_ids, array_agg(namespace) AS namespaces, array_agg(blob_key) AS blob_keys
+         FROM (SELECT backend_id, other.namespace, other.blob_key
+                 FROM replicas AS other
+                 JOIN backends AS at USING (backend_id)
+                WHERE other.bucket_id = asked.bucket_id
+                  AND other.version_id = asked.version_id
+                  AND other.backend_id <> asked.backend_id
+                  AND other.state IN ('stored', 'verified')
+                  AND at.state <> 'disabled'
+                  AND is_inside_lock(buckets.countries, buckets.jurisdictions, at.country, at.jurisdictions)
+                ORDER BY other.state = 'verified' DESC, cost, backend_id) AS in_order
+       ) AS sources ON replicas.state IN ('wanted', 'lost')
+ ORDER BY asked.position;
+
+-- name: lock_replicas
+-- The replicas that reports are about, until the transaction ends. $1 bucket ids, $2 version ids, $3 backend ids.
+SELECT bucket_id, version_id, backend_id, state, stamped, attempt, parked_reason,
+       extract(epoch FROM next_attempt_at - now())::float8 AS due_seconds
+  FROM replicas
+  JOIN (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS row (bucket_id, version_id, backend_id)) AS reported
+       USING (bucket_id, version_id, backend_id)
+ ORDER BY bucket_id, version_id, backend_id
+   FOR UPDATE OF replicas;
+
+-- name: update_replicas
+-- $1 bucket ids, $2 version ids, $3 backend ids, $4 states, $5 stamped or not, $6 attempts, $7 seconds until the next one (NULL: nothing is
+-- owed, or it is parked), $8 reasons for parking (NULL: not parked).
+UPDATE replicas
+   SET state = row.state, stamped = row.stamped, attempt = row.attempt, parked_reason = row.parked_reason,
+       next_attempt_at = now() + make_interval(secs => row.due_seconds),
+       changed_at = CASE WHEN replicas.state = row.state THEN changed_at ELSE clock_timestamp() END
+  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[], $8::text[])
+       AS row (bucket_id, version_id, backend_id, state, stamped, attempt, due_seconds, parked_reason)
+ WHERE replicas.bucket_id = row.bucket_id
+   AND replicas.version_id = row.version_id
+   AND replicas.backend_id = row.backend_id;
+
+-- name: delete_replicas
+-- $1 bucket ids, $2 version ids, $3 backend ids.
+DELETE FROM replicas
+ USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS row (bucket_id, version_id, backend_id)
+ WHERE replicas.bucket_id = row.bucket_id
+   AND replicas.version_id = row.version_id
+   AND replicas.backend_id = row.backend_id;

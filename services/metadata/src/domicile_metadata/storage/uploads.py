@@ -1,0 +1,67 @@
+"""Multipart uploads and their parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from domicile_common.metadata_client.models import PartEntry, Upload
+from domicile_common.model import Blob, Facts, Part
+from domicile_metadata.storage.database import Statements
+
+_BLOBS = msgspec.json.Decoder(tuple[Blob, ...])
+_FACTS = msgspec.json.Decoder(Facts)
+_TEXTS = msgspec.json.Decoder(dict[str, str])
+
+EVERY_PART = 10_000  # no upload has more
+
+
+async def register(
+    statements: Statements, bucket_id: str, upload_id: str, uploads: Mapping[str, str], *, algorithm: str, checksum_type: str
+) -> bool:
+    """False when the upload is gone."""
+    return bool(await statements.execute("register_upload", bucket_id, upload_id, _text(uploads), algorithm, checksum_type))
+
+
+async def find(statements: Statements, bucket_id: str, key: str, upload_id: str) -> Upload | None:
+    row = await statements.row("find_upload", bucket_id, upload_id, key.encode())
+    if row is None:
+        return None
+    uploads = _TEXTS.decode(row["uploads"])
+    return Upload(
+        bucket_id=bucket_id,
+        key=key,
+        upload_id=upload_id,
+        initiated_at=row["created_at"],
+        facts=_FACTS.decode(row["facts"]),
+        blobs=tuple(blob for blob in _BLOBS.decode(row["blobs"]) if blob.backend_id in uploads),
+        uploads=uploads,
+        checksum_algorithm=row["checksum_algorithm"],
+        checksum_type=row["checksum_type"],
+    )
+
+
+async def put_part(
+    statements: Statements, bucket_id: str, upload_id: str, part: Part, checksums: Mapping[str, str], *, live_seconds: float
+) -> bool:
+    """False when the upload is gone."""
+    columns = part.number, part.size, part.etag, _text(checksums)
+    return bool(await statements.execute("put_part", bucket_id, upload_id, *columns, live_seconds))
+
+
+async def list_parts(statements: Statements, bucket_id: str, upload_id: str, *, after: int, limit: int) -> list[PartEntry]:
+    rows = await statements.fetch("list_parts", bucket_id, upload_id, after, limit)
+    return [
+        PartEntry(Part(row["number"], row["size"], row["etag"]), row["created_at"], _TEXTS.decode(row["checksums"]))
+        for row in rows
+    ]
+
+
+async def choose(statements: Statements, bucket_id: str, upload_id: str, parts: Sequence[Part]) -> bool:
+    """False when the upload is gone, or other parts were chosen before."""
+    return bool(await statements.execute("choose_parts", bucket_id, upload_id, _text(parts)))
+
+
+def _text(document: object) -> str:
+    return msgspec.json.encode(document).decode()

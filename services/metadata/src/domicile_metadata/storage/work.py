@@ -1,0 +1,110 @@
+"""Replicas, as workers ask about them and report on them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from domicile_common.model import BackendState, Blob, Digest, Facts, Version
+from domicile_metadata.domain.work import Replica
+from domicile_metadata.storage.database import Session, Statements
+
+_DIGEST = msgspec.json.Decoder(Digest)
+_FACTS = msgspec.json.Decoder(Facts)
+
+Identity = tuple[str, str, str]  # bucket id, version id, backend id
+
+
+@dataclass(frozen=True, slots=True)
+class Debt:
+    """One replica with everything that work on it needs. ``version`` is ``None`` when only its removal can be owed.
+
+    ``countries``/``jurisdictions``: the bucket's lock. ``is_inside``: the backend is inside it, and the bucket is there.
+    """
+
+    replica: Replica
+    target: Blob
+    sources: tuple[Blob, ...]
+    backend: BackendState
+    is_inside: bool
+    version: Version | None
+    tenant_id: str
+    bucket: str
+    policy_version: int
+    countries: tuple[str, ...] | None
+    jurisdictions: tuple[str, ...] | None
+
+
+async def find(statements: Statements, ids: Sequence[Identity]) -> list[Debt | None]:
+    """``None`` where there is no such replica."""
+    rows = await statements.fetch("find_work", *_columns(ids))
+    return [None if row["state"] is None else _debt(asked, row) for asked, row in zip(ids, rows, strict=True)]
+
+
+def _debt(asked: Identity, row: Any) -> Debt:
+    bucket_id, version_id, backend_id = asked
+    version = None
+    if row["key"] is not None:
+        version = Version(
+            bucket_id=bucket_id,
+            key=row["key"].decode(),
+            version_id=version_id,
+            committed_at=row["committed_at"],
+            facts=_FACTS.decode(row["facts"]),
+            digest=_DIGEST.decode(row["digest"]),
+            is_null=row["is_null"],
+            is_delete_marker=row["is_delete_marker"],
+        )
+    return Debt(
+        replica=Replica(row["state"], row["stamped"], row["attempt"]),
+        target=Blob(backend_id, row["namespace"], row["blob_key"]),
+        sources=tuple(map(Blob, row["backend_ids"] or (), row["namespaces"] or (), row["blob_keys"] or ())),
+        backend=row["backend_state"],
+        is_inside=bool(row["is_inside"]),
+        version=version,
+        tenant_id=row["tenant_id"] or "",
+        bucket=row["name"] or "",
+        policy_version=row["policy_version"] or 0,
+        countries=_codes(row["countries"]),
+        jurisdictions=_codes(row["jurisdictions"]),
+    )
+
+
+def _codes(column: list[str] | None) -> tuple[str, ...] | None:
+    return None if column is None else tuple(column)
+
+
+async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Replica]:
+    """Those that exist; nobody else changes them until the transaction ends."""
+    rows = await session.fetch("lock_replicas", *_columns(ids))
+    return {
+        (row["bucket_id"].hex, row["version_id"].hex, row["backend_id"]): Replica(
+            row["state"], row["stamped"], row["attempt"], row["due_seconds"], row["parked_reason"]
+        )
+        for row in rows
+    }
+
+
+async def update(session: Session, replicas: Mapping[Identity, Replica]) -> None:
+    """Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
+    rows = list(replicas.values())
+    await session.execute(
+        "update_replicas",
+        *_columns(list(replicas)),
+        [row.state for row in rows],
+        [row.stamped for row in rows],
+        [row.attempt for row in rows],
+        [row.due_seconds for row in rows],
+        [row.parked_reason for row in rows],
+    )
+
+
+async def delete(session: Session, ids: Sequence[Identity]) -> None:
+    await session.execute("delete_replicas", *_columns(ids))
+
+
+def _columns(ids: Sequence[Identity]) -> tuple[list[str], list[str], list[str]]:
+    return [item[0] for item in ids], [item[1] for item in ids], [item[2] for item in ids]
