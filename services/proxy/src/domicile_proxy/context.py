@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.metadata_client.client import Metadata
 from domicile_common.sigv4.keys import KeyRing
 from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
@@ -21,7 +21,7 @@ class Context:
     """
 
     settings: ProxySettings
-    metadata: MetadataClient
+    metadata: Metadata
     directory: Directory
     health: Health
     keys: KeyRing

@@ -16,7 +16,7 @@ from typing import Generic, TypeVar
 from domicile_common.backends.port import BlobStore
 from domicile_common.errors import BackendUnavailable, RequestError
 from domicile_common.events import Invalidation
-from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.metadata_client.client import Metadata
 from domicile_common.metadata_client.models import FindBucket, FindCredential, ListBackends
 from domicile_common.model import Backend, Bucket, Credential
 
@@ -124,7 +124,7 @@ class Directory:
 
     def __init__(
         self,
-        metadata: MetadataClient,
+        metadata: Metadata,
         open_secret: Callable[[Credential], str],
         open_store: Callable[[Backend], BlobStore],
         clock: Callable[[], float],

@@ -15,7 +15,7 @@ from domicile_common.backends.http1 import Limits
 from domicile_common.backends.port import BlobStore
 from domicile_common.backends.s3 import open_store
 from domicile_common.errors import ConfigurationError
-from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.metadata_client.client import Metadata, MetadataClient
 from domicile_common.metadata_client.models import ListBackends
 from domicile_common.model import Backend, Credential
 from domicile_common.sealing import backend_context, credential_context, sealer
@@ -31,7 +31,7 @@ from domicile_proxy.settings import ProxySettings
 log = structlog.get_logger()
 
 
-def make_context(settings: ProxySettings, metadata: MetadataClient) -> Context:
+def make_context(settings: ProxySettings, metadata: Metadata) -> Context:
     seals = sealer(settings)
     limits = Limits(connections=settings.backend_connections, silence=settings.backend_idle_seconds)
 

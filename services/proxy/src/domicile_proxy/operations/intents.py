@@ -112,13 +112,13 @@ def written_blobs(intent: Intent) -> list[Blob]:
 
 
 def blob_headers(draft: Draft, intent: Intent, digest: Digest | None) -> dict[str, str]:
-    """What a backend keeps beside the bytes."""
-    content_type = draft.facts.headers.get("content-type", "binary/octet-stream")
-    return {"content-type": content_type} | (_stamp(draft, intent, digest) or {})
+    """What is kept with the bytes at a backend: the content type, and the stamp unless it is too long for a header."""
+    content_type = {"content-type": draft.facts.headers.get("content-type", "binary/octet-stream")}
+    return content_type | (_stamp(draft, intent, digest) or {})
 
 
 def is_stamped(draft: Draft, intent: Intent, digest: Digest | None) -> bool:
-    """Whether ``open_targets`` with the same arguments leaves a whole stamp; otherwise a sidecar is owed."""
+    """Whether ``blob_headers`` holds a whole stamp; otherwise a sidecar is owed."""
     return digest is not None and _stamp(draft, intent, digest) is not None
 
 

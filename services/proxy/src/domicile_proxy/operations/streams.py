@@ -18,7 +18,6 @@ from domicile_common.backends.port import BlobInfo, BlobStore, Sink, Source
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import (
     BackendError,
-    BackendRefused,
     BackendUnavailable,
     BlobMismatch,
     NamespaceNotFound,
@@ -65,6 +64,7 @@ class Target:
     store: BlobStore
     blob: Blob
     sink: Sink
+    health: Health
 
     async def finish(self, md5: str) -> tuple[str, str]:
         """Backend id and the ETag of what it stored. Raises ``BlobMismatch`` when that proves that it stored something else."""
@@ -75,6 +75,7 @@ class Target:
             raise
         if quirks_of(self.store.backend).etag_is_md5 and etag != md5:
             raise BlobMismatch(self.blob.backend_id, "the ETag of what was stored is not the MD5 of what was sent")
+        self.health.succeeded(self.blob.backend_id)
         return self.blob.backend_id, etag
 
 
@@ -103,7 +104,7 @@ async def open_all(blobs: Iterable[Blob], open_one: Callable[[BlobStore, Blob], 
     async def open_target(blob: Blob) -> None:
         store = await context.directory.store(blob.backend_id)
         try:
-            targets.append(Target(store, blob, await open_one(store, blob)))
+            targets.append(Target(store, blob, await open_one(store, blob), context.health))
         except BackendError as error:
             note_failure(error, store, blob, context.health)
             raise
@@ -120,7 +121,7 @@ def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Heal
     """What a failure before the client could have been the cause of it tells about the backend."""
     if isinstance(error, NamespaceNotFound):
         store.forget_namespace(blob.namespace)
-    elif isinstance(error, BackendUnavailable | BackendRefused):
+    elif isinstance(error, BackendUnavailable):  # a refusal may be about this one key
         health.failed(blob.backend_id)
 
 
@@ -273,7 +274,7 @@ class BlobReader:
     def _judge(self, error: BackendError) -> None:
         metrics.FAILOVERS.labels(error.backend_id).inc()
         log.warning("a replica could not be read", backend=error.backend_id, error=str(error))
-        if isinstance(error, BackendUnavailable | BackendRefused):
+        if isinstance(error, BackendUnavailable):
             self._context.health.failed(error.backend_id)
 
 
