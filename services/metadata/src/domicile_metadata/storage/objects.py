@@ -12,7 +12,7 @@ from domicile_common.model import Blob, Value, Version
 from domicile_metadata.storage.database import Session, Statements
 
 
-class RawVersion(Value, frozen=True, tag=False):
+class RawVersion(Value, frozen=True):
     """A ``Version`` whose documents go from PostgreSQL to the caller as the text that they are."""
 
     bucket_id: str
@@ -32,7 +32,7 @@ class Found(Value, frozen=True):
     """A ``Located`` in the same sense. ``version`` is ``None`` when the key has none."""
 
     version: RawVersion | None
-    replicas: tuple[Replica, ...] = ()
+    replicas: tuple[Replica, ...]
 
 
 async def locate(statements: Statements, keys: Sequence[tuple[str, str]]) -> list[Found | None]:
@@ -57,12 +57,12 @@ def _found(bucket_id: str, key: str, row: Any) -> Found | None:
     if home is None:
         return None
     if version_id is None:
-        return Found(None)
+        return Found(None, ())
     version = RawVersion(
         bucket_id, key, version_id.hex, committed_at, msgspec.Raw(facts), msgspec.Raw(digest), is_null, is_delete_marker
     )
     if backend_ids is None:
-        return Found(version)
+        return Found(version, ())
     blobs = map(Blob, backend_ids, namespaces, blob_keys)
     return Found(version, tuple(map(Replica, blobs, verified)))
 
