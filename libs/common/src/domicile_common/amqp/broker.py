@@ -80,7 +80,8 @@ class Broker:
 
     async def _connect(self) -> AbstractConnection:
         async with self._opening:
-            if self._connection is None or self._connection.is_closed:
+            # ``is_closed`` tells only whether we have closed it.
+            if self._connection is None or not self._connection.connected.is_set():
                 self._connection = await aio_pika.connect(
                     self._url,
                     timeout=CONNECT_SECONDS,

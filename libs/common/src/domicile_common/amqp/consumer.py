@@ -118,9 +118,9 @@ class Consumer:
             return
         try:
             await self._handle(job if job.trace else msgspec.structs.replace(job, trace=trace))
-        except (
-            Exception
-        ) as error:  # a bug: whatever it is, the message must be seen by an operator and must not come back at once
+        except HandBack:
+            raise
+        except Exception as error:  # a bug: an operator must see the message, and it must not come back at once
             log.exception("handling a job failed", queue=work_queue(self._backend_id))
             await park(self._publisher, self._backend_id, message.body, f"unexpected {type(error).__name__}", trace)
 
