@@ -20,7 +20,7 @@ from domicile_common.amqp.publisher import Publisher
 from domicile_common.errors import BackendError, DomicileError, Unavailable
 from domicile_common.events import Job
 from domicile_common.loops import set_within, spread
-from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.metadata_client.client import Metadata
 from domicile_common.metadata_client.models import Report, Request, Wanted
 from domicile_common.model import Value
 from domicile_common.telemetry import begin_trace, current_trace
@@ -76,7 +76,7 @@ class Jobs:
 
     def __init__(
         self,
-        metadata: MetadataClient,
+        metadata: Metadata,
         directory: Directory,
         publisher: Publisher,
         limits: Limits,
@@ -106,6 +106,7 @@ class Jobs:
             with metrics.IN_FLIGHT.labels(job.backend_id).track_inprogress():
                 outcome = await self._handle(job)
             metrics.JOBS.labels(job.backend_id, outcome).inc()
+            log.info("job done", outcome=outcome, backend=job.backend_id, bucket=job.bucket_id, version=job.version_id)
         finally:
             self._busy.discard(identity)
 

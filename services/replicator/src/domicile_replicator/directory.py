@@ -8,7 +8,7 @@ import structlog
 
 from domicile_common.backends.port import BlobStore
 from domicile_common.errors import ConfigurationError
-from domicile_common.metadata_client.client import MetadataClient
+from domicile_common.metadata_client.client import Metadata
 from domicile_common.metadata_client.models import ListBackends
 from domicile_common.model import Backend
 
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 class Directory:
     """``open_store``: the client of one backend; raises ``ConfigurationError`` when its secret cannot be opened."""
 
-    def __init__(self, metadata: MetadataClient, open_store: Callable[[Backend], BlobStore]) -> None:
+    def __init__(self, metadata: Metadata, open_store: Callable[[Backend], BlobStore]) -> None:
         self._metadata = metadata
         self._open_store = open_store
         self.stores: dict[str, BlobStore] = {}

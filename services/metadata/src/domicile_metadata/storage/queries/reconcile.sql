@@ -2,8 +2,8 @@
 
 -- name: enqueue_overdue
 -- Makes a message for every replica that is owed and due, oldest first. $1 limit, $2 seconds until an unreported one is due again.
--- A replica that is in the same state for long waits as long again: the message is probably in a long queue, and a second one in the
--- same queue helps nobody. So a backlog of any age makes few duplicates, and a lost message costs at most the age that the debt had.
+-- A replica that has been in the same state for long waits as long again, an hour at most: its message is probably in a long queue, and
+-- a second one in the same queue helps nobody. So a backlog makes few duplicates, and a lost message costs at most the age of the debt.
 WITH due AS (
     SELECT bucket_id, version_id, backend_id
       FROM replicas
@@ -15,7 +15,7 @@ WITH due AS (
        FOR UPDATE SKIP LOCKED
 ), pushed AS (
     UPDATE replicas
-       SET next_attempt_at = now() + greatest(make_interval(secs => $2::float8), now() - replicas.changed_at)
+       SET next_attempt_at = now() + greatest(make_interval(secs => $2::float8), least(now() - replicas.changed_at, interval '1 hour'))
       FROM due
      WHERE replicas.bucket_id = due.bucket_id
        AND replicas.version_id = due.version_id
