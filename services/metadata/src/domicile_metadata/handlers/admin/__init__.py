@@ -1,0 +1,22 @@
+"""The admin API: what an operator sees and changes, as JSON under ``/proxy/``, with the admin key in ``X-Admin-Key``."""
+
+from __future__ import annotations
+
+from starlette.routing import BaseRoute
+
+from domicile_metadata.context import Context
+from domicile_metadata.handlers.admin import backends, credentials, placement, policies, sealing, tenants
+from domicile_metadata.handlers.admin.api import Endpoint, make_routes
+
+ENDPOINTS: tuple[Endpoint, ...] = (
+    *tenants.ENDPOINTS,
+    *credentials.ENDPOINTS,
+    *backends.ENDPOINTS,
+    *policies.ENDPOINTS,
+    *placement.ENDPOINTS,
+    *sealing.ENDPOINTS,
+)
+
+
+def admin_routes(context: Context) -> list[BaseRoute]:
+    return make_routes(context, ENDPOINTS)

@@ -1,0 +1,124 @@
+"""What all endpoints of the admin API have in common: the key, reading requests, and answering errors as JSON.
+
+Errors are ``{"error": {"code", "message"}}``: 401 without the key, 400 for what is malformed, 404 for what is not there, 409 for what
+contradicts what is there, 503 while the database is away.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Awaitable, Callable, Iterable
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Route
+
+from domicile_common.errors import ConfigurationError, PolicyRefused, RequestError, Unavailable
+from domicile_common.telemetry import begin_trace
+from domicile_metadata.context import Context
+
+log = structlog.get_logger()
+
+MAXIMUM_BODY = 64 << 10  # bytes
+PAGE = 100
+LARGEST_PAGE = 1000
+_EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+_CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive", "ReplicasOutsideLock"})
+
+Handler = Callable[[Context, Request], Awaitable[Any]]
+T = TypeVar("T")
+
+
+class Endpoint(NamedTuple):
+    """``handle`` answers a value that becomes the JSON body; ``status`` is that of success."""
+
+    method: str
+    path: str
+    handle: Handler
+    status: int = 200
+
+
+def make_routes(context: Context, endpoints: Iterable[Endpoint]) -> list[BaseRoute]:
+    """A route for each endpoint, and one that answers everything else under ``/proxy/``, to those with the key only."""
+    routes = [Route(endpoint.path, _serve(context, endpoint), methods=[endpoint.method]) for endpoint in endpoints]
+    everything_else = Endpoint("GET", "/proxy/{rest:path}", _no_such_endpoint)
+    return [*routes, Route(everything_else.path, _serve(context, everything_else), methods=_EVERY_METHOD)]
+
+
+async def _no_such_endpoint(_context: Context, request: Request) -> None:
+    raise RequestError("NoSuchEndpoint", f"The admin API has no {request.method} {request.url.path}.")
+
+
+def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    key = context.settings.admin_api_key.get_secret_value().encode()
+
+    async def serve(request: Request) -> Response:
+        begin_trace(request.headers.get("traceparent", ""))
+        if not hmac.compare_digest(request.headers.get("x-admin-key", "").encode("latin-1"), key):
+            return _failure(401, "AccessDenied", "The header X-Admin-Key is missing or wrong.")
+        try:
+            answer = await endpoint.handle(context, request)
+        except RequestError as error:
+            return _failure(_status(error), error.code, error.message)
+        except ConfigurationError as error:
+            return _failure(409, "Misconfigured", str(error))
+        except Unavailable as error:
+            return _failure(503, "ServiceUnavailable", str(error))
+        if endpoint.method not in ("GET", "HEAD"):
+            log.info("an operator changed something", method=endpoint.method, path=request.url.path)
+        return _json(endpoint.status, answer)
+
+    return serve
+
+
+def _status(error: RequestError) -> int:
+    if error.code.startswith("NoSuch"):
+        return 404
+    return 409 if isinstance(error, PolicyRefused) or error.code in _CONFLICTS else 400
+
+
+def _failure(status: int, code: str, message: str) -> Response:
+    return _json(status, {"error": {"code": code, "message": message}})
+
+
+def _json(status: int, value: Any) -> Response:
+    # Secrets are shown once, in some of these answers: nothing on the way may keep them.
+    return Response(msgspec.json.encode(value), status, {"cache-control": "no-store"}, "application/json")
+
+
+async def body(request: Request) -> bytes:
+    """The whole body, up to 64 KiB."""
+    content = b""
+    async for chunk in request.stream():
+        content += chunk
+        if len(content) > MAXIMUM_BODY:
+            raise RequestError("EntityTooLarge", f"The body is larger than {MAXIMUM_BODY} bytes.")
+    return content
+
+
+async def document(request: Request, shape: type[T]) -> T:
+    """The body as a value; the error names the field that is wrong. An empty body is an empty object."""
+    try:
+        return msgspec.json.decode(await body(request) or b"{}", type=shape)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError("InvalidArgument", f"The body is malformed: {error}") from None
+
+
+def needed(request: Request, name: str) -> str:
+    """A query parameter that must be there."""
+    value = request.query_params.get(name, "")
+    if not value:
+        raise RequestError("InvalidArgument", f"The query parameter {name} is needed.")
+    return value
+
+
+def page(request: Request) -> tuple[str, int]:
+    """``after`` (exclusive) and ``limit`` of a list."""
+    text = request.query_params.get("limit", str(PAGE))
+    limit = int(text) if text.isascii() and text.isdigit() and len(text) < len("10000") else 0
+    if not 1 <= limit <= LARGEST_PAGE:
+        raise RequestError("InvalidArgument", f"limit is a number from 1 to {LARGEST_PAGE}.")
+    return request.query_params.get("after", ""), limit

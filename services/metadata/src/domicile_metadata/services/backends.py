@@ -1,0 +1,173 @@
+"""Backends: registered, changed and taken out of use by an operator. Their secrets are kept sealed and never shown."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+import msgspec
+
+from domicile_common.backends.quirks import QUIRKS
+from domicile_common.countries import COUNTRIES
+from domicile_common.errors import RequestError
+from domicile_common.events import Invalidation
+from domicile_common.model import Backend, BackendState
+from domicile_common.sealing import backend_context
+from domicile_metadata.context import Context
+from domicile_metadata.storage import backends, directory, invalidations
+from domicile_metadata.storage.database import Session
+
+Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
+Printable = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,256}\Z")]
+
+
+class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The fields of ``model.Backend``; ``secret_key`` and ``state`` may be left out to keep those that a known backend has."""
+
+    provider: Slug
+    endpoint: Annotated[str, msgspec.Meta(max_length=500)]
+    country: str
+    jurisdictions: tuple[str, ...]
+    access_key: Printable
+    secret_key: Printable | None = None
+    region: Printable = "us-east-1"
+    addressing: Literal["path", "virtual"] = "path"
+    quirks: str = "generic"
+    state: BackendState | None = None
+    cost: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 100
+
+
+class BackendChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    state: BackendState
+
+
+class ShownBackend(msgspec.Struct, frozen=True):
+    """A backend without its secret."""
+
+    backend_id: str
+    provider: str
+    endpoint: str
+    country: str
+    jurisdictions: tuple[str, ...]
+    access_key: str
+    region: str
+    addressing: str
+    quirks: str
+    state: str
+    cost: int
+
+
+class BackendList(msgspec.Struct, frozen=True):
+    backends: tuple[ShownBackend, ...]
+
+
+async def put(context: Context, backend_id: str, registration: Registration) -> ShownBackend:
+    """Registers or changes. Raises ``InvalidArgument``; ``ReplicasOutsideLock`` when the place changes away from what buckets demand."""
+    _check(backend_id, registration)
+    async with context.database.transaction() as session:
+        before = await _lock(session, backend_id, registration)
+        sealed = _sealed_secret(context, backend_id, registration, before)
+        backend = Backend(
+            backend_id=backend_id,
+            provider=registration.provider,
+            endpoint=registration.endpoint.rstrip("/"),
+            country=registration.country,
+            jurisdictions=tuple(dict.fromkeys(registration.jurisdictions)),
+            access_key=registration.access_key,
+            sealed_secret=sealed,
+            region=registration.region,
+            addressing=registration.addressing,
+            quirks=registration.quirks,
+            state=registration.state or (before.state if before else "active"),
+            cost=registration.cost,
+        )
+        misplaced = await backends.find_misplaced_bucket(session, backend) if before else None
+        if misplaced:
+            raise RequestError(
+                "ReplicasOutsideLock",
+                f"{backend_id} holds objects of the bucket {'/'.join(misplaced)}, whose policy does not allow this country and these"
+                " jurisdictions. Moving existing objects is not supported yet.",
+            )
+        await backends.upsert(session, backend)
+        await invalidations.send(session, [Invalidation("backend", backend_id)])
+    return _shown(backend)
+
+
+async def _lock(session: Session, backend_id: str, registration: Registration) -> Backend | None:
+    known = {backend.backend_id: backend for backend in await directory.list_backends(session)}.get(backend_id)
+    place = (registration.country, set(registration.jurisdictions))
+    if known and place != (known.country, set(known.jurisdictions)):
+        await backends.stop_replica_changes(session)
+    return await backends.lock(session, backend_id)
+
+
+def _sealed_secret(context: Context, backend_id: str, registration: Registration, before: Backend | None) -> str:
+    if registration.secret_key is not None:
+        return context.sealer.seal(registration.secret_key, backend_context(backend_id))
+    if before is None:
+        raise RequestError("InvalidArgument", "secret_key is needed for a new backend.")
+    return before.sealed_secret
+
+
+def _check(backend_id: str, registration: Registration) -> None:
+    try:
+        msgspec.convert(backend_id, Slug)
+    except msgspec.ValidationError:
+        raise RequestError("InvalidArgument", "A backend id is up to 31 of a-z, 0-9 and -, not beginning with -.") from None
+    if registration.country not in COUNTRIES:
+        raise RequestError("InvalidArgument", "country is not an ISO 3166-1 alpha-2 code in capitals, such as FI.")
+    if not registration.jurisdictions or not COUNTRIES.issuperset(registration.jurisdictions):
+        raise RequestError(
+            "InvalidArgument", 'jurisdictions are one or more ISO 3166-1 alpha-2 codes in capitals, such as ["DE", "US"].'
+        )
+    if registration.quirks not in QUIRKS:
+        raise RequestError("InvalidArgument", f"quirks is one of {', '.join(QUIRKS)}.")
+    if not _is_endpoint(registration.endpoint):
+        raise RequestError("InvalidArgument", "endpoint is an http:// or https:// address without path, user or query.")
+
+
+def _is_endpoint(text: str) -> bool:
+    try:
+        parts = urlsplit(text)
+        plain = parts.path in ("", "/") and not parts.query and not parts.fragment and "@" not in parts.netloc and parts.port != 0
+    except ValueError:
+        return False
+    return (
+        parts.scheme in ("http", "https")
+        and bool(parts.hostname)
+        and plain
+        and text.isascii()
+        and text.isprintable()
+        and " " not in text
+    )
+
+
+async def list_all(context: Context) -> BackendList:
+    return BackendList(tuple(_shown(backend) for backend in await directory.list_backends(context.database)))
+
+
+async def show(context: Context, backend_id: str) -> ShownBackend:
+    found = [backend for backend in (await list_all(context)).backends if backend.backend_id == backend_id]
+    if not found:
+        raise _no_such_backend(backend_id)
+    return found[0]
+
+
+async def change(context: Context, backend_id: str, wanted: BackendChange) -> ShownBackend:
+    """``readonly``: no new writes. ``draining``: nor new copies. ``disabled``: not even reads."""
+    async with context.database.transaction() as session:
+        before = await backends.lock(session, backend_id)
+        if before is None:
+            raise _no_such_backend(backend_id)
+        backend = msgspec.structs.replace(before, state=wanted.state)
+        await backends.upsert(session, backend)
+        await invalidations.send(session, [Invalidation("backend", backend_id)])
+    return _shown(backend)
+
+
+def _no_such_backend(backend_id: str) -> RequestError:
+    return RequestError("NoSuchBackend", f"There is no backend {backend_id}.")
+
+
+def _shown(backend: Backend) -> ShownBackend:
+    return ShownBackend(*(getattr(backend, field) for field in ShownBackend.__struct_fields__))

@@ -1,0 +1,139 @@
+"""Access keys: made, listed, disabled and rotated by an operator. A secret is shown once, when it is made, and kept sealed."""
+
+from __future__ import annotations
+
+import base64
+import hmac
+from datetime import timedelta
+from typing import Annotated, Literal
+
+import msgspec
+
+from domicile_common.errors import RequestError
+from domicile_common.events import Invalidation
+from domicile_common.model import Value
+from domicile_common.sealing import credential_context
+from domicile_metadata.context import Context
+from domicile_metadata.services.tenants import known as known_tenant
+from domicile_metadata.storage import credentials, invalidations, tenants
+from domicile_metadata.storage.credentials import CredentialRecord
+from domicile_metadata.storage.database import Session
+
+ACCESS_KEY_PREFIX = "DK"
+
+# A key is part of the credential scope in a signature, where / and , separate; a secret is at least as long as a strong passphrase.
+AccessKey = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,128}\Z")]
+SecretKey = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{16,128}\Z")]
+Seconds = Annotated[int, msgspec.Meta(ge=0, le=10 * 366 * 86_400)]
+
+
+class NewCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``access_key`` with ``secret_key``: a known pair is registered (again), instead of making one."""
+
+    tenant_id: str
+    access: Literal["full", "read"] = "full"
+    expires_in_seconds: Seconds | None = None
+    access_key: AccessKey | None = None
+    secret_key: SecretKey | None = None
+
+
+class CredentialChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    state: Literal["active", "disabled"]
+
+
+class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``overlap_seconds``: how long the old key works on beside the new one."""
+
+    overlap_seconds: Seconds = 86_400
+
+
+class IssuedCredential(Value, frozen=True):
+    """``secret_key`` is shown in this answer and never again."""
+
+    credential: CredentialRecord
+    secret_key: str
+
+
+class CredentialPage(msgspec.Struct, frozen=True):
+    credentials: tuple[CredentialRecord, ...]
+    truncated: bool
+
+
+async def create(context: Context, new: NewCredential) -> IssuedCredential:
+    """Repeating a registration of the same pair is harmless. Raises ``NoSuchTenant``, ``CredentialExists``, ``InvalidArgument``."""
+    if (new.access_key is None) != (new.secret_key is None):
+        raise RequestError("InvalidArgument", "access_key and secret_key are given together, or neither is.")
+    access_key, secret = new.access_key or _new_access_key(context), new.secret_key or _new_secret(context)
+    async with context.database.transaction() as session:
+        known_tenant(new.tenant_id, await tenants.find(session, new.tenant_id))
+        record = await _insert(context, session, new, access_key, secret)
+        await invalidations.send(session, [Invalidation("credential", access_key)])
+    return IssuedCredential(record, secret)
+
+
+async def _insert(context: Context, session: Session, new: NewCredential, access_key: str, secret: str) -> CredentialRecord:
+    lifetime = new.expires_in_seconds
+    expires_at = None if lifetime is None else context.clock() + timedelta(seconds=lifetime)
+    sealed = context.sealer.seal(secret, credential_context(access_key))
+    record = await credentials.insert(
+        session, access_key, sealed, tenant_id=new.tenant_id, access=new.access, expires_at=expires_at
+    )
+    if record is not None:
+        return record
+    existing, sealed = _known(access_key, await credentials.lock(session, access_key))
+    known_secret = context.sealer.open(sealed, credential_context(access_key))
+    same = hmac.compare_digest(known_secret.encode(), secret.encode())
+    if not same or existing.tenant_id != new.tenant_id or existing.access != new.access:
+        raise RequestError("CredentialExists", f"The access key {access_key} is taken.")
+    return existing
+
+
+async def list_page(context: Context, tenant_id: str | None, after: str, limit: int) -> CredentialPage:
+    found = await credentials.list_page(context.database, tenant_id, after, limit + 1)
+    return CredentialPage(tuple(found[:limit]), len(found) > limit)
+
+
+async def change(context: Context, access_key: str, wanted: CredentialChange) -> CredentialRecord:
+    async with context.database.transaction() as session:
+        record = await credentials.set_state(session, access_key, wanted.state)
+        if record is None:
+            raise _no_such_credential(access_key)
+        await invalidations.send(session, [Invalidation("credential", access_key)])
+    return record
+
+
+async def rotate(context: Context, access_key: str, rotation: Rotation) -> IssuedCredential:
+    """A new pair of the same tenant and access; the old key works for the overlap, unless it expires or is disabled before."""
+    new_key, secret = _new_access_key(context), _new_secret(context)
+    async with context.database.transaction() as session:
+        old, _ = _known(access_key, await credentials.lock(session, access_key))
+        if old.state != "active" or (old.expires_at is not None and old.expires_at <= context.clock()):
+            raise RequestError(
+                "CredentialInactive", f"The access key {access_key} is disabled or has expired: create a new one instead."
+            )
+        sealed = context.sealer.seal(secret, credential_context(new_key))
+        record = await credentials.insert(session, new_key, sealed, tenant_id=old.tenant_id, access=old.access)
+        assert record is not None  # 80 random bits
+        await credentials.expire(session, access_key, context.clock() + timedelta(seconds=rotation.overlap_seconds))
+        await invalidations.send(session, [Invalidation("credential", key) for key in (access_key, new_key)])
+    return IssuedCredential(record, secret)
+
+
+def _known(access_key: str, found: tuple[CredentialRecord, str] | None) -> tuple[CredentialRecord, str]:
+    if found is None:
+        raise _no_such_credential(access_key)
+    return found
+
+
+def _no_such_credential(access_key: str) -> RequestError:
+    return RequestError("NoSuchCredential", f"There is no access key {access_key}.")
+
+
+def _new_access_key(context: Context) -> str:
+    """18 characters: a prefix that shows whose it is, and 80 random bits."""
+    return ACCESS_KEY_PREFIX + base64.b32encode(context.entropy(10)).decode()
+
+
+def _new_secret(context: Context) -> str:
+    """40 characters, as clients expect, of 240 random bits."""
+    return base64.urlsafe_b64encode(context.entropy(30)).decode()

@@ -1,0 +1,111 @@
+"""Where things are: physical names explained in both directions, the replicas of an object, and the work that is owed."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from domicile_common.errors import RequestError
+from domicile_common.model import Value
+from domicile_common.namespace import namespace_name
+from domicile_metadata.context import Context
+from domicile_metadata.services.tenants import known as known_tenant
+from domicile_metadata.storage import directory, placement, tenants
+from domicile_metadata.storage.placement import Backlog, CurrentVersion, Namespace, Owed, PlacedReplica
+
+
+class Explanation(Value, frozen=True):
+    """``recorded``: the mapping stands in the record; otherwise it is what the name would be. ``computed``: the name as the hash gives it.
+
+    They differ only when the namespace key, the prefix or the provider was changed after the bucket was made.
+    """
+
+    tenant_id: str
+    bucket: str
+    backend_id: str
+    counter: int
+    namespace: str
+    computed: str
+    recorded: bool
+
+
+class Explanations(msgspec.Struct, frozen=True):
+    namespaces: tuple[Explanation, ...]
+
+
+class Placement(msgspec.Struct, frozen=True):
+    version: CurrentVersion
+    replicas: tuple[PlacedReplica, ...]
+
+
+class Jobs(msgspec.Struct, frozen=True):
+    """``backlogs``: all that is owed and parked, by backend; ``jobs``: the first of the kind asked for."""
+
+    backlogs: tuple[Backlog, ...]
+    jobs: tuple[Owed, ...]
+    truncated: bool
+
+
+class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    backend_id: str | None = None
+    limit: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
+
+
+class Replayed(msgspec.Struct, frozen=True):
+    replayed: int
+
+
+async def explain_names(context: Context, tenant_id: str, bucket: str, backend_id: str | None) -> Explanations:
+    """The bucket's physical name at one backend, or at every registered one. Raises ``NoSuchTenant``, ``NoSuchBackend``."""
+    known_tenant(tenant_id, await tenants.find(context.database, tenant_id))
+    recorded = {row.backend_id: row for row in await placement.list_namespaces(context.database, tenant_id, bucket)}
+    providers = {backend.backend_id: backend.provider for backend in await directory.list_backends(context.database)}
+    if backend_id is not None and backend_id not in providers:
+        raise RequestError("NoSuchBackend", f"There is no backend {backend_id}.")
+    explanations = []
+    for wanted in [backend_id] if backend_id is not None else providers:
+        if wanted in recorded:
+            explanations.append(_explain_row(context, recorded[wanted]))
+        else:
+            name = _physical_name(context, tenant_id, bucket, (wanted, providers[wanted]), 0)
+            explanations.append(Explanation(tenant_id, bucket, wanted, 0, name, name, recorded=False))
+    return Explanations(tuple(explanations))
+
+
+async def explain_namespace(context: Context, namespace: str) -> Explanations:
+    """Whose physical name it is. Raises ``NoSuchNamespace``."""
+    rows = await placement.find_namespace(context.database, namespace)
+    if not rows:
+        raise RequestError("NoSuchNamespace", f"No bucket has the physical name {namespace}.")
+    return Explanations(tuple(_explain_row(context, row) for row in rows))
+
+
+def _explain_row(context: Context, row: Namespace) -> Explanation:
+    computed = _physical_name(context, row.tenant_id, row.bucket, (row.backend_id, row.provider), row.counter)
+    return Explanation(row.tenant_id, row.bucket, row.backend_id, row.counter, row.namespace, computed, recorded=True)
+
+
+def _physical_name(context: Context, tenant_id: str, bucket: str, backend: tuple[str, str], counter: int) -> str:
+    """``backend``: its id and provider."""
+    key = context.settings.namespace_key.get_secret_value().encode()
+    return namespace_name(key, context.settings.namespace_prefix, tenant_id, bucket, *backend, counter)
+
+
+async def show(context: Context, tenant_id: str, bucket: str, key: str) -> Placement:
+    """The current version of an object and all its replicas. Raises ``NoSuchKey``, also for an unknown tenant or bucket."""
+    version = await placement.find_version(context.database, tenant_id, bucket, key)
+    if version is None:
+        raise RequestError("NoSuchKey", "There is no such object.")
+    return Placement(version, tuple(await placement.list_replicas(context.database, version)))
+
+
+async def jobs(context: Context, state: Literal["owed", "parked"], backend_id: str | None, limit: int) -> Jobs:
+    found = await placement.list_jobs(context.database, state, backend_id, limit + 1)
+    return Jobs(tuple(await placement.count_jobs(context.database)), tuple(found[:limit]), len(found) > limit)
+
+
+async def replay(context: Context, request: Replay) -> Replayed:
+    """Parked work begins anew, at most ``limit`` replicas in one call."""
+    async with context.database.transaction() as session:
+        return Replayed(await placement.replay(session, request.backend_id, request.limit, context.settings.overdue_seconds))

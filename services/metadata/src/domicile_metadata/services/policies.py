@@ -1,0 +1,160 @@
+"""Policy levels: shown and set by an operator. What cannot hold for every bucket below is refused at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Literal, NamedTuple
+
+import msgspec
+
+from domicile_common.errors import PolicyRefused, RequestError
+from domicile_common.events import Invalidation
+from domicile_common.model import Backend, EffectivePolicy, Policy
+from domicile_common.policy import check_tightens, decide, policy_from_json
+from domicile_metadata.context import Context
+from domicile_metadata.domain.levels import effective_policy
+from domicile_metadata.services.tenants import known as known_tenant
+from domicile_metadata.storage import buckets, directory, invalidations, policies, tenants
+from domicile_metadata.storage.buckets import BucketRecord, Levels
+from domicile_metadata.storage.database import Session, Statements
+
+
+class Level(NamedTuple):
+    """The installation default (neither is set), a tenant, or one of its buckets."""
+
+    tenant_id: str | None = None
+    bucket: str | None = None
+
+    @property
+    def kind(self) -> Literal["default", "tenant", "bucket"]:
+        return "default" if self.tenant_id is None else "tenant" if self.bucket is None else "bucket"
+
+
+class PolicyView(msgspec.Struct, frozen=True):
+    """``policy``: this level's own document, ``None`` when it has none. ``effective``: merged with the levels above.
+
+    ``refusal``: why no write would be placed under it now.
+    """
+
+    policy: Policy | None
+    version: int
+    effective: EffectivePolicy | None
+    refusal: str | None
+
+
+async def show(context: Context, level: Level) -> PolicyView:
+    """Raises ``NoSuchTenant``, ``NoSuchBucket``."""
+    subject = await _subject(context.database, level)
+    record = await policies.find(context.database, level.kind, subject)
+    above = await _levels_above(context.database, level)
+    levels = above if record is None else Levels((*above.documents, record.document), max(above.version, record.version))
+    effective, refusal = _outcome(levels, await directory.list_backends(context.database))
+    own = None if record is None else policy_from_json(record.document.encode())
+    return PolicyView(own, record.version if record else 0, effective, refusal.message if refusal else None)
+
+
+async def put(context: Context, level: Level, document: bytes) -> PolicyView:
+    """Sets a level. In one transaction: its row, the locks of all buckets that it reaches, and word to the proxies.
+
+    Raises ``InvalidRequest`` for a malformed document; ``PolicyRefused`` when it loosens what a level above demands, when the active
+    backends cannot satisfy it, or when a bucket would be left without a lock that all levels allow or without a possible placement;
+    ``ReplicasOutsideLock`` when something is kept, or being written, where the new lock would not allow it.
+    """
+    policy = _parse(document)
+    async with context.database.transaction() as session:
+        tenant_ids = await tenants.lock(session, level.tenant_id)
+        bucket_ids = await policies.lock_buckets(session, level.tenant_id, level.bucket)
+        subject = await _subject(session, level)
+        backends = await directory.list_backends(session)
+        above = await _levels_above(session, level)
+        if level.tenant_id is not None:
+            check_tightens(effective_policy(above.documents, above.version), policy)
+        before = await buckets.find_by_id(session, bucket_ids)
+        text = msgspec.json.encode(policy).decode()
+        version = await policies.insert(session, level.kind, subject, text)
+        effective = effective_policy((*above.documents, text), version)
+        decide(effective, backends)
+        if level.kind == "default":
+            await _check_tenants(session, policy, version)
+        await _set_locks(session, before, await buckets.find_by_id(session, bucket_ids), backends)
+        await invalidations.send(session, _events(level, tenant_ids))
+    return PolicyView(policy, version, effective, None)
+
+
+def _parse(document: bytes) -> Policy:
+    """What is wrong with the document itself is a bad request, not a conflict with other levels or backends."""
+    try:
+        return policy_from_json(document)
+    except PolicyRefused as refused:
+        raise RequestError("InvalidRequest", refused.message, refused.detail) from None
+
+
+async def _subject(statements: Statements, level: Level) -> str:
+    """How the level's rows are found: see the table."""
+    if level.tenant_id is None:
+        return ""
+    known_tenant(level.tenant_id, await tenants.find(statements, level.tenant_id))
+    if level.bucket is None:
+        return level.tenant_id
+    bucket = await buckets.find_by_name(statements, level.tenant_id, level.bucket)
+    if bucket is None:
+        raise RequestError("NoSuchBucket", f"The tenant {level.tenant_id} has no bucket {level.bucket}.")
+    return bucket.bucket_id
+
+
+async def _levels_above(statements: Statements, level: Level) -> Levels:
+    if level.tenant_id is None:
+        return Levels((), 0)
+    if level.bucket is not None:
+        return await buckets.outer_levels(statements, level.tenant_id)
+    default = await policies.find(statements, "default", "")
+    return Levels((default.document,), default.version) if default else Levels((), 0)
+
+
+def _outcome(levels: Levels, backends: Iterable[Backend]) -> tuple[EffectivePolicy | None, PolicyRefused | None]:
+    effective = None
+    try:
+        effective = effective_policy(levels.documents, levels.version)
+        decide(effective, backends)
+    except PolicyRefused as refused:
+        return effective, refused
+    return effective, None
+
+
+async def _check_tenants(session: Session, default: Policy, version: int) -> None:
+    """Also tenants without a bucket must be able to make one."""
+    outer = msgspec.json.encode(default).decode()
+    for tenant_id, document in (await policies.list_tenants(session)).items():
+        try:
+            effective_policy((outer, document), version)
+        except PolicyRefused as refused:
+            raise PolicyRefused(refused.detail["Rule"], f"Tenant {tenant_id}: {refused.message}") from None
+
+
+async def _set_locks(
+    session: Session, before: Mapping[str, BucketRecord], after: Mapping[str, BucketRecord], backends: Iterable[Backend]
+) -> None:
+    """Keeps what PostgreSQL checks replicas against equal to the policies; refuses what would break a bucket that works."""
+    changed = []
+    for bucket_id, bucket in after.items():
+        old, old_refusal = _outcome(before[bucket_id].levels, backends)
+        new, refusal = _outcome(bucket.levels, backends)
+        if refusal and not old_refusal:
+            raise PolicyRefused(refusal.detail["Rule"], f"Bucket {bucket.tenant_id}/{bucket.name}: {refusal.message}")
+        if new and (old is None or (old.countries, old.jurisdictions) != (new.countries, new.jurisdictions)):
+            await policies.set_lock(session, bucket_id, new)
+            changed.append(bucket_id)
+    outside = await policies.find_outside(session, changed) if changed else None
+    if outside:
+        tenant_id, name, backend_id = outside
+        raise RequestError(
+            "ReplicasOutsideLock",
+            f"Bucket {tenant_id}/{name} has objects (or writes under way) at {backend_id}, outside the new lock."
+            " Moving existing objects is not supported yet.",
+        )
+
+
+def _events(level: Level, tenant_ids: Iterable[str]) -> list[Invalidation]:
+    if level.bucket is not None:
+        return [Invalidation("bucket", f"{level.tenant_id}/{level.bucket}")]
+    return [Invalidation("tenant", tenant_id) for tenant_id in tenant_ids]

@@ -1,0 +1,37 @@
+"""Backends, as an operator registers them. The list of all is ``directory.list_backends``."""
+
+from __future__ import annotations
+
+import msgspec
+
+from domicile_common.model import Backend
+from domicile_metadata.storage.database import Session
+
+
+async def stop_replica_changes(session: Session) -> None:
+    """Until the transaction ends. To be called before ``lock``: whoever changes a replica holds that table first and the row second."""
+    await session.execute("stop_replica_changes")
+
+
+async def lock(session: Session, backend_id: str) -> Backend | None:
+    """Unchanged until the transaction ends."""
+    row = await session.row("lock_backend", backend_id)
+    if row is None:
+        return None
+    identity, provider, endpoint, country, jurisdictions, *rest = row
+    return Backend(identity, provider, endpoint, country, tuple(jurisdictions), *rest)
+
+
+async def upsert(session: Session, backend: Backend) -> None:
+    await session.execute("upsert_backend", *msgspec.structs.astuple(backend))
+
+
+async def find_misplaced_bucket(session: Session, backend: Backend) -> tuple[str, str] | None:
+    """``(tenant id, name)`` of a bucket that has something at the backend and would not allow it where the backend now says to be."""
+    row = await session.row("find_bucket_misplaced_at", backend.backend_id, backend.country, backend.jurisdictions)
+    return None if row is None else (row["tenant_id"], row["name"])
+
+
+async def reseal(session: Session, backend_id: str, before: str, sealed: str) -> bool:
+    """``False`` when the secret is no longer the one before."""
+    return await session.execute("reseal_backend", backend_id, before, sealed) == 1

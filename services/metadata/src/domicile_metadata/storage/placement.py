@@ -1,0 +1,115 @@
+"""Where things are: physical names, replicas, and the work that is owed for them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any, Literal
+
+import msgspec
+
+from domicile_common.model import Decision, Value
+from domicile_metadata.storage.database import Session, Statements
+from domicile_metadata.storage.outbox import NOTIFY_CHANNEL
+
+
+class Namespace(Value, frozen=True):
+    """A row of the mapping from logical to physical buckets."""
+
+    tenant_id: str
+    bucket: str
+    backend_id: str
+    provider: str
+    counter: int
+    namespace: str
+    created_at: datetime
+
+
+class CurrentVersion(Value, frozen=True):
+    bucket_id: str
+    version_id: str
+    committed_at: datetime
+    size: int
+    etag: str
+    decision: Decision
+
+
+class PlacedReplica(Value, frozen=True, kw_only=True):
+    """``since``: when it came into its state."""
+
+    backend_id: str
+    country: str
+    state: str
+    since: datetime
+    stamped: bool
+    attempt: int
+    next_attempt_at: datetime | None
+    parked_reason: str | None
+    namespace: str
+    blob_key: str
+
+
+class Owed(Value, frozen=True, kw_only=True):
+    """What is owed for one replica, or was given up for now (``parked_reason``)."""
+
+    bucket_id: str
+    version_id: str
+    backend_id: str
+    state: str
+    stamped: bool
+    attempt: int
+    since: datetime
+    next_attempt_at: datetime | None
+    parked_reason: str | None
+
+
+class Backlog(Value, frozen=True):
+    backend_id: str
+    owed: int
+    parked: int
+
+
+async def list_namespaces(statements: Statements, tenant_id: str, bucket: str | None) -> list[Namespace]:
+    return [Namespace(*row) for row in await statements.fetch("list_bucket_namespaces", tenant_id, bucket)]
+
+
+async def find_namespace(statements: Statements, namespace: str) -> list[Namespace]:
+    """One for each backend where the name is in use."""
+    return [Namespace(*row) for row in await statements.fetch("find_namespace", namespace)]
+
+
+async def find_version(statements: Statements, tenant_id: str, bucket: str, key: str) -> CurrentVersion | None:
+    row = await statements.row("find_current_version", tenant_id, bucket, key.encode())
+    if row is None:
+        return None
+    decision = msgspec.json.decode(row["decision"], type=Decision)
+    return CurrentVersion(row["bucket_id"].hex, row["version_id"].hex, row["committed_at"], row["size"], row["etag"], decision)
+
+
+async def list_replicas(statements: Statements, version: CurrentVersion) -> list[PlacedReplica]:
+    rows = await statements.fetch("list_replicas", version.bucket_id, version.version_id)
+    return [PlacedReplica(**_since(row)) for row in rows]
+
+
+async def count_jobs(statements: Statements) -> list[Backlog]:
+    return [Backlog(*row) for row in await statements.fetch("count_jobs")]
+
+
+async def list_jobs(
+    statements: Statements, state: Literal["owed", "parked"], backend_id: str | None, limit: int
+) -> Sequence[Owed]:
+    rows = await statements.fetch(f"list_{state}_jobs", backend_id, limit)
+    return [Owed(**_since(row) | {"bucket_id": row["bucket_id"].hex, "version_id": row["version_id"].hex}) for row in rows]
+
+
+async def replay(session: Session, backend_id: str | None, limit: int, overdue_seconds: float) -> int:
+    """How many parked replicas are tried again."""
+    revived = await session.execute("replay_parked", backend_id, limit, overdue_seconds)
+    await session.execute("notify", NOTIFY_CHANNEL, "")
+    return revived
+
+
+def _since(row: Any) -> dict[str, Any]:
+    fields = dict(row)
+    fields["since"] = fields.pop("changed_at")
+    return fields

@@ -1,0 +1,50 @@
+"""Policy levels, and the locks of buckets that follow from them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from domicile_common.model import EffectivePolicy
+from domicile_metadata.storage.database import Session, Statements
+
+
+@dataclass(frozen=True, slots=True)
+class PolicyRecord:
+    """The current policy of one level, as stored."""
+
+    document: str
+    version: int
+
+
+async def find(statements: Statements, level: str, subject: str) -> PolicyRecord | None:
+    row = await statements.row("find_policy", level, subject)
+    return None if row is None else PolicyRecord(row["document"], row["policy_version"])
+
+
+async def insert(session: Session, level: Literal["default", "tenant", "bucket"], subject: str, document: str) -> int:
+    """Its version."""
+    version: int = await session.value("insert_policy", level, subject, document)
+    return version
+
+
+async def list_tenants(statements: Statements) -> dict[str, str]:
+    """Tenant id → document, for the tenants that have a policy."""
+    return {row["tenant_id"]: row["document"] for row in await statements.fetch("list_tenant_policies")}
+
+
+async def lock_buckets(session: Session, tenant_id: str | None, name: str | None) -> list[str]:
+    """Ids of the buckets of a tenant (of all, when ``None``), or of one by name. Writes to them wait until the transaction ends."""
+    return [row["bucket_id"].hex for row in await session.fetch("lock_buckets", tenant_id, name)]
+
+
+async def set_lock(session: Session, bucket_id: str, policy: EffectivePolicy) -> None:
+    """What PostgreSQL itself holds replicas of the bucket to."""
+    await session.execute("set_bucket_lock", bucket_id, policy.countries, policy.jurisdictions)
+
+
+async def find_outside(session: Session, bucket_ids: Sequence[str]) -> tuple[str, str, str] | None:
+    """``(tenant id, bucket name, backend id)`` of something that is kept or being written outside its bucket's lock."""
+    row = await session.row("find_bucket_outside_lock", bucket_ids)
+    return None if row is None else (row["tenant_id"], row["name"], row["backend_id"])

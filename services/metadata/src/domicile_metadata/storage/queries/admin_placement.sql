@@ -1,0 +1,91 @@
+-- Statements that show where things are, for the admin API.
+
+-- name: list_bucket_namespaces
+-- $1 tenant, $2 bucket name or NULL.
+SELECT tenant_id, bucket, backend_id, provider, counter, namespace, namespaces.created_at
+  FROM namespaces
+  JOIN backends USING (backend_id)
+ WHERE tenant_id = $1
+   AND (bucket = $2 OR $2::text IS NULL)
+ ORDER BY bucket, backend_id;
+
+-- name: find_namespace
+-- Whose physical name this is. $1 namespace.
+SELECT tenant_id, bucket, backend_id, provider, counter, namespace, namespaces.created_at
+  FROM backends
+  JOIN namespaces USING (backend_id)
+ WHERE namespace = $1
+ ORDER BY backend_id;
+
+-- name: find_current_version
+-- $1 tenant, $2 bucket name, $3 key.
+SELECT versions.bucket_id, versions.version_id, versions.committed_at, versions.size, versions.etag, versions.decision::text AS decision
+  FROM buckets
+  JOIN objects USING (bucket_id)
+  JOIN versions USING (bucket_id, version_id)
+ WHERE tenant_id = $1 AND name = $2 AND objects.key = $3;
+
+-- name: list_replicas
+-- Where a version is, in whatever state. $1 bucket id, $2 version id.
+SELECT backend_id, country, replicas.state, changed_at, stamped, attempt, next_attempt_at, parked_reason, namespace, blob_key
+  FROM replicas
+  JOIN backends USING (backend_id)
+ WHERE bucket_id = $1 AND version_id = $2
+ ORDER BY backend_id;
+
+-- name: count_jobs
+-- How many replicas each backend is owed, and how many are parked.
+SELECT backend_id, count(*) FILTER (WHERE parked_reason IS NULL) AS owed, count(*) FILTER (WHERE parked_reason IS NOT NULL) AS parked
+  FROM (SELECT backend_id, parked_reason FROM replicas
+         WHERE parked_reason IS NULL AND (state IN ('wanted', 'lost', 'deleting') OR NOT stamped)
+         UNION ALL
+        SELECT backend_id, parked_reason FROM replicas WHERE parked_reason IS NOT NULL) AS jobs
+ GROUP BY backend_id
+ ORDER BY backend_id;
+
+-- name: list_owed_jobs
+-- What is tried next first. $1 backend or NULL, $2 limit.
+SELECT bucket_id, version_id, backend_id, state, stamped, attempt, changed_at, next_attempt_at, parked_reason
+  FROM replicas
+ WHERE parked_reason IS NULL
+   AND (state IN ('wanted', 'lost', 'deleting') OR NOT stamped)
+   AND (backend_id = $1 OR $1::text IS NULL)
+ ORDER BY next_attempt_at
+ LIMIT $2;
+
+-- name: list_parked_jobs
+-- $1 backend or NULL, $2 limit.
+SELECT bucket_id, version_id, backend_id, state, stamped, attempt, changed_at, next_attempt_at, parked_reason
+  FROM replicas
+ WHERE parked_reason IS NOT NULL
+   AND (backend_id = $1 OR $1::text IS NULL)
+ ORDER BY backend_id, changed_at
+ LIMIT $2;
+
+-- name: replay_parked
+-- Parked replicas begin anew, each with a message; the reconciler sends another if that one is lost. $1 backend or NULL, $2 limit,
+-- $3 seconds until then. Answers how many.
+WITH parked AS (
+    SELECT bucket_id, version_id, backend_id
+      FROM replicas
+     WHERE parked_reason IS NOT NULL
+       AND (backend_id = $1 OR $1::text IS NULL)
+     LIMIT $2
+       FOR UPDATE SKIP LOCKED
+), revived AS (
+    UPDATE replicas
+       SET parked_reason = NULL, attempt = 0, next_attempt_at = now() + make_interval(secs => $3::float8)
+      FROM parked
+     WHERE replicas.bucket_id = parked.bucket_id
+       AND replicas.version_id = parked.version_id
+       AND replicas.backend_id = parked.backend_id
+    RETURNING replicas.bucket_id, replicas.version_id, replicas.backend_id, replicas.trace
+)
+INSERT INTO outbox (routing_key, payload)
+SELECT 'replicate.' || backend_id,
+       jsonb_build_object(
+           'bucket_id', replace(bucket_id::text, '-', ''),
+           'version_id', replace(version_id::text, '-', ''),
+           'backend_id', backend_id,
+           'trace', trace)
+  FROM revived;

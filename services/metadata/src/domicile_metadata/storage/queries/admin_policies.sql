@@ -1,0 +1,53 @@
+-- Statements of policies, for the admin API.
+
+-- name: find_policy
+-- The current row of one level. $1 level, $2 subject.
+SELECT policy_version, document::text AS document
+  FROM policies
+ WHERE level = $1 AND subject = $2
+ ORDER BY policy_version DESC
+ LIMIT 1;
+
+-- name: insert_policy
+-- Its version. $1 level, $2 subject, $3 document.
+INSERT INTO policies (level, subject, document) VALUES ($1, $2, $3) RETURNING policy_version;
+
+-- name: list_tenant_policies
+-- The current policy of each tenant that has one.
+SELECT DISTINCT ON (subject) subject AS tenant_id, document::text AS document
+  FROM policies
+ WHERE level = 'tenant'
+ ORDER BY subject, policy_version DESC;
+
+-- name: lock_buckets
+-- Holds writes to these buckets off until the transaction ends, and waits for those under way. $1 tenant, or NULL for everybody's;
+-- $2 bucket name, or NULL for all.
+SELECT bucket_id
+  FROM buckets
+ WHERE (tenant_id = $1 OR $1::text IS NULL)
+   AND (name = $2 OR $2::text IS NULL)
+ ORDER BY bucket_id
+   FOR UPDATE;
+
+-- name: set_bucket_lock
+-- $1 bucket id, $2 countries, $3 jurisdictions (NULL: no lock).
+UPDATE buckets SET countries = $2, jurisdictions = $3 WHERE bucket_id = $1;
+
+-- name: find_bucket_outside_lock
+-- A bucket among these that has (or is being written) something outside its lock, and where. $1 bucket ids.
+SELECT buckets.tenant_id, buckets.name, outside.backend_id
+  FROM buckets
+ CROSS JOIN LATERAL (
+       SELECT backends.backend_id
+         FROM backends
+        WHERE (NOT backends.country = ANY (buckets.countries) OR NOT backends.jurisdictions <@ buckets.jurisdictions)
+          AND (EXISTS (SELECT FROM replicas
+                        WHERE replicas.bucket_id = buckets.bucket_id
+                          AND replicas.backend_id = backends.backend_id
+                          AND replicas.state <> 'deleting')
+               OR EXISTS (SELECT FROM intents
+                           WHERE intents.bucket_id = buckets.bucket_id AND intents.decision -> 'write' ? backends.backend_id))
+        ORDER BY backends.backend_id
+        LIMIT 1) AS outside
+ WHERE buckets.bucket_id = ANY ($1::uuid[])
+ LIMIT 1;

@@ -1,0 +1,131 @@
+"""The admin API on a real database, without a socket of its own."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+from pydantic import SecretStr
+from starlette.applications import Starlette
+
+from domicile_common.metadata_client.models import CreateBucket
+from domicile_common.sealing import Sealer
+from domicile_metadata.context import Context
+from domicile_metadata.handlers.admin import admin_routes
+from domicile_metadata.services import buckets
+from domicile_metadata.settings import Settings
+from domicile_metadata.storage.database import connect
+
+ADMIN_KEY = "an-operator-key-4711"
+NOW = datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.fixture(scope="session")
+def sealer():
+    return Sealer("correct horse battery staple")
+
+
+@pytest.fixture
+async def context(database_url, sealer):
+    settings = Settings(
+        database_url=SecretStr(database_url),
+        rabbitmq_url=SecretStr("amqp://u:p@127.0.0.1/v"),
+        service_token=SecretStr("between-services-4711"),
+        admin_api_key=SecretStr(ADMIN_KEY),
+        tenant_secret_passphrase=SecretStr("correct horse battery staple"),
+        namespace_key=SecretStr("an example key, not one to use"),
+    )
+    database = await connect(database_url, size=4)
+    yield Context(settings=settings, database=database, sealer=sealer, clock=lambda: NOW)
+    await database.close()
+
+
+@dataclass
+class Admin:
+    client: httpx.AsyncClient
+    context: Context
+    sql: asyncpg.Connection
+    now: datetime = NOW
+
+    async def call(self, method: str, path: str, body: Any = None, status: int = 200, **params: Any) -> Any:
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        response = await self.client.request(method, f"/proxy{path}", content=content, params=params)
+        assert response.status_code == status, response.text
+        return response.json()
+
+    async def refused(self, status: int, code: str, method: str, path: str, body: Any = None, **params: Any) -> str:
+        error = (await self.call(method, path, body, status, **params))["error"]
+        assert error["code"] == code, error
+        return error["message"]
+
+    async def invalidations(self) -> list[tuple[str, str]]:
+        """What was sent since the last look."""
+        rows = await self.sql.fetch("DELETE FROM outbox WHERE routing_key = 'invalidate' RETURNING id, payload::text")
+        return [(event["kind"], event["id"]) for _, text in sorted(rows) for event in [json.loads(text)]]
+
+    @staticmethod
+    def registration(**fields: Any) -> dict[str, Any]:
+        return {
+            "provider": "acme-cloud",
+            "endpoint": "http://127.0.0.1:9000",
+            "country": "FI",
+            "jurisdictions": ["FI"],
+            "access_key": "AK",
+            "secret_key": "hunter2hunter2",
+        } | fields
+
+    async def backend(self, backend_id: str, country: str, jurisdictions: list[str] | None = None, **fields: Any) -> Any:
+        body = self.registration(country=country, jurisdictions=jurisdictions or [country], **fields)
+        return await self.call("PUT", f"/backends/{backend_id}", body)
+
+    async def prepared(self, *, tenant: str = "acme", **policy: Any) -> None:
+        """Backends in FI, DE and US, a tenant, and a default policy of one copy anywhere."""
+        for backend_id in ("fi", "de", "us"):
+            await self.backend(backend_id, backend_id.upper())
+        await self.call("POST", "/tenants", {"tenant_id": tenant}, 201)
+        await self.call("PUT", "/policies/default", {"replica_count": 1, "write_quorum": 1} | policy)
+
+    async def bucket(self, name: str, location: str = "", tenant: str = "acme") -> str:
+        made = await buckets.create(self.context, CreateBucket(tenant_id=tenant, name=name, location=location))
+        return made.bucket_id
+
+    async def version(self, bucket_id: str, key: str, **states: str) -> str:
+        """A committed version with a replica in the given state at each of the given backends."""
+        version_id = (await self.sql.fetchval("SELECT gen_random_uuid()")).hex
+        decision = json.dumps({"wanted": list(states), "write": list(states)[:1], "policy_version": 1, "reason": "because"})
+        await self.sql.execute(
+            """INSERT INTO versions (bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision, is_null)
+               VALUES ($1, $2, $3, 5, 'etag', 'STANDARD', '{}', '{}', $4, true)""",
+            bucket_id, version_id, key.encode(), decision,
+        )  # fmt: skip
+        await self.sql.execute(
+            "INSERT INTO objects VALUES ($1, $2, $3) ON CONFLICT (bucket_id, key) DO UPDATE SET version_id = excluded.version_id",
+            bucket_id, key.encode(), version_id,
+        )  # fmt: skip
+        for backend_id, state in states.items():
+            await self.sql.execute(
+                """INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at)
+                   VALUES ($1, $2, $3, 'ns', $4, $5, now())""",
+                bucket_id, version_id, backend_id, f"{key}/{version_id}", state,
+            )  # fmt: skip
+        return version_id
+
+    async def locks(self) -> dict[str, tuple[Any, Any]]:
+        rows = await self.sql.fetch("SELECT name, countries, jurisdictions FROM buckets")
+        return {row["name"]: (row["countries"], row["jurisdictions"]) for row in rows}
+
+
+@pytest.fixture
+async def admin(context, database_url):
+    app = Starlette(routes=admin_routes(context))
+    sql = await asyncpg.connect(database_url)
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app), base_url="http://metadata", headers={"X-Admin-Key": ADMIN_KEY}
+    ) as client:
+        yield Admin(client, context, sql)
+    await sql.close()
