@@ -87,15 +87,15 @@ $(STAMP): requirements/dev.txt $(PACKAGES:=/pyproject.toml) Makefile
 	@$(PYTHON) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 with pip is needed: PYTHON=... names it.' >&2; exit 1; }
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv --without-pip $(VENV)
 	@echo 'Installing the requirements into $(VENV)'
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(PYTHON) -m pip --python $(BIN)/python install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
+	@$(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
 	@touch $@
 
 # Clients of other houses pin libraries of their own, so they live apart.
 $(CLIENTS)/.installed: requirements/clients.txt
 	@[ -x $(CLIENTS)/bin/python ] || $(PYTHON) -m venv --without-pip $(CLIENTS)
 	@echo 'Installing S3 clients into $(CLIENTS)'
-	@$(PYTHON) -m pip --python $(CLIENTS)/bin/python install --quiet --disable-pip-version-check --require-hashes -r requirements/clients.txt
+	@$(PYTHON) -m pip --python $(CLIENTS)/bin/python install -qq --disable-pip-version-check --require-hashes -r requirements/clients.txt
 	@touch $@
 
 # An existing server, or containers, make Debian's package needless; without apt the launcher falls back to Docker, or says what to do.

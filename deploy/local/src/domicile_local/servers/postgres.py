@@ -126,6 +126,10 @@ class Postgres:
     def wait_ready(self, seconds: float = 60) -> None:
         self.child.wait_until(lambda: answers(self.url), seconds)
 
+    def ask_to_stop(self) -> None:
+        if self._child:
+            self._child.ask_to_stop()
+
     def stop(self) -> None:
         if self._child:
             self._child.stop()

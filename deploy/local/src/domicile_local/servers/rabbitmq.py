@@ -146,6 +146,10 @@ vm_memory_high_watermark.absolute = 1GB
     def _answers(self) -> bool:
         return ports.answers(self._ports.management) and ports.answers(self._ports.amqp) and answers(self.management_url)
 
+    def ask_to_stop(self) -> None:
+        for child in self._children[-1:]:
+            child.ask_to_stop()
+
     def stop(self) -> None:
         """The node first: its port mapper must see it leave."""
         for child in reversed(self._children):

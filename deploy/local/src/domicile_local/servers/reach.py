@@ -16,13 +16,18 @@ COUNTRIES = {"fi": "FI", "de": "DE", "us": "US"}
 
 @dataclass(frozen=True)
 class S3Backend:
-    """A real S3 endpoint and how to sign for it. ``backend_id``: slug; ``country``: ISO 3166-1 alpha-2; ``endpoint``: http://host:port."""
+    """A real S3 endpoint and how to sign for it.
+
+    ``backend_id``: slug. ``country``: ISO 3166-1 alpha-2. ``endpoint``: http://host:port. ``quirks``: see ``domicile_common.backends.quirks``.
+    """
 
     backend_id: str
     country: str
     endpoint: str
     access_key: str
     secret_key: str = field(repr=False)
+    region: str = "us-east-1"
+    quirks: str = "seaweedfs"
 
     @property
     def port(self) -> int:

@@ -94,6 +94,10 @@ class SeaweedFS:
     def wait_ready(self, seconds: float = 60) -> None:
         self.child.wait_until(lambda: answers(self.backend), seconds)
 
+    def ask_to_stop(self) -> None:
+        if self._child:
+            self._child.ask_to_stop()
+
     def stop(self) -> None:
         if self._child:
             self._child.stop()
@@ -119,7 +123,7 @@ def client(backend: S3Backend) -> Any:
         signature_version="s3v4",
     )
     session = boto3.Session(
-        aws_access_key_id=backend.access_key, aws_secret_access_key=backend.secret_key, region_name="us-east-1"
+        aws_access_key_id=backend.access_key, aws_secret_access_key=backend.secret_key, region_name=backend.region
     )
     return session.client("s3", endpoint_url=backend.endpoint, config=settings)
 

@@ -1,0 +1,139 @@
+"""``make run``: everything up in order, in the foreground, and down in order."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+
+from domicile_local.errors import SuiteError
+from domicile_local.parts import Part, Servers
+from domicile_local.register import register_tenant
+from domicile_local.servers import ports
+from domicile_local.servers.process import Child
+from domicile_local.services import Service
+from domicile_local.settings import SECRETS, Settings
+from domicile_local.state import State, locked, write_run_env
+from domicile_local.status import Status
+from domicile_local.suite import Suite
+
+TENANTS = {"demo": "DOMICILE", "alt": "DOMICILE_ALT"}  # tenant id → beginning of its names in run.env
+LOOK_SECONDS = 2.0
+
+
+class Launcher:
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._state = State(settings.state)
+        for name, value in settings.secrets.items():
+            self._state.kept.secrets[name] = value
+        self._servers = Servers(settings, self._state)
+        layout = settings.layout
+        self.suite = Suite(
+            self._servers.infrastructure,
+            ports={
+                "PROXY_PORT": layout.port("the S3 endpoint"),
+                "PROXY_ADMIN_PORT": layout.port("the proxy's health and metrics"),
+                "METADATA_PORT": layout.port("metadata"),
+                "REPLICATOR_PORT": layout.port("the replicator's health and metrics"),
+                "DISCOVERY_PORT": layout.port("the discovery page"),
+            },
+            secrets={name: self._state.secret(name) for name in SECRETS},
+            logs=settings.state / "logs",
+            passed_on=settings.passed_on,
+        )
+        self.run_env: dict[str, str] = {}
+
+    def up(self, say: Callable[[str], None]) -> None:
+        """Returns when everything answers. Raises SuiteError with one clear sentence."""
+        self._state.run_env.unlink(missing_ok=True)
+        self._refuse_taken_ports()
+        say("Starting PostgreSQL, RabbitMQ and the S3 backends")
+        self._servers.start()
+        self._servers.wait_ready()
+        say("Starting the services")
+        self.suite.start()
+        with self.suite.admin() as admin:
+            for tenant in TENANTS:
+                register_tenant(admin, tenant, self._state.tenant_key(tenant))
+        self.run_env = self._run_env()
+        write_run_env(self._state.run_env, self.run_env)
+
+    def down(self) -> None:
+        """In order, and whatever has been started so far."""
+        self.suite.stop()
+        for server in reversed(self._servers.started):
+            server.ask_to_stop()
+        for server in reversed(self._servers.started):
+            server.stop()
+
+    def parts(self) -> list[Part]:
+        shown = {"proxy": self.suite.s3_endpoint, "metadata": self.suite.metadata_url, "discovery": self.suite.discovery_url}
+        services = [
+            Part(name, shown.get(name, service.health), partial(_child_of, service), service.fault)
+            for name, service in self.suite.services.items()
+        ]
+        return [*self._servers.parts(), *services]
+
+    def _refuse_taken_ports(self) -> None:
+        for port, purpose in self._servers.own_ports().items():
+            if not ports.is_free(port):
+                raise SuiteError(
+                    f"Port {port} (for {purpose}) is in use. Stop what uses it, or set DOMICILE_PORT to another first port."
+                )
+
+    def _run_env(self) -> dict[str, str]:
+        there = self._servers.infrastructure
+        values = {"DOMICILE_S3_ENDPOINT": self.suite.s3_endpoint}
+        for tenant, prefix in TENANTS.items():
+            key = self._state.tenant_key(tenant)
+            values |= {f"{prefix}_ACCESS_KEY": key.access_key, f"{prefix}_SECRET_KEY": key.secret_key}
+        values |= {
+            "DOMICILE_METADATA_URL": self.suite.metadata_url,
+            "ADMIN_API_KEY": self.suite.admin_key,
+            "DOMICILE_PROXY_HEALTH_URL": self.suite.services["proxy"].health,
+            "DOMICILE_REPLICATOR_HEALTH_URL": self.suite.services["replicator"].health,
+            "DOMICILE_DISCOVERY_URL": self.suite.discovery_url,
+            "RABBITMQ_URL": there.rabbitmq_url,
+            "RABBITMQ_MANAGEMENT_URL": there.rabbitmq_management_url,
+            "DATABASE_URL": there.database_url,
+        }
+        for backend in there.backends:
+            prefix = f"DOMICILE_BACKEND_{backend.backend_id.upper().replace('-', '_')}"
+            values |= {
+                f"{prefix}_ENDPOINT": backend.endpoint,
+                f"{prefix}_ACCESS_KEY": backend.access_key,
+                f"{prefix}_SECRET_KEY": backend.secret_key,
+                f"{prefix}_COUNTRY": backend.country,
+            }
+        return values
+
+
+def _child_of(service: Service) -> Child:
+    return service.child
+
+
+def watch(launcher: Launcher, status: Status) -> None:
+    """Until a part of ours dies, which is a SuiteError, or a signal comes."""
+    while True:
+        parts = launcher.parts()
+        for part in parts:
+            child = part.child() if part.child else None
+            if child and not child.alive:
+                raise SuiteError(f"{child.died()}:\n{child.last_words()}")
+        status.show(parts)
+        time.sleep(LOOK_SECONDS)
+
+
+@contextmanager
+def running(settings: Settings, say: Callable[[str], None]) -> Iterator[Launcher]:
+    """A suite that is ready, and is stopped at the end, however that comes."""
+    with locked(settings.state):
+        launcher = Launcher(settings)
+        try:
+            launcher.up(say)
+            yield launcher
+        finally:
+            say("Stopping")
+            launcher.down()

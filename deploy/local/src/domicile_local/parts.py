@@ -1,0 +1,166 @@
+"""Everything that ``make run`` runs, as rows of one table: our own servers, or existing ones, and the services."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+
+from domicile_local.errors import SuiteError
+from domicile_local.layout import BACKENDS, PORTS, Layout
+from domicile_local.servers import ports, postgres, rabbitmq
+from domicile_local.servers.postgres import Postgres
+from domicile_local.servers.process import Child
+from domicile_local.servers.rabbitmq import RabbitMQ, RabbitPorts
+from domicile_local.servers.reach import COUNTRIES, S3Backend
+from domicile_local.servers.seaweedfs import SeaweedFS
+from domicile_local.settings import Settings
+from domicile_local.state import State
+from domicile_local.suite import Infrastructure
+
+DATABASE = "domicile"
+VHOST = "domicile"
+
+
+@dataclass(frozen=True)
+class Part:
+    """One line of the status. ``child``: ``None`` when it is not ours. ``fault``: why it does not answer; empty when it does."""
+
+    name: str
+    address: str
+    child: Callable[[], Child] | None
+    fault: Callable[[], str]
+
+
+def port_fault(port: int) -> str:
+    return "" if ports.answers(port) else "does not answer"
+
+
+class Servers:
+    """PostgreSQL, RabbitMQ and the backends: those that ``settings`` names, and our own for the rest."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self._settings = settings
+        layout, folder = settings.layout, settings.state
+        self._postgres = Postgres(folder / "postgres", layout.port("PostgreSQL"), state.secret("POSTGRES_PASSWORD"))
+        numbers = RabbitPorts(
+            amqp=layout.port("RabbitMQ"),
+            management=layout.port("RabbitMQ's management page"),
+            dist=layout.port("RabbitMQ's own Erlang"),
+            epmd=layout.port("RabbitMQ's port mapper"),
+        )
+        self._rabbitmq = RabbitMQ(folder / "rabbitmq", numbers, state.secret("RABBITMQ_PASSWORD"))
+        existing = {backend.backend_id: backend for backend in settings.backends if not _is_ours(backend.endpoint, layout)}
+        self._seaweedfs = {
+            name: SeaweedFS(folder / f"backend-{name}", _own_backend(name, layout, state), layout.backend_ports(name))
+            for name in BACKENDS
+            if name not in existing
+        }
+        self.own_postgres = not settings.database_url or _is_ours(settings.database_url, layout)
+        self.own_rabbitmq = not settings.rabbitmq_url or _is_ours(settings.rabbitmq_url, layout)
+        self.infrastructure = Infrastructure(
+            database_url=postgres.with_database(self._postgres.url, DATABASE)
+            if self.own_postgres
+            else settings.database_url or "",
+            rabbitmq_url=f"{self._rabbitmq.url}/{VHOST}" if self.own_rabbitmq else settings.rabbitmq_url or "",
+            rabbitmq_management_url=self._rabbitmq.management_url
+            if self.own_rabbitmq
+            else settings.rabbitmq_management_url or "",
+            backends=(*(server.backend for server in self._seaweedfs.values()), *existing.values()),
+        )
+
+    @property
+    def started(self) -> list[Postgres | RabbitMQ | SeaweedFS]:
+        """Ours, in the order they start."""
+        own: list[Postgres | RabbitMQ | SeaweedFS] = list(self._seaweedfs.values())
+        return [*([self._postgres] if self.own_postgres else []), *([self._rabbitmq] if self.own_rabbitmq else []), *own]
+
+    def start(self) -> None:
+        for server in self.started:
+            server.start()
+
+    def wait_ready(self) -> None:
+        for server in self.started:
+            server.wait_ready()
+        self._prepare_database()
+        if self.own_rabbitmq:
+            rabbitmq.make_vhost(self.infrastructure.rabbitmq_management_url, VHOST)
+        elif not rabbitmq.answers(self.infrastructure.rabbitmq_management_url):
+            raise SuiteError(
+                "RABBITMQ_MANAGEMENT_URL is set, but RabbitMQ's management API does not answer there with these credentials."
+            )
+
+    def _prepare_database(self) -> None:
+        if not self.own_postgres:
+            postgres.query(self.infrastructure.database_url, "SELECT 1")
+        elif not postgres.query(self._postgres.url, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):  # noqa: S608 -- a constant
+            postgres.query(self._postgres.url, f"CREATE DATABASE {DATABASE}")
+
+    def parts(self) -> list[Part]:
+        layout, there = self._settings.layout, self.infrastructure
+        database, broker = layout.port("PostgreSQL"), layout.port("RabbitMQ")
+        return [
+            Part("PostgreSQL", f"127.0.0.1:{database}", lambda: self._postgres.child, lambda: port_fault(database))
+            if self.own_postgres
+            else Part(
+                "PostgreSQL", postgres.without_password(there.database_url), None, lambda: database_fault(there.database_url)
+            ),
+            Part("RabbitMQ", layout.url("RabbitMQ's management page"), lambda: self._rabbitmq.child, lambda: port_fault(broker))
+            if self.own_rabbitmq
+            else Part(
+                "RabbitMQ", _plain(there.rabbitmq_management_url), None, lambda: rabbitmq_fault(there.rabbitmq_management_url)
+            ),
+            *(self._backend_part(backend) for backend in there.backends),
+        ]
+
+    def _backend_part(self, backend: S3Backend) -> Part:
+        name = f"backend {backend.backend_id} ({backend.country})"
+        server = self._seaweedfs.get(backend.backend_id)
+        return Part(name, backend.endpoint, (lambda: server.child) if server else None, lambda: http_fault(backend.endpoint))
+
+    def own_ports(self) -> dict[int, str]:
+        """Ports that must be free before we start → what for."""
+        layout = self._settings.layout
+        purposes = [
+            name
+            for name in PORTS
+            if (name != "PostgreSQL" or self.own_postgres) and (not name.startswith("RabbitMQ") or self.own_rabbitmq)
+        ]
+        taken = {layout.port(name): name for name in purposes}
+        return taken | {port: f"backend {name}" for name in self._seaweedfs for port in layout.backend_ports(name)}
+
+
+def _own_backend(name: str, layout: Layout, state: State) -> S3Backend:
+    key = state.backend_key(name)
+    return S3Backend(name, COUNTRIES[name], f"http://127.0.0.1:{layout.backend_ports(name)[0]}", key.access_key, key.secret_key)
+
+
+def _is_ours(url: str, layout: Layout) -> bool:
+    """A shell that has read our run.env hands our own addresses back to us."""
+    parts = urlsplit(url)
+    return parts.hostname == "127.0.0.1" and layout.first + min(PORTS.values()) <= (parts.port or 0) <= layout.first + max(
+        BACKENDS.values()
+    )
+
+
+def _plain(url: str) -> str:
+    return str(httpx.URL(url).copy_with(username=None, password=None))
+
+
+def http_fault(url: str) -> str:
+    """Any HTTP answer will do: a backend refuses an unsigned request, and that shows it is there."""
+    try:
+        httpx.get(url, timeout=5, trust_env=False)
+    except httpx.HTTPError as error:
+        return str(error) or type(error).__name__
+    return ""
+
+
+def database_fault(url: str) -> str:
+    return "" if postgres.answers(url) else "does not answer"
+
+
+def rabbitmq_fault(management_url: str) -> str:
+    return "" if rabbitmq.answers(management_url) else "does not answer"

@@ -1,0 +1,80 @@
+"""A suite: the four services on given servers, registered and ready. The launcher runs one, and so do the integration tests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from domicile_local import migrations
+from domicile_local.admin import Admin
+from domicile_local.register import register_backends, register_default_policy
+from domicile_local.servers.reach import S3Backend
+from domicile_local.services import NAMES, Service, Wiring
+
+
+@dataclass(frozen=True)
+class Infrastructure:
+    """What a suite stands on. ``database_url``: an existing database. ``rabbitmq_url``: with its virtual host."""
+
+    database_url: str = field(repr=False)
+    rabbitmq_url: str = field(repr=False)
+    rabbitmq_management_url: str = field(repr=False)
+    backends: Sequence[S3Backend] = ()
+
+
+class Suite:
+    """``ports``: by setting name (PROXY_PORT, …). ``secrets``: by setting name, see ``settings.SECRETS``."""
+
+    def __init__(
+        self,
+        infrastructure: Infrastructure,
+        *,
+        ports: Mapping[str, int],
+        secrets: Mapping[str, str],
+        logs: Path,
+        passed_on: Mapping[str, str] | None = None,
+    ) -> None:
+        self.infrastructure = infrastructure
+        self.s3_endpoint = f"http://127.0.0.1:{ports['PROXY_PORT']}"
+        self.metadata_url = f"http://127.0.0.1:{ports['METADATA_PORT']}"
+        self.discovery_url = f"http://127.0.0.1:{ports['DISCOVERY_PORT']}"
+        self.admin_key = secrets["ADMIN_API_KEY"]
+        values = {
+            **secrets,
+            **{name: str(port) for name, port in ports.items()},
+            "DATABASE_URL": infrastructure.database_url,
+            "RABBITMQ_URL": infrastructure.rabbitmq_url,
+            "DOMICILE_METADATA_URL": self.metadata_url,
+        }
+        logs.mkdir(parents=True, exist_ok=True)
+        self.services = {name: Service(name, Wiring(values, logs, passed_on or {})) for name in NAMES}
+
+    def admin(self) -> Admin:
+        return Admin(self.metadata_url, self.admin_key)
+
+    def start(self) -> None:
+        """Metadata first: the others ask it for backends as they start."""
+        migrations.migrate(self.infrastructure.database_url)
+        metadata = self.services["metadata"]
+        metadata.start()
+        metadata.wait_ready()
+        with self.admin() as admin:
+            register_backends(admin, self.infrastructure.backends)
+            register_default_policy(admin)
+        others = [self.services[name] for name in NAMES if name != "metadata"]
+        for service in others:
+            service.start()
+        for service in others:
+            service.wait_ready()
+
+    def stop(self) -> None:
+        """The doors first, the record last; discovery and replicator meanwhile."""
+        for service in reversed(self.services.values()):
+            service.ask_to_stop() if service.name != "metadata" else None
+        for service in reversed(self.services.values()):
+            service.stop()
+
+    def kill(self) -> None:
+        for service in self.services.values():
+            service.kill()
