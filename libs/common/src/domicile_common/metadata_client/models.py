@@ -335,13 +335,15 @@ class CompletedPart(Value, frozen=True):
 class BeginComplete(Request["Completion"], frozen=True, kw_only=True):
     """Fixes the parts of the version. Errors: ``NoSuchUpload``, ``InvalidPart``, ``InvalidPartOrder``, ``EntityTooSmall``.
 
-    May be repeated with the same parts after a failure on the way to the commit.
+    May be repeated with the same parts after a failure on the way to the commit. ``fix``: False only looks, so that what the client says
+    of the whole can be checked while it may still choose other parts.
     """
 
     bucket_id: str
     key: str
     upload_id: str
     parts: tuple[CompletedPart, ...]
+    fix: bool = True
 
 
 class Completion(Value, frozen=True):

@@ -74,7 +74,8 @@ async def begin_complete(context: Context, request: BeginComplete) -> Completion
     upload = await find(context, request)
     recorded = await uploads.list_parts(context.database, request.bucket_id, request.upload_id, after=0, limit=uploads.EVERY_PART)
     chosen = choose_parts({entry.part.number: entry for entry in recorded}, request.parts)
-    if not await uploads.choose(context.database, request.bucket_id, request.upload_id, [entry.part for entry in chosen]):
+    parts = [entry.part for entry in chosen]
+    if request.fix and not await uploads.choose(context.database, request.bucket_id, request.upload_id, parts):
         await find(context, request)  # raises when the upload has ended meanwhile
         raise RequestError(
             "InvalidRequest", "The upload is already being completed with other parts.", {"UploadId": request.upload_id}

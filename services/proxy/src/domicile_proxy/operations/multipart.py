@@ -9,6 +9,8 @@ from __future__ import annotations
 import re
 from urllib.parse import quote
 
+import msgspec
+
 from domicile_common import checksums
 from domicile_common.backends.port import BlobStore, Sink
 from domicile_common.backends.quirks import quirks_of
@@ -149,21 +151,27 @@ async def store_part(request: S3Request, upload: Upload, number: int, body: Body
 
 async def complete_multipart_upload(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html."""
-    # 1. What the client says the object is made of.
+    # 1. What the client says the object is made of, compared with what was recorded.
     condition = write_condition(request.headers)
     chosen = parse_completion(await receive_document(request, streams.plan(request, checksum_of_body=False)))
-    # 2. The parts are fixed; from here on only the same completion can be repeated.
-    call = BeginComplete(
-        bucket_id=request.bucket.bucket_id, key=request.key, upload_id=upload_id(request), parts=chosen, trace=request.trace
+    look = BeginComplete(
+        bucket_id=request.bucket.bucket_id,
+        key=request.key,
+        upload_id=upload_id(request),
+        parts=chosen,
+        fix=False,
+        trace=request.trace,
     )
     try:
-        completion = await context.metadata.call(call)
+        completion = await context.metadata.call(look)
     except RequestError as refusal:
         if refusal.code != "NoSuchUpload":
             raise
         return answer_completed(request, await find_completed(request, chosen, refusal, context))
     digest = whole_digest(completion.upload, completion.parts)
-    check_completion(request.headers, chosen, completion.upload, completion.parts, digest)
+    check_completion(request.headers, completion.upload, digest)
+    # 2. The parts are fixed; from here on only the same completion can be repeated.
+    await context.metadata.call(msgspec.structs.replace(look, fix=True))
     # 3. The blob comes into being at each backend.
     stored = await streams.together(complete_at(blob, completion, digest, context) for blob in completion.upload.blobs)
     # 4. The version. Unlike the intent of a PUT this one stays when the answer is lost, so that the client can repeat the request.

@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from domicile_common import checksums
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import CompletedPart, PartEntry, Upload
+from domicile_common.metadata_client.models import PartEntry, Upload
 from domicile_common.model import Digest
 
 MAX_OBJECT = 5 * 1024**4  # bytes
@@ -83,17 +83,12 @@ def whole_digest(upload: Upload, parts: tuple[PartEntry, ...]) -> Digest:
     )
 
 
-def check_completion(
-    headers: Mapping[str, str], chosen: tuple[CompletedPart, ...], upload: Upload, parts: tuple[PartEntry, ...], digest: Digest
-) -> None:
-    """Whether what the client says of parts and object is what was recorded.
+def check_completion(headers: Mapping[str, str], upload: Upload, digest: Digest) -> None:
+    """Whether what the client says of the whole object is what follows from its parts.
 
     Raises:
-        RequestError: InvalidPart, InvalidRequest, BadDigest.
+        RequestError: InvalidRequest, BadDigest.
     """
-    for claimed, entry in zip(chosen, parts, strict=True):
-        if claimed.checksums.items() - entry.checksums.items():
-            raise RequestError("InvalidPart", detail={"PartNumber": str(claimed.number)})
     size = headers.get("x-amz-mp-object-size")
     if size is not None and size != str(digest.size):
         raise _bad(f"The provided 'x-amz-mp-object-size' header value {size} does not match what was computed: {digest.size}")
