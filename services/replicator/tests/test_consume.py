@@ -180,9 +180,22 @@ async def test_a_message_delivered_twice_is_worked_on_once(site):
     assert len(site.metadata.asked) == 2
 
 
-async def test_a_copy_whose_replica_is_gone_is_taken_back(site):
+@pytest.mark.parametrize("action", ["copy", "stamp"])
+async def test_what_was_made_for_a_replica_that_is_gone_is_taken_back(site, action):
+    site.metadata.script[Wanted] = [work_for(digest_of(BODY), action)]
     site.metadata.script[Report] = [Reported(gone=True)]
     await site.jobs.handle(JOB)
+    assert site.stores["de"].calls["finish"] == 1
+    assert not site.stores["de"].blobs
+
+
+async def test_a_failed_copy_whose_replica_is_gone_leaves_nothing(site):
+    """The answer of the target may have been lost when the blob was stored already."""
+    site.metadata.script[Report] = [Reported(gone=True)]
+    site.stores["de"].put(blob("de"), BODY)
+    site.stores["de"].fail["finish"] = [BackendUnavailable("de", "no answer")]
+    await site.jobs.handle(JOB)
+    assert site.report.outcome == "failed"
     assert not site.stores["de"].blobs
 
 

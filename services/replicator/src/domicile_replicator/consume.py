@@ -122,10 +122,10 @@ class Jobs:
         report = await self._attempt(job, step)
         # 3. Report it.
         reported = await self._ask(report)
+        if reported.gone and isinstance(step, Copy | WriteSidecar):
+            await self._take_back(job, step)
+            return "gone"
         if isinstance(step, Copy) and report.outcome == "verified":
-            if reported.gone:
-                await self._take_back(job, step)
-                return "gone"
             lag = self._clock() - step.version.committed_at
             metrics.LAG_SECONDS.labels(job.backend_id).observe(lag.total_seconds())
         # 4. What metadata has given up for now goes where an operator sees it.
@@ -162,8 +162,8 @@ class Jobs:
             case Refuse():
                 return failed(job, step.error_class, step.reason)
 
-    async def _take_back(self, job: Job, step: Copy) -> None:
-        """The replica was removed for good while its copy was under way. Nobody else knows of this blob, so what fails here is logged loudly."""
+    async def _take_back(self, job: Job, step: Copy | WriteSidecar) -> None:
+        """The replica was removed for good while its copy was under way, and nobody else knows what may now be at the target."""
         try:
             await self._executor.remove(Remove(step.target, job.version_id))
         except BackendError:
