@@ -70,9 +70,10 @@ class Suite:
 
     def stop(self) -> None:
         """The doors first, the record last; discovery and replicator meanwhile."""
-        for service in reversed(self.services.values()):
-            service.ask_to_stop() if service.name != "metadata" else None
-        for service in reversed(self.services.values()):
+        doors = [service for service in reversed(self.services.values()) if service.name != "metadata"]
+        for service in doors:
+            service.ask_to_stop()
+        for service in (*doors, self.services["metadata"]):
             service.stop()
 
     def kill(self) -> None:

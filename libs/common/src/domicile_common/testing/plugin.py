@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import pytest
 
@@ -50,6 +51,7 @@ def template_database() -> str:
     return name
 
 
+@contextmanager
 def _database(server: str, template: str) -> Iterator[str]:
     name = f"test_{secrets.token_hex(8)}"
     postgres.query(server, f"CREATE DATABASE {name} TEMPLATE {template}")
@@ -60,13 +62,15 @@ def _database(server: str, template: str) -> Iterator[str]:
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """A database without a schema."""
-    yield from _database(postgres_url, "template0")
+    with _database(postgres_url, "template0") as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
     """A database with the current schema and no rows."""
-    yield from _database(postgres_url, template_database)
+    with _database(postgres_url, template_database) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")
