@@ -7,7 +7,7 @@
 WITH RECURSIVE walk AS (
     SELECT 0 AS step, NULL::bytea AS entry, false AS is_prefix, NULL::uuid AS version_id, $4::bytea AS start
     UNION ALL
-    SELECT walk.step + 1, rolled.entry, found.at > 0, next.version_id, rolled.entry || CASE WHEN found.at > 0 THEN '\xff' ELSE '\x00' END
+    SELECT walk.step + 1, rolled.entry, found.at > 0, next.version_id, rolled.entry || CASE WHEN found.at > 0 THEN '\xff'::bytea ELSE '\x00' END
       FROM walk
      CROSS JOIN LATERAL (
            SELECT key, version_id
