@@ -1,0 +1,268 @@
+"""A whole installation as integration tests see it: as a client, as an operator, and behind its back at the backends and in the record."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
+
+import boto3
+import botocore.config
+import botocore.exceptions
+
+from domicile_common.testing import run_servers
+from domicile_common.testing.raw_s3 import RawS3, Signer
+from domicile_local.register import register_tenant
+from domicile_local.servers import ports, postgres, rabbitmq, seaweedfs
+from domicile_local.servers.reach import S3Backend
+from domicile_local.settings import SECRETS
+from domicile_local.state import Key, random_key
+from domicile_local.suite import Infrastructure, Suite
+
+T = TypeVar("T")
+
+TENANTS = ("one", "two")
+PORTS = ("PROXY_PORT", "PROXY_ADMIN_PORT", "METADATA_PORT", "REPLICATOR_PORT", "DISCOVERY_PORT")
+# Short enough for tests to see what otherwise takes minutes, and long enough not to hit what is merely slow.
+SETTINGS: Mapping[str, str] = {
+    "REMOVAL_GRACE_SECONDS": "0.5",
+    "RECONCILE_SECONDS": "0.5",
+    "SWEEP_SECONDS": "0.5",
+    "OVERDUE_SECONDS": "5",
+    "S3_BASE_DOMAIN": "s3.test",
+}
+_BUSY = """SELECT (SELECT count(*) FROM intents WHERE NOT is_upload), (SELECT count(*) FROM outbox),
+                  (SELECT count(*) FROM replicas WHERE state NOT IN ('stored', 'verified') OR NOT stamped)"""
+
+
+def until(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
+    """The first answer of ``condition`` that is true; AssertionError with the last one when time is up."""
+    deadline = time.monotonic() + seconds
+    while not (answer := condition()):
+        assert time.monotonic() < deadline, f"{what or 'the condition'} not within {seconds} s: {answer!r}"
+        time.sleep(0.05)
+    return answer
+
+
+class Installation:
+    """``backends``: the real ones by id. ``keys``: by tenant id. ``prefix``: what its physical bucket names begin with."""
+
+    def __init__(self, suite: Suite, backends: Sequence[S3Backend], prefix: str) -> None:
+        self.suite = suite
+        self.backends = {backend.backend_id: backend for backend in backends}
+        self.prefix = prefix
+        self.keys: dict[str, Key] = {}
+        self._clients: dict[tuple[Key, str], Any] = {}
+        self._direct = {name: seaweedfs.client(backend) for name, backend in self.backends.items()}
+
+    # --- as a client ---
+
+    def client(self, tenant: str = "one", **config: Any) -> Any:
+        """A boto3 client without retries, so that no 5xx is hidden; ``config`` as of botocore."""
+        key = self.keys[tenant]
+        name = (key, repr(sorted(config.items())))
+        if name not in self._clients:  # making one costs as much as hundreds of requests
+            self._clients[name] = self.fresh_client(key, **{"retries": {"total_max_attempts": 1}, **config})
+        return self._clients[name]
+
+    def fresh_client(self, key: Key, **config: Any) -> Any:
+        """A boto3 client with its default settings but for those given."""
+        settings = botocore.config.Config(s3={"addressing_style": "path"}).merge(botocore.config.Config(**config))
+        session = boto3.Session(key.access_key, key.secret_key, region_name="us-east-1")
+        return session.client("s3", endpoint_url=self.suite.s3_endpoint, config=settings)
+
+    def raw(self, tenant: str = "one") -> RawS3:
+        key = self.keys[tenant]
+        return RawS3(self.suite.s3_endpoint, Signer(key.access_key, key.secret_key))
+
+    def new_bucket(self, tenant: str = "one", location: str = "") -> str:
+        """The name of a bucket just made."""
+        name = f"b-{secrets.token_hex(6)}"
+        where = {"CreateBucketConfiguration": {"LocationConstraint": location}} if location else {}
+        self.client(tenant).create_bucket(Bucket=name, **where)
+        return name
+
+    # --- as an operator ---
+
+    def admin(self, method: str, path: str, body: object = None, **params: str) -> Any:
+        with self.suite.admin() as admin:
+            return admin.call(method, path, body, params)
+
+    def add_tenant(self, tenant: str) -> Key:
+        self.keys[tenant] = random_key()
+        with self.suite.admin() as admin:
+            register_tenant(admin, tenant, self.keys[tenant])
+        return self.keys[tenant]
+
+    def replicas(self, bucket: str, key: str, tenant: str = "one") -> dict[str, Any]:
+        """Of the current version, by backend id."""
+        placement = self.admin("GET", "/placement", tenant=tenant, bucket=bucket, key=key)
+        return {replica["backend_id"]: replica for replica in placement["replicas"]}
+
+    def verified(self, bucket: str, key: str, tenant: str = "one", seconds: float = 30) -> dict[str, Any]:
+        """The replicas of the current version, once all of them are verified and stamped."""
+
+        def settled() -> dict[str, Any]:
+            replicas = self.replicas(bucket, key, tenant)
+            done = all(replica["state"] == "verified" and replica["stamped"] for replica in replicas.values())
+            return replicas if done else {}
+
+        return until(settled, seconds, f"every replica of {key!r} verified")
+
+    # --- behind its back ---
+
+    def at(self, backend_id: str) -> Any:
+        """A boto3 client for the backend itself."""
+        return self._direct[backend_id]
+
+    def sql(self, *statements: str) -> list[tuple[Any, ...]]:
+        """The rows of the last statement, straight from PostgreSQL."""
+        return postgres.query(self.suite.infrastructure.database_url, *statements)
+
+    def idle(self, seconds: float = 30) -> None:
+        """Waits until nothing is owed, under way or left to be removed, but for multipart uploads."""
+        until(lambda: self.sql(_BUSY) == [(0, 0, 0)], seconds, "nothing left to do")
+
+    def namespaces(self, backend_id: str) -> list[str]:
+        """This installation's physical buckets there."""
+        listed = self.at(backend_id).list_buckets().get("Buckets", [])
+        return [bucket["Name"] for bucket in listed if bucket["Name"].startswith(self.prefix)]
+
+    def namespace(self, backend_id: str, bucket: str, tenant: str = "one") -> str:
+        """What a bucket is called there, or would be."""
+        explained = self.admin("GET", "/namespaces/explain", tenant=tenant, bucket=bucket, backend=backend_id)
+        return str(explained["namespaces"][0]["namespace"])
+
+    def blobs(self, backend_id: str, namespace: str) -> dict[str, int]:
+        """Blob key → size of all that is there; empty when the physical bucket is not."""
+        pages = self.at(backend_id).get_paginator("list_objects_v2").paginate(Bucket=namespace)
+        try:
+            return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", [])}
+        except self.at(backend_id).exceptions.NoSuchBucket:
+            return {}
+
+    def uploads(self, backend_id: str, namespace: str) -> list[str]:
+        """Blob keys of multipart uploads that were begun there and not ended."""
+        try:
+            listed = self.at(backend_id).list_multipart_uploads(Bucket=namespace)
+        except self.at(backend_id).exceptions.NoSuchBucket:
+            return []
+        return [upload["Key"] for upload in listed.get("Uploads", [])]
+
+    def leftovers(self, bucket: str, tenant: str = "one") -> dict[str, list[str]]:
+        """What every backend holds for a bucket, finished or not, without those that hold nothing."""
+        found = {}
+        for backend_id in self.backends:
+            namespace = self.namespace(backend_id, bucket, tenant)
+            if here := [*self.blobs(backend_id, namespace), *self.uploads(backend_id, namespace)]:
+                found[backend_id] = here
+        return found
+
+    def read(self, replica: Mapping[str, Any]) -> bytes:
+        """The bytes of a replica, from its backend."""
+        place = {"Bucket": replica["namespace"], "Key": replica["blob_key"]}
+        return bytes(self.at(replica["backend_id"]).get_object(**place)["Body"].read())
+
+    # --- what happens to its services ---
+
+    def start(self, service: str, *, kill: Sequence[str] = (), **settings: str) -> None:
+        """Starts a service that is not running, until it is ready. ``kill``: arguments of ``kill_at``."""
+        wrapper = ("domicile_common.testing.kill_at", *kill, "--") if kill else ()
+        self.suite.services[service].start(wrapper=wrapper, **settings)
+        self.suite.services[service].wait_ready()
+
+    def restart(self, service: str, *, kill: Sequence[str] = (), **settings: str) -> None:
+        """As ``start``, after SIGKILL."""
+        self.suite.services[service].kill()
+        self.start(service, kill=kill, **settings)
+
+    def killed(self, service: str, seconds: float = 30) -> None:
+        """Waits until a service that was started with ``kill`` has killed itself."""
+        until(lambda: not self.suite.services[service].alive, seconds, f"{service} has killed itself")
+
+
+@contextmanager
+def installation(
+    logs: Path,
+    *,
+    backends: Sequence[S3Backend],
+    database: str | None = None,
+    broker: tuple[str, str] | None = None,
+    links: Mapping[str, int] | None = None,
+    **settings: str,
+) -> Iterator[Installation]:
+    """A fresh one, with two tenants.
+
+    Args:
+        logs: folder for what its services write.
+        backends: the real ones.
+        database: URL of a database of its own; made on the run's server, and dropped again, when not given.
+        broker: URL with a virtual host, and that of the management API; likewise.
+        links: backend id → port of a link to it, where its services are not to connect straight.
+        settings: of the services, over ``SETTINGS``.
+    """
+    name = f"test_{secrets.token_hex(8)}"
+    prefix = f"t{secrets.token_hex(5)}"
+    with (
+        _database(name) if database is None else _given(database) as database_url,
+        _vhost(name) if broker is None else _given(broker) as (rabbitmq_url, management_url),
+    ):
+        linked = [_through(backend, (links or {}).get(backend.backend_id)) for backend in backends]
+        suite = Suite(
+            Infrastructure(database_url, rabbitmq_url, management_url, linked),
+            ports={each: ports.take() for each in PORTS},
+            secrets={each: secrets.token_hex(32) for each in SECRETS},
+            logs=logs,
+            passed_on={**SETTINGS, "NAMESPACE_PREFIX": prefix, **settings},
+        )
+        made = Installation(suite, backends, prefix)
+        try:
+            suite.start()
+            for tenant in TENANTS:
+                made.add_tenant(tenant)
+            yield made
+        finally:
+            suite.kill()
+            for backend_id in made.backends:
+                _empty(made, backend_id)
+
+
+def _through(backend: S3Backend, port: int | None) -> S3Backend:
+    return backend if port is None else replace(backend, endpoint=f"http://127.0.0.1:{port}")
+
+
+@contextmanager
+def _given(value: T) -> Iterator[T]:
+    yield value
+
+
+@contextmanager
+def _database(name: str) -> Iterator[str]:
+    server = run_servers.servers("postgres").reach.postgres
+    postgres.query(server, f"CREATE DATABASE {name}")
+    yield postgres.with_database(server, name)
+    postgres.query(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@contextmanager
+def _vhost(name: str) -> Iterator[tuple[str, str]]:
+    reach = run_servers.servers("rabbitmq").reach
+    rabbitmq.make_vhost(reach.management, name)
+    yield f"{reach.amqp}/{name}", reach.management
+    rabbitmq.drop_vhost(reach.management, name)
+
+
+def _empty(made: Installation, backend_id: str) -> None:
+    """Servers may be kept for the next run: nothing of this one stays. One that a test has killed has nothing to keep."""
+    s3 = made.at(backend_id)
+    try:
+        for namespace in made.namespaces(backend_id):
+            for key in made.blobs(backend_id, namespace):
+                s3.delete_object(Bucket=namespace, Key=key)
+            s3.delete_bucket(Bucket=namespace)
+    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
+        return
