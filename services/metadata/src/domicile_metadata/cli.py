@@ -1,0 +1,285 @@
+"""The operator's command line: ``python -m domicile_metadata.cli <subject> <action> ...``, a client of the admin API.
+
+It reads DOMICILE_METADATA_URL and ADMIN_API_KEY from the environment and prints the API's JSON. Exit status: 0, 1 when the API refused
+(its words are on stderr), 2 for a wrong call or setting. Secrets are read from standard input, never from arguments, which anybody on
+the machine can see.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, TextIO
+from urllib.parse import quote
+
+import httpx
+
+TIMEOUT_SECONDS = 60.0
+
+Parser = argparse.ArgumentParser
+
+
+class WrongCallError(Exception):
+    """The person who called has to call again, differently."""
+
+
+class Call:
+    """What one invocation asks of the API."""
+
+    def __init__(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None) -> None:
+        self.method = method
+        self.path = f"/proxy{path}"
+        self.body = body
+        self.query = {name: value for name, value in (query or {}).items() if value is not None}
+
+
+Make = Callable[[argparse.Namespace], Call]
+
+
+def _given(**fields: Any) -> dict[str, Any]:
+    """Only what was said: the API has the defaults."""
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _segment(text: str) -> str:
+    return quote(text, safe="")
+
+
+def _read_line() -> str:
+    line = sys.stdin.readline().rstrip("\r\n")
+    if not line:
+        raise WrongCallError("the secret is expected as a line on standard input")
+    return line
+
+
+def build_parser() -> Parser:
+    parser = Parser(prog="python -m domicile_metadata.cli", description="Manage an installation of Domicile.")
+    subjects = parser.add_subparsers(required=True, metavar="subject")
+    for add in (_add_tenants, _add_credentials, _add_backends, _add_policies, _add_placement, _add_jobs, _add_secrets):
+        add(subjects)
+    return parser
+
+
+class _Actions:
+    """The actions of one subject."""
+
+    def __init__(self, subjects: Any, name: str, text: str) -> None:
+        self._actions = subjects.add_parser(name, help=text, description=text).add_subparsers(required=True, metavar="action")
+
+    def add(self, name: str, text: str, make: Make, *positional: str) -> Parser:
+        parser: Parser = self._actions.add_parser(name, help=text, description=text)
+        for argument in positional:
+            parser.add_argument(argument)
+        parser.set_defaults(make=make)
+        return parser
+
+
+def _add_page(parser: Parser) -> None:
+    parser.add_argument("--after", help="show what comes behind this one")
+    parser.add_argument("--limit", type=int, help="how many to show at most (100)")
+
+
+def _add_tenants(subjects: Any) -> None:
+    actions = _Actions(subjects, "tenants", "Customers of this installation.")
+    create = actions.add(
+        "create", "Make a tenant.", lambda it: Call("POST", "/tenants", body=_given(tenant_id=it.tenant, name=it.name)), "tenant"
+    )
+    create.add_argument("--name", help="a name for people")
+    _add_page(
+        actions.add("list", "List tenants.", lambda it: Call("GET", "/tenants", query={"after": it.after, "limit": it.limit}))
+    )
+    actions.add("show", "Show a tenant.", lambda it: Call("GET", f"/tenants/{_segment(it.tenant)}"), "tenant")
+    for name, state in (("disable", "disabled"), ("enable", "active")):
+        text = f"Make a tenant {state}."
+        actions.add(name, text, _state_of("tenants", "tenant", state), "tenant")
+
+
+def _state_of(subject: str, argument: str, state: str) -> Make:
+    return lambda it: Call("PATCH", f"/{subject}/{_segment(getattr(it, argument))}", body={"state": state})
+
+
+def _add_credentials(subjects: Any) -> None:
+    actions = _Actions(subjects, "credentials", "Access keys of tenants.")
+    create = actions.add("create", "Make an access key; its secret is shown once.", _create_credential, "tenant")
+    create.add_argument("--access", choices=("full", "read"), help="what the key may do (full)")
+    create.add_argument("--expires-in", type=int, metavar="SECONDS", help="when the key ends (never)")
+    create.add_argument("--access-key", help="register this key; its secret is read from standard input")
+    listing = actions.add("list", "List access keys.", _list_credentials)
+    listing.add_argument("--tenant", help="of this tenant only")
+    _add_page(listing)
+    for name, state in (("disable", "disabled"), ("enable", "active")):
+        actions.add(name, f"Make an access key {state}.", _state_of("credentials", "access_key", state), "access_key")
+    rotate = actions.add(
+        "rotate", "Make a new key for the same tenant and let this one run out.", _rotate_credential, "access_key"
+    )
+    rotate.add_argument("--overlap", type=int, metavar="SECONDS", help="how long the old key works on (86400)")
+
+
+def _create_credential(it: argparse.Namespace) -> Call:
+    secret = _read_line() if it.access_key else None
+    body = _given(
+        tenant_id=it.tenant, access=it.access, expires_in_seconds=it.expires_in, access_key=it.access_key, secret_key=secret
+    )
+    return Call("POST", "/credentials", body=body)
+
+
+def _list_credentials(it: argparse.Namespace) -> Call:
+    return Call("GET", "/credentials", query={"tenant": it.tenant, "after": it.after, "limit": it.limit})
+
+
+def _rotate_credential(it: argparse.Namespace) -> Call:
+    return Call("POST", f"/credentials/{_segment(it.access_key)}/rotate", body=_given(overlap_seconds=it.overlap))
+
+
+def _add_backends(subjects: Any) -> None:
+    actions = _Actions(subjects, "backends", "S3 endpoints where objects are kept.")
+    actions.add("list", "List backends.", lambda _: Call("GET", "/backends"))
+    actions.add("show", "Show a backend.", lambda it: Call("GET", f"/backends/{_segment(it.backend)}"), "backend")
+    put = actions.add("put", "Register or change a backend.", _put_backend, "backend")
+    for name, text in (
+        ("provider", "slug of who runs it"),
+        ("endpoint", "its address, http:// or https://"),
+        ("country", "ISO 3166-1 alpha-2 code of the site"),
+        ("access-key", "access key at the backend"),
+    ):
+        put.add_argument(f"--{name}", required=True, help=text)
+    put.add_argument("--jurisdiction", action="append", required=True, help="a law that its operator answers to; may be repeated")
+    put.add_argument(
+        "--keep-secret", action="store_true", help="keep the known secret instead of reading one from standard input"
+    )
+    put.add_argument("--region", help="SigV4 region (us-east-1)")
+    put.add_argument("--addressing", choices=("path", "virtual"), help="where the bucket name stands (path)")
+    put.add_argument("--quirks", help="whose software it is (generic)")
+    put.add_argument("--cost", type=int, help="reads prefer the lowest (100)")
+    state = actions.add("state", "Take a backend out of use, or into it again.", _set_backend_state, "backend")
+    state.add_argument("state", choices=("active", "readonly", "draining", "disabled"))
+
+
+def _put_backend(it: argparse.Namespace) -> Call:
+    body = _given(
+        provider=it.provider,
+        endpoint=it.endpoint,
+        country=it.country,
+        jurisdictions=it.jurisdiction,
+        access_key=it.access_key,
+        secret_key=None if it.keep_secret else _read_line(),
+        region=it.region,
+        addressing=it.addressing,
+        quirks=it.quirks,
+        cost=it.cost,
+    )
+    return Call("PUT", f"/backends/{_segment(it.backend)}", body=body)
+
+
+def _set_backend_state(it: argparse.Namespace) -> Call:
+    return Call("PATCH", f"/backends/{_segment(it.backend)}", body={"state": it.state})
+
+
+def _add_policies(subjects: Any) -> None:
+    actions = _Actions(subjects, "policies", "Where data may live, and in how many copies.")
+    show = actions.add("show", "Show a level and what it amounts to.", lambda it: Call("GET", _policy_path(it)))
+    put = actions.add(
+        "set", "Set a level.", lambda it: Call("PUT", _policy_path(it), body=_policy_document(it.document)), "document"
+    )
+    for parser in (show, put):
+        parser.add_argument("--tenant", help="this tenant's level (the installation default)")
+        parser.add_argument("--bucket", help="the level of this bucket of the tenant")
+
+
+def _policy_path(it: argparse.Namespace) -> str:
+    if it.bucket is not None:
+        if it.tenant is None:
+            raise WrongCallError("--bucket needs --tenant")
+        return f"/policies/buckets/{_segment(it.tenant)}/{_segment(it.bucket)}"
+    return "/policies/default" if it.tenant is None else f"/policies/tenants/{_segment(it.tenant)}"
+
+
+def _policy_document(argument: str) -> Any:
+    """The argument itself, or the file that it names after ``@``."""
+    try:
+        return json.loads(Path(argument[1:]).read_text("utf-8") if argument.startswith("@") else argument)
+    except OSError as error:
+        raise WrongCallError(f"{argument[1:]}: {error.strerror}") from error
+    except ValueError as error:
+        raise WrongCallError(f"the document is not JSON: {error}") from error
+
+
+def _add_placement(subjects: Any) -> None:
+    names = _Actions(subjects, "namespaces", "Physical bucket names.")
+    explain = names.add("explain", "Explain a name, from the tenant's side or the provider's.", _explain)
+    for name in ("tenant", "bucket", "backend", "namespace"):
+        explain.add_argument(f"--{name}")
+    actions = _Actions(subjects, "placement", "Where objects are.")
+    actions.add("show", "Show the replicas of an object.", _show_placement, "tenant", "bucket", "key")
+
+
+def _explain(it: argparse.Namespace) -> Call:
+    query = {"tenant": it.tenant, "bucket": it.bucket, "backend": it.backend, "namespace": it.namespace}
+    return Call("GET", "/namespaces/explain", query=query)
+
+
+def _show_placement(it: argparse.Namespace) -> Call:
+    return Call("GET", "/placement", query={"tenant": it.tenant, "bucket": it.bucket, "key": it.key})
+
+
+def _add_jobs(subjects: Any) -> None:
+    actions = _Actions(subjects, "jobs", "Replication work that is owed.")
+    listing = actions.add("list", "Show what is owed or parked.", _list_jobs)
+    listing.add_argument("--state", choices=("owed", "parked"))
+    listing.add_argument("--limit", type=int, help="how many to show at most (100)")
+    replay = actions.add(
+        "replay", "Try parked work again.", lambda it: Call("POST", "/jobs/replay", body=_given(backend_id=it.backend))
+    )
+    for parser in (listing, replay):
+        parser.add_argument("--backend", help="at this backend only")
+
+
+def _list_jobs(it: argparse.Namespace) -> Call:
+    return Call("GET", "/jobs", query={"state": it.state, "backend": it.backend, "limit": it.limit})
+
+
+def _add_secrets(subjects: Any) -> None:
+    actions = _Actions(subjects, "secrets", "Sealed secrets in the record.")
+    actions.add("reseal", "Seal everything with the current passphrase.", lambda _: Call("POST", "/secrets/reseal"))
+
+
+def send(client: httpx.Client, call: Call, output: TextIO, errors: TextIO) -> int:
+    """Prints what the API answers; the exit status."""
+    try:
+        response = client.request(call.method, call.path, json=call.body, params=call.query)
+        answer = response.json()
+    except (httpx.HTTPError, ValueError) as error:
+        errors.write(f"cli: no answer of the admin API from {client.base_url}: {error or type(error).__name__}\n")
+        return 1
+    if response.is_error:
+        refusal = answer.get("error", {}) if isinstance(answer, dict) else {}
+        errors.write(f"{refusal.get('code', response.status_code)}: {refusal.get('message', response.reason_phrase)}\n")
+        return 1
+    output.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parsed = build_parser().parse_args(arguments)
+    missing = [name for name in ("DOMICILE_METADATA_URL", "ADMIN_API_KEY") if not os.environ.get(name)]
+    if missing:
+        sys.stderr.write(f"cli: {' and '.join(missing)} must be set\n")
+        return 2
+    try:
+        call = parsed.make(parsed)
+    except WrongCallError as wrong:
+        sys.stderr.write(f"cli: {wrong}\n")
+        return 2
+    headers = {"X-Admin-Key": os.environ["ADMIN_API_KEY"]}
+    with httpx.Client(
+        base_url=os.environ["DOMICILE_METADATA_URL"], headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
+    ) as client:
+        return send(client, call, sys.stdout, sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

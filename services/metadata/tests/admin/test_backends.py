@@ -1,0 +1,140 @@
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from domicile_common.sealing import backend_context
+
+pytestmark = pytest.mark.servers
+
+
+async def test_a_backend_is_registered_without_showing_its_secret(admin):
+    shown = await admin.backend("fi-1", "FI", ["FI", "US"], endpoint="https://s3.example/", cost=5)
+    assert shown == {
+        "backend_id": "fi-1",
+        "provider": "acme-cloud",
+        "endpoint": "https://s3.example",
+        "country": "FI",
+        "jurisdictions": ["FI", "US"],
+        "access_key": "AK",
+        "region": "us-east-1",
+        "addressing": "path",
+        "quirks": "generic",
+        "state": "active",
+        "cost": 5,
+    }
+    assert await admin.call("GET", "/backends") == {"backends": [shown]}
+    assert await admin.call("GET", "/backends/fi-1") == shown
+    sealed = await admin.sql.fetchval("SELECT sealed_secret FROM backends")
+    assert admin.context.sealer.open(sealed, backend_context("fi-1")) == "hunter2hunter2"
+    assert await admin.invalidations() == [("backend", "fi-1")]
+
+
+async def test_registering_again_keeps_secret_and_state_unless_they_are_given(admin):
+    await admin.backend("fi-1", "FI")
+    await admin.call("PATCH", "/backends/fi-1", {"state": "readonly"})
+    changed = await admin.backend("fi-1", "FI", secret_key=None, region="eu-north-1")
+    assert (changed["state"], changed["region"]) == ("readonly", "eu-north-1")
+    sealed = await admin.sql.fetchval("SELECT sealed_secret FROM backends")
+    assert admin.context.sealer.open(sealed, backend_context("fi-1")) == "hunter2hunter2"
+    assert (await admin.backend("fi-1", "FI", state="active"))["state"] == "active"
+    await admin.backend("fi-1", "FI", secret_key="another-secret")
+    sealed = await admin.sql.fetchval("SELECT sealed_secret FROM backends")
+    assert admin.context.sealer.open(sealed, backend_context("fi-1")) == "another-secret"
+
+
+@pytest.mark.parametrize(
+    "change,named",
+    [
+        ({"country": "UK"}, "country"),
+        ({"country": "fi"}, "country"),
+        ({"country": "FIN"}, "country"),
+        ({"country": "dk1"}, "country"),
+        ({"jurisdictions": []}, "jurisdictions"),
+        ({"jurisdictions": ["EU"]}, "jurisdictions"),
+        ({"jurisdictions": "FI"}, "jurisdictions"),
+        ({"quirks": "unheard-of"}, "quirks"),
+        ({"addressing": "dns"}, "addressing"),
+        ({"state": "resting"}, "state"),
+        ({"cost": -1}, "cost"),
+        ({"provider": "Acme Cloud"}, "provider"),
+        ({"secret_key": "two words"}, "secret_key"),
+        ({"secret_key": None}, "secret_key"),
+        ({"region": ""}, "region"),
+        ({"endpoint": "s3.example"}, "endpoint"),
+        ({"endpoint": "ftp://s3.example"}, "endpoint"),
+        ({"endpoint": "http://user:pass@s3.example"}, "endpoint"),
+        ({"endpoint": "http://s3.example/path"}, "endpoint"),
+        ({"endpoint": "http://s3.example:port"}, "endpoint"),
+        ({"endpoint": "http://s3.example\r\nX: y"}, "endpoint"),
+        ({"endpoint": "http://[::1"}, "endpoint"),
+        ({"endpoint": "http://"}, "endpoint"),
+    ],
+)
+async def test_a_bad_registration_names_the_field(admin, change, named):
+    message = await admin.refused(400, "InvalidArgument", "PUT", "/backends/fi-1", admin.registration(**change))
+    assert named in message
+    assert "hunter2" not in message
+    assert await admin.call("GET", "/backends") == {"backends": []}
+
+
+@pytest.mark.parametrize("backend_id", ["-fi", "FI", "a_b", "a" * 32])
+async def test_a_bad_id_is_400(admin, backend_id):
+    await admin.refused(400, "InvalidArgument", "PUT", f"/backends/{backend_id}", admin.registration())
+
+
+async def test_an_unknown_backend_is_404(admin):
+    await admin.refused(404, "NoSuchBackend", "GET", "/backends/fi-1")
+    await admin.refused(404, "NoSuchBackend", "PATCH", "/backends/fi-1", {"state": "disabled"})
+    assert await admin.invalidations() == []
+
+
+@pytest.mark.parametrize(
+    "default,place",
+    [
+        ({"region_lock": ["FI", "DE"]}, {"country": "US"}),
+        ({"operator_lock": ["EU"]}, {"jurisdictions": ["FI", "US"]}),
+    ],
+)
+@pytest.mark.parametrize("state", ["wanted", "stored", "verified", "lost"])
+async def test_a_backend_cannot_move_out_of_the_lock_of_what_it_holds(admin, default, place, state):
+    await admin.prepared(**default)
+    await admin.version(await admin.bucket("papers"), "a", fi=state)
+    message = await admin.refused(409, "ReplicasOutsideLock", "PUT", "/backends/fi", admin.registration(**place))
+    assert "acme/papers" in message
+    assert (await admin.call("GET", "/backends/fi"))["country"] == "FI"
+
+
+async def test_a_backend_cannot_move_under_a_write(admin):
+    await admin.prepared(region_lock=["FI"])
+    bucket_id = await admin.bucket("papers")
+    await admin.sql.execute(
+        """INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, deadline)
+           VALUES ($1, gen_random_uuid(), 'a', '{"wanted": ["fi"], "write": ["fi"]}', '[]', '{}', false, now())""",
+        bucket_id,
+    )
+    await admin.refused(409, "ReplicasOutsideLock", "PUT", "/backends/fi", admin.registration(country="US"))
+
+
+async def test_a_backend_may_move_within_the_lock_or_when_only_removals_are_left(admin):
+    await admin.prepared(region_lock=["FI", "DE"])
+    bucket_id = await admin.bucket("papers")
+    await admin.version(bucket_id, "a", fi="verified")
+    await admin.version(bucket_id, "b", de="deleting")
+    assert (await admin.backend("fi", "DE"))["country"] == "DE"
+    assert (await admin.backend("de", "US"))["country"] == "US"
+
+
+async def test_a_move_waits_for_a_commit_under_way_and_sees_its_replica(admin):
+    """PostgreSQL's own check of a replica reads the backend's row without locking it; the move has to hold it off."""
+    await admin.prepared(region_lock=["FI"])
+    bucket_id = await admin.bucket("papers")
+    transaction = admin.sql.transaction()
+    await transaction.start()
+    await admin.version(bucket_id, "a", fi="stored")
+    move = asyncio.create_task(admin.refused(409, "ReplicasOutsideLock", "PUT", "/backends/fi", admin.registration(country="US")))
+    done, _ = await asyncio.wait([move], timeout=0.5)
+    assert not done
+    await transaction.commit()
+    assert "acme/papers" in await move
