@@ -27,7 +27,7 @@ from domicile_common.backends.http1 import (
 pytestmark = pytest.mark.servers
 
 OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
-QUICK = Limits(connect=0.3, silence=0.3, idle=0.3)
+QUICK = Limits(silence=0.3, idle=0.3)
 
 Handler = Callable[["Peer"], Awaitable[None]]
 
@@ -394,7 +394,7 @@ async def silent(peer: Peer) -> None:
 
 async def test_a_handshake_that_never_comes_is_given_up():
     async with serving(silent) as server:
-        client = Client(server.origin.replace("http:", "https:"), QUICK)
+        client = Client(server.origin.replace("http:", "https:"), Limits(connect=0.3))
         with pytest.raises(ConnectFailed, match="Timeout"):
             await client.open("GET", "/")
         await client.close()
@@ -495,7 +495,7 @@ async def test_no_more_connections_than_allowed_and_everyone_gets_a_turn():
 
 
 async def test_a_pool_that_stays_full_is_given_up():
-    async with serving(silent) as server, client_of(server, Limits(connections=1, connect=0.2)) as client:
+    async with serving(silent) as server, client_of(server, Limits(connections=1, connect=1)) as client:
         first = await client.open("GET", "/")
         with pytest.raises(ConnectFailed, match="busy"):
             await client.open("GET", "/")

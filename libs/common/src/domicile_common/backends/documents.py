@@ -32,7 +32,7 @@ def error_code(document: bytes) -> str:
 
 def upload_id(document: bytes) -> str:
     """CreateMultipartUpload's answer."""
-    return _text(_parse(document, "InitiateMultipartUploadResult"), "UploadId")
+    return _text(_parse(document, "InitiateMultipartUploadResult", "InitiateMultipartUpload"), "UploadId")  # the second is rclone's
 
 
 def completed_etag(document: bytes) -> str:
@@ -91,13 +91,13 @@ def bare_etag(text: str) -> str:
     return text.removeprefix("W/").strip('"')
 
 
-def _parse(document: bytes, expected: str = "") -> Element:
+def _parse(document: bytes, *expected: str) -> Element:
     try:  # CompleteMultipartUpload keeps the connection alive with white space in front of the document
         root: Element = fromstring(document.lstrip(), forbid_dtd=True)
     except ParseError as error:
         raise ValueError("not XML") from error
-    if expected and _name(root) != expected:
-        raise ValueError(f"not a {expected}")
+    if expected and _name(root) not in expected:
+        raise ValueError(f"not a {expected[0]}")
     return root
 
 

@@ -228,10 +228,10 @@ def _whole_size(response: Response, start: int, end: int | None) -> int:
     length = response.header(b"content-length")
     if length is None:
         raise ValueError("no Content-Length")
-    if response.status == HTTPStatus.OK:
-        first, size = 0, int(length)
-    elif match := _CONTENT_RANGE(response.header(b"content-range") or b""):
+    if match := _CONTENT_RANGE(response.header(b"content-range") or b""):  # rclone sends it with a 200
         first, size = int(match[1]), int(match[3])
+    elif response.status == HTTPStatus.OK:
+        first, size = 0, int(length)
     else:
         raise ValueError("no Content-Range")
     wanted = (size if end is None else min(end + 1, size)) - start
