@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import http.client
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -248,6 +248,12 @@ class RawS3:
         target = (signer or self.signer).presigned(method, target, signed, expires)
         return self.exchange(Prepared(method, target, {**signed, "content-length": str(len(body))}, body))
 
+    def unsigned(self, method: str, target: str, body: bytes = b"", headers: Mapping[str, str] | None = None) -> Answer:
+        """A request without a signature, unless the target holds one."""
+        return self.exchange(
+            Prepared(method, target, {"host": self.address, "content-length": str(len(body)), **(headers or {})}, body)
+        )
+
     def exchange(self, request: Prepared) -> Answer:
         connection = http.client.HTTPConnection(self.address, timeout=60)
         try:
@@ -266,8 +272,3 @@ def object_target(bucket: str, key: bytes | str, query: str = "") -> str:
     """``/bucket/key`` with every byte that is not plainly harmless percent-encoded, except ``/``."""
     raw = key.encode() if isinstance(key, str) else key
     return f"/{bucket}/{quote(raw, safe='/-_.~')}{'?' if query else ''}{query}"
-
-
-def delete_document(keys: Sequence[str] | Iterable[str]) -> bytes:
-    """The body of DeleteObjects; the keys need no escaping."""
-    return f"<Delete>{''.join(f'<Object><Key>{key}</Key></Object>' for key in keys)}</Delete>".encode()
