@@ -255,6 +255,15 @@ def test_a_presigned_url_may_sign_the_payload() -> None:
     assert claim.payload == digest
 
 
+def test_a_location_of_several_countries_may_be_the_region() -> None:
+    credential = f"Credential={KEY}/20260203/FI,DE/s3/aws4_request".encode()
+    rest = b"SignedHeaders=host;x-amz-content-sha256;x-amz-date"
+    for value in (credential + b", " + rest + b", Signature=00", b"Signature=00," + rest + b"," + credential):
+        claim = parse("GET", b"/b/k", b"", edited(b"authorization", b"AWS4-HMAC-SHA256 " + value))
+        assert claim is not None
+        assert (claim.region, claim.signature) == ("FI,DE", "00")
+
+
 def edited(name: bytes, value: bytes | None) -> Headers:
     return [(n, v) for n, v in signed() if n != name] + ([] if value is None else [(name, value)])
 

@@ -5,6 +5,7 @@ Source: "Authenticating Requests: Using the Authorization Header" of the Amazon 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import datetime
 
@@ -22,6 +23,8 @@ from domicile_common.sigv4.claim import (
 )
 
 _SCHEME = keys.ALGORITHM.encode() + b" "
+# Some clients sign for a bucket's location as the region, and a location may be several countries: FI,DE.
+_SEPARATOR = re.compile(rb",(?=[ \t]*(?:Credential|SignedHeaders|Signature)=)")
 
 
 def parse_authorization(method: str, raw_path: bytes, raw_query: bytes, headers: Mapping[bytes, bytes]) -> Claim:
@@ -72,9 +75,10 @@ def _split(value: bytes) -> dict[bytes, bytes]:
                 "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
             )
         raise RequestError("InvalidArgument", "Unsupported Authorization Type", {"ArgumentName": "Authorization"})
-    items = [item.strip().partition(b"=") for item in value[len(_SCHEME) :].split(b",")]
+    items = [item.strip().partition(b"=") for item in _SEPARATOR.split(value[len(_SCHEME) :])]
     parameters = {name: text for name, _, text in items}
-    if len(items) != len(parameters) or parameters.keys() != {b"Credential", b"SignedHeaders", b"Signature"}:
+    complete = len(items) == len(parameters) and parameters.keys() == {b"Credential", b"SignedHeaders", b"Signature"}
+    if not complete or b"," in parameters[b"Signature"]:
         raise _malformed("the authorization header requires three components: Credential, SignedHeaders, and Signature.")
     return parameters
 
