@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from domicile_common import checksums
 from domicile_common.errors import BlobMismatch, RequestError, Unavailable
 from domicile_common.metadata_client.models import Intent, Locate, Located
-from domicile_common.model import Bucket, Digest, Facts, Version
+from domicile_common.model import Bucket, Digest, Facts, Part, Version
+from domicile_common.namespace import check_bucket_name
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.streams import BlobReader, FanOut
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
-from domicile_proxy.s3.addressing import check_bucket_name, check_key
+from domicile_proxy.s3.addressing import check_key
 from domicile_proxy.s3.body import MAX_BODY
 from domicile_proxy.s3.conditions import check_copy_source, write_condition
 from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags
@@ -165,25 +167,54 @@ class Copy:
         return Written(digest, etags, intents.is_stamped(self._draft, intent, self._promised))
 
     async def _transfer(self, fan_out: FanOut) -> Digest:
-        """Writes all but the last chunk, checks the source against its record, and only then writes the last."""
-        size = self._draft.length
+        """Writes all but the last chunk, compares the source with its record, and only then writes the last.
+
+        The reader compares a CRC of the whole where the record has one; the MD5 of the whole or of each part is always on record.
+        """
+        source = self._located.version.digest
         hasher = checksums.BodyHasher(dict.fromkeys(("md5", self._algorithm)))
+        parts = PartHasher(source.parts)
         held = b""
-        reader = BlobReader(self._context, self._bucket, self._located, 0, size - 1)
+        reader = BlobReader(self._context, self._bucket, self._located, 0, source.size - 1)
         try:
             async for chunk in reader.chunks():
                 await streams.aside(hasher.update, chunk)
+                await streams.aside(parts.update, chunk)
                 await fan_out.write(held)
                 held = chunk
         except BlobMismatch as error:  # not a fault of the targets
             raise Unavailable(str(error)) from error
         finally:
             await reader.close()
-        digest = Digest(size, hasher.digest("md5").hex(), {self._algorithm: checksums.encode(hasher.digest(self._algorithm))})
-        if self._promised is not None and digest != self._promised:
-            raise Unavailable(f"the copy of version {self._located.version.version_id} differs from its record")
+        md5 = hasher.digest("md5").hex()
+        if not (parts.right if source.parts else md5 == source.md5):
+            raise Unavailable(f"what was read of version {self._located.version.version_id} differs from its record")
         await fan_out.write(held)
-        return digest
+        return Digest(source.size, md5, {self._algorithm: checksums.encode(hasher.digest(self._algorithm))})
+
+
+class PartHasher:
+    """Compares a body with the MD5s of the parts that it was uploaded in. ``right``: so far all of them agreed."""
+
+    def __init__(self, parts: tuple[Part, ...]) -> None:
+        self._parts = iter([part for part in parts if part.size])
+        self._left = 0
+        self.right = True
+        self._next()
+
+    def update(self, data: bytes) -> None:
+        while data and self._left:
+            piece, data = data[: self._left], data[self._left :]
+            self._hasher.update(piece)
+            self._left -= len(piece)
+            if not self._left:
+                self.right &= self._hasher.hexdigest() == self._etag
+                self._next()
+
+    def _next(self) -> None:
+        part = next(self._parts, None)
+        if part is not None:
+            self._left, self._etag, self._hasher = part.size, part.etag, hashlib.md5(usedforsecurity=False)
 
 
 def answer(version: Version, source: Version) -> Response:

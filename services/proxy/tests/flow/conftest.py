@@ -1,0 +1,372 @@
+"""The whole proxy behind a real HTTP server on a Unix socket, with metadata and backends in memory that can be told to misbehave."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+from uuid import uuid4
+
+import pytest
+import uvicorn
+from pydantic import SecretStr
+
+from domicile_common.backends.port import BlobInfo
+from domicile_common.errors import BackendError, BackendUnavailable, BlobNotFound, NamespaceNotFound, RequestError
+from domicile_common.metadata_client import models
+from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, EffectivePolicy, Facts, Tenant, Version
+from domicile_common.sigv4.keys import KeyRing
+from domicile_common.sigv4.sign import Signer
+from domicile_common.stamps import blob_key
+from domicile_proxy.app import App
+from domicile_proxy.context import Context
+from domicile_proxy.directory import Directory
+from domicile_proxy.health import Health
+from domicile_proxy.settings import ProxySettings
+
+HOST = "s3.example"
+COUNTRIES = {"fi": "FI", "de": "DE", "us": "US"}
+
+
+@dataclass
+class MemorySink:
+    store: MemoryStore
+    blob: Blob
+    length: int
+    headers: dict[str, str]
+    content: bytearray = field(default_factory=bytearray)
+
+    async def write(self, chunk: bytes) -> None:
+        self.content += chunk
+        self.store.written = max(self.store.written, len(self.content))
+        limit = self.store.break_writes_at
+        if limit is not None and len(self.content) >= limit:
+            raise BackendUnavailable(self.store.backend.backend_id, "broke off")
+
+    async def finish(self) -> str:
+        assert len(self.content) == self.length
+        self.store.step("finish")
+        if self.blob.namespace not in self.store.namespaces:
+            raise NamespaceNotFound(self.store.backend.backend_id, "NoSuchBucket")
+        self.store.blobs[self.blob.namespace, self.blob.blob_key] = (bytes(self.content), self.headers)
+        return self.store.stored_etag or hashlib.md5(self.content, usedforsecurity=False).hexdigest()
+
+    async def abort(self) -> None:
+        self.store.aborted += 1
+
+
+@dataclass
+class MemorySource:
+    store: MemoryStore
+    info: BlobInfo
+    content: bytes
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        left = self.store.break_reads_after
+        for at in range(0, len(self.content), self.store.chunk):
+            piece = self.content[at : at + self.store.chunk]
+            if left is not None:
+                if len(piece) > left:
+                    yield piece[:left]
+                    raise BackendUnavailable(self.store.backend.backend_id, "broke off")
+                left -= len(piece)
+            yield piece
+
+    async def close(self) -> None:
+        self.store.open_sources -= 1
+
+
+class MemoryStore:
+    """``failing``: what a step (``open_put``, ``finish``, ``open_get``) raises, as long as it stands there. ``opened``: ranges asked for.
+
+    ``etag``, ``stored_etag``: what GET and PUT say instead of the MD5.
+    """
+
+    def __init__(self, backend: Backend) -> None:
+        self.backend = backend
+        self.blobs: dict[tuple[str, str], tuple[bytes, dict[str, str]]] = {}
+        self.namespaces: set[str] = set()
+        self.known_namespaces: set[str] = set()
+        self.failing: dict[str, BackendError] = {}
+        self.break_writes_at: int | None = None
+        self.break_reads_after: int | None = None
+        self.etag = ""
+        self.stored_etag = ""
+        self.chunk = 65_536
+        self.written = 0
+        self.aborted = 0
+        self.open_sources = 0
+        self.opened: list[tuple[int, int | None]] = []
+
+    def step(self, name: str) -> None:
+        if name in self.failing:
+            raise self.failing[name]
+
+    def lone_blob(self) -> bytes:
+        ((content, _),) = self.blobs.values()
+        return content
+
+    def replace(self, content: bytes) -> None:
+        ((place, (_, headers)),) = self.blobs.items()
+        self.blobs[place] = (content, headers)
+
+    async def ensure_namespace(self, namespace: str) -> None:
+        if namespace not in self.known_namespaces:
+            self.namespaces.add(namespace)
+            self.known_namespaces.add(namespace)
+
+    def forget_namespace(self, namespace: str) -> None:
+        self.known_namespaces.discard(namespace)
+
+    async def open_put(self, blob: Blob, length: int, headers: Mapping[str, str]) -> MemorySink:
+        self.step("open_put")
+        return MemorySink(self, blob, length, dict(headers))
+
+    async def open_get(self, blob: Blob, start: int = 0, end: int | None = None) -> MemorySource:
+        self.step("open_get")
+        self.opened.append((start, end))
+        if (blob.namespace, blob.blob_key) not in self.blobs:
+            raise BlobNotFound(self.backend.backend_id, "NoSuchKey")
+        content, headers = self.blobs[blob.namespace, blob.blob_key]
+        self.open_sources += 1
+        info = BlobInfo(len(content), self.etag or hashlib.md5(content, usedforsecurity=False).hexdigest(), headers)
+        return MemorySource(self, info, content[start : None if end is None else end + 1])
+
+    async def close(self) -> None:
+        pass
+
+
+class MemoryMetadata:
+    """Enough of the record for one tenant's objects. ``failing``: what a call raises, by type of request; ``asked``: all calls in order."""
+
+    def __init__(self) -> None:
+        self.credentials: dict[str, Credential] = {}
+        self.backends: list[Backend] = []
+        self.buckets: dict[tuple[str, str], Bucket] = {}
+        self.objects: dict[tuple[str, str], models.Located] = {}
+        self.intents: dict[str, tuple[models.Intent, Facts]] = {}
+        self.quorum = 1
+        self.failing: dict[type, Exception] = {}
+        self.before: dict[type, Callable[[], None]] = {}
+        self.asked: list[Any] = []
+
+    async def call(self, request: Any) -> Any:
+        self.asked.append(request)
+        if type(request) in self.before:
+            self.before[type(request)]()
+        if type(request) in self.failing:
+            raise self.failing[type(request)]
+        return getattr(self, type(request).__name__)(request)
+
+    def count(self, kind: type) -> int:
+        return sum(isinstance(request, kind) for request in self.asked)
+
+    def FindCredential(self, request: models.FindCredential) -> Credential:  # noqa: N802 - named for the call it answers, as all below
+        if request.access_key not in self.credentials:
+            raise RequestError("InvalidAccessKeyId")
+        return self.credentials[request.access_key]
+
+    def ListBackends(self, request: models.ListBackends) -> models.Backends:  # noqa: N802
+        return models.Backends(tuple(self.backends))
+
+    def FindBucket(self, request: models.FindBucket) -> Bucket:  # noqa: N802
+        if (request.tenant_id, request.name) not in self.buckets:
+            raise RequestError("NoSuchBucket")
+        return self.buckets[request.tenant_id, request.name]
+
+    def Locate(self, request: models.Locate) -> models.Located:  # noqa: N802
+        if (request.bucket_id, request.key) not in self.objects:
+            raise RequestError("NoSuchKey")
+        return self.objects[request.bucket_id, request.key]
+
+    def Begin(self, request: models.Begin) -> models.Intent:  # noqa: N802
+        if request.bucket_id not in {bucket.bucket_id for bucket in self.buckets.values()}:
+            raise RequestError("NoSuchBucket")
+        write = [backend.backend_id for backend in self.backends if backend.backend_id not in request.avoid][: self.quorum]
+        version_id = uuid4().hex
+        blobs = tuple(
+            Blob(backend.backend_id, f"ns-{backend.backend_id}", blob_key(request.key, version_id)) for backend in self.backends
+        )
+        decision = Decision(tuple(blob.backend_id for blob in blobs), tuple(write), 1, "test")
+        deadline = datetime.now(UTC) + timedelta(seconds=900)
+        intent = models.Intent(request.bucket_id, request.key, version_id, decision, blobs, deadline)
+        self.intents[version_id] = (intent, request.facts)
+        return intent
+
+    def Renew(self, request: models.Renew) -> models.Empty:  # noqa: N802
+        return models.Empty()
+
+    def Commit(self, request: models.Commit) -> models.Committed:  # noqa: N802
+        intent, facts = self.intents.pop(request.version_id)
+        if request.condition.if_none_match and (intent.bucket_id, intent.key) in self.objects:
+            raise RequestError("PreconditionFailed")
+        version = Version(intent.bucket_id, intent.key, intent.version_id, datetime.now(UTC), facts, request.digest)
+        stored = {item.backend_id for item in request.stored}
+        replicas = tuple(models.Replica(blob, verified=False) for blob in intent.blobs if blob.backend_id in stored)
+        self.objects[intent.bucket_id, intent.key] = models.Located(version, replicas)
+        return models.Committed(version)
+
+    def Abort(self, request: models.Abort) -> models.Empty:  # noqa: N802
+        self.intents.pop(request.version_id, None)
+        return models.Empty()
+
+    def Delete(self, request: models.Delete) -> models.Deleted:  # noqa: N802
+        self.objects.pop((request.bucket_id, request.key), None)
+        return models.Deleted()
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: dict[str, str]
+    body: bytes
+    whole: bool
+
+    @property
+    def code(self) -> str:
+        return self.body.partition(b"<Code>")[2].partition(b"</Code>")[0].decode()
+
+
+class Connection:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    def send(self, data: bytes) -> None:
+        self.writer.write(data)
+
+    async def head(self) -> tuple[int, dict[str, str]]:
+        lines = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        fields = (line.split(": ", 1) for line in lines[1:] if line)
+        return int(lines[0].split()[1]), {name.lower(): value for name, value in fields}
+
+    async def answer(self, *, bodyless: bool = False) -> Answer:
+        async with asyncio.timeout(20):
+            status, headers = await self.head()
+            length = 0 if bodyless or status in (204, 304) else int(headers.get("content-length", "0"))
+            try:
+                return Answer(status, headers, await self.reader.readexactly(length), whole=True)
+            except asyncio.IncompleteReadError as broken:
+                return Answer(status, headers, broken.partial, whole=False)
+
+    def close(self) -> None:
+        self.writer.close()
+
+
+class Proxy:
+    """``metadata``, ``stores``: what it depends on. ``wait``: a condition on these, with a deadline."""
+
+    def __init__(self, socket: Path) -> None:
+        self._socket = str(socket)
+        self.metadata = MemoryMetadata()
+        self.stores: dict[str, MemoryStore] = {}
+        self.now = 0.0
+        settings = ProxySettings(
+            metadata_url="http://metadata",
+            service_token=SecretStr("q8ZrTn5vLk2WmXc7"),
+            tenant_secret_passphrase=SecretStr("q8ZrTn5vLk2WmXc7"),
+            rabbitmq_url=SecretStr("amqp://rabbitmq"),
+            s3_base_domain=HOST,
+            client_idle_seconds=5,
+        )
+        directory = Directory(self.metadata, lambda known: known.sealed_secret, self._open_store, lambda: self.now, 30)
+        self.context = Context(settings, self.metadata, directory, Health(lambda: self.now), KeyRing(), lambda: datetime.now(UTC))
+
+    def _open_store(self, backend: Backend) -> Any:
+        return self.stores.setdefault(backend.backend_id, MemoryStore(backend))
+
+    def add_backend(self, backend_id: str, *, countries: tuple[str, ...] | None = None) -> MemoryStore:
+        country = COUNTRIES[backend_id]
+        backend = Backend(backend_id, "p", "http://x", country, (country,), "", "", quirks="seaweedfs")
+        self.metadata.backends.append(backend)
+        store: MemoryStore = self._open_store(backend)
+        return store
+
+    def add_bucket(self, name: str, tenant_id: str = "t", *, countries: tuple[str, ...] | None = None) -> Bucket:
+        policy = EffectivePolicy(replica_count=2, write_quorum=1, version=1, countries=countries)
+        bucket = Bucket(uuid4().hex, tenant_id, name, datetime.now(UTC), "", policy, {})
+        self.metadata.buckets[tenant_id, name] = bucket
+        return bucket
+
+    def add_key(self, access_key: str, tenant_id: str = "t", **changes: Any) -> None:
+        tenant = Tenant(tenant_id, tenant_id, "c" * 64, changes.pop("tenant_state", "active"))
+        self.metadata.credentials[access_key] = Credential(access_key, "SECRET", tenant, **changes)
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[Connection]:
+        reader, writer = await asyncio.open_unix_connection(self._socket, limit=16 * 1024 * 1024)
+        connection = Connection(reader, writer)
+        try:
+            yield connection
+        finally:
+            connection.close()
+
+    def head(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str] | None = None,
+        *,
+        length: int | None = None,
+        access_key: str = "AK",
+        secret: str = "SECRET",
+        now: datetime | None = None,
+    ) -> bytes:
+        """The signed head of a request. ``path``: not encoded, with the query after ``?``."""
+        raw_path, _, query = path.partition("?")
+        raw_path = quote(raw_path, safe="/-._~")
+        payload = (headers or {}).get("x-amz-content-sha256", "UNSIGNED-PAYLOAD")
+        sent = {"host": HOST} | {name: value for name, value in (headers or {}).items() if name != "x-amz-content-sha256"}
+        signed = {name: value for name, value in sent.items() if name == "host" or name.startswith("x-amz-")}
+        sent |= Signer(access_key, secret, "us-east-1").sign(
+            method, raw_path, query, signed, payload=payload, now=now or datetime.now(UTC)
+        )
+        if length is not None:
+            sent["content-length"] = str(length)
+        lines = [f"{method} {raw_path}{'?' + query if query else ''} HTTP/1.1", *(f"{k}: {v}" for k, v in sent.items())]
+        return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    async def ask(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None, **signing: Any
+    ) -> Answer:
+        async with self.connection() as connection:
+            connection.send(self.head(method, path, headers, length=None if body is None else len(body), **signing))
+            connection.send(body or b"")
+            return await connection.answer(bodyless=method == "HEAD")
+
+    async def wait(self, condition: Callable[[], bool]) -> None:
+        async with asyncio.timeout(10):
+            while not condition():  # noqa: ASYNC110 - conditions are on what others change
+                await asyncio.sleep(0.01)
+
+
+class Server(uvicorn.Server):
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@pytest.fixture
+async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
+    """One tenant ``t`` with the key ``AK``, the bucket ``bucket``, and the backends ``fi`` and ``de``."""
+    socket = tmp_path / "s"
+    proxy = Proxy(socket)
+    proxy.add_backend("fi")
+    proxy.add_backend("de")
+    proxy.add_bucket("bucket")
+    proxy.add_key("AK")
+    config = uvicorn.Config(
+        App(proxy.context), uds=str(socket), http="httptools", ws="none", lifespan="off", log_config=None, server_header=False
+    )
+    server = Server(config)
+    serving = asyncio.ensure_future(server.serve())
+    await proxy.wait(lambda: server.started)
+    yield proxy
+    server.should_exit = True
+    await serving
