@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -114,6 +115,23 @@ class Admin:
                 bucket_id, version_id, backend_id, f"{key}/{version_id}", state,
             )  # fmt: skip
         return version_id
+
+    async def intent(self, bucket_id: str, backend_id: str) -> None:
+        """A write under way to one backend."""
+        decision = json.dumps({"wanted": [backend_id], "write": [backend_id], "policy_version": 1, "reason": "because"})
+        await self.sql.execute(
+            """INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, deadline)
+               VALUES ($1, gen_random_uuid(), 'a', $2, '[]', '{}', false, now())""",
+            bucket_id, decision,
+        )  # fmt: skip
+
+    async def until_waiting(self, count: int) -> None:
+        """Until so many statements of this database wait for a lock."""
+        statement = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with asyncio.timeout(20):
+            while await self.sql.fetchval(statement) < count:
+                await self.sql.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the same statistics throughout
+                await asyncio.sleep(0.02)
 
     async def locks(self) -> dict[str, tuple[Any, Any]]:
         rows = await self.sql.fetch("SELECT name, countries, jurisdictions FROM buckets")

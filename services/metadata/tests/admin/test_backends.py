@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 
+import asyncpg
 import pytest
 
 from domicile_common.sealing import backend_context
@@ -109,11 +111,7 @@ async def test_a_backend_cannot_move_out_of_the_lock_of_what_it_holds(admin, def
 async def test_a_backend_cannot_move_under_a_write(admin):
     await admin.prepared(region_lock=["FI"])
     bucket_id = await admin.bucket("papers")
-    await admin.sql.execute(
-        """INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, deadline)
-           VALUES ($1, gen_random_uuid(), 'a', '{"wanted": ["fi"], "write": ["fi"]}', '[]', '{}', false, now())""",
-        bucket_id,
-    )
+    await admin.intent(bucket_id, "fi")
     await admin.refused(409, "ReplicasOutsideLock", "PUT", "/backends/fi", admin.registration(country="US"))
 
 
@@ -138,3 +136,21 @@ async def test_a_move_waits_for_a_commit_under_way_and_sees_its_replica(admin):
     assert not done
     await transaction.commit()
     assert "acme/papers" in await move
+
+
+async def test_a_replica_that_comes_about_during_a_move_is_checked_against_the_new_place(admin, database_url):
+    await admin.prepared(region_lock=["FI"])
+    bucket_id = await admin.bucket("papers")
+    transaction = admin.sql.transaction()
+    await transaction.start()
+    await admin.sql.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")  # the move stops after its check, before its end
+    move = asyncio.create_task(admin.backend("fi", "US"))
+    await admin.until_waiting(1)
+    other = await asyncpg.connect(database_url)
+    write = asyncio.create_task(dataclasses.replace(admin, sql=other).version(bucket_id, "a", fi="stored"))
+    await admin.until_waiting(2)
+    await transaction.commit()
+    await move
+    with pytest.raises(asyncpg.CheckViolationError):
+        await write
+    await other.close()

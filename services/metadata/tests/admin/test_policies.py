@@ -168,11 +168,7 @@ async def test_a_lock_that_existing_replicas_break_is_refused(admin, path, lock)
 async def test_a_lock_that_a_write_under_way_breaks_is_refused(admin):
     await admin.prepared()
     bucket_id = await admin.bucket("papers")
-    await admin.sql.execute(
-        """INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, deadline)
-           VALUES ($1, gen_random_uuid(), 'a', '{"wanted": ["fi", "de"], "write": ["fi"]}', '[]', '{}', true, now())""",
-        bucket_id,
-    )
+    await admin.intent(bucket_id, "fi")
     await admin.refused(409, "ReplicasOutsideLock", "PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]})
     await admin.call("PUT", "/policies/buckets/acme/papers", {"region_lock": ["FI"]})
 
@@ -190,6 +186,35 @@ async def test_a_lock_waits_for_a_commit_under_way_and_sees_its_replica(admin):
     assert not done
     await transaction.commit()
     await change
+
+
+async def test_a_lock_waits_for_a_write_that_begins_and_sees_it(admin):
+    await admin.prepared()
+    bucket_id = await admin.bucket("papers")
+    transaction = admin.sql.transaction()
+    await transaction.start()
+    await admin.intent(bucket_id, "fi")
+    change = asyncio.create_task(
+        admin.refused(409, "ReplicasOutsideLock", "PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]})
+    )
+    done, _ = await asyncio.wait([change], timeout=0.5)
+    assert not done
+    await transaction.commit()
+    await change
+
+
+async def test_a_bucket_made_during_a_change_of_policy_gets_the_new_lock(admin):
+    await admin.prepared()
+    transaction = admin.sql.transaction()
+    await transaction.start()
+    await admin.sql.execute("LOCK TABLE backends IN ACCESS EXCLUSIVE MODE")  # both stop where they read backends
+    making = asyncio.create_task(admin.bucket("papers"))
+    await admin.until_waiting(1)
+    change = asyncio.create_task(admin.call("PUT", "/policies/tenants/acme", {"region_lock": ["FI"]}))
+    await admin.until_waiting(2)
+    await transaction.commit()
+    await asyncio.gather(making, change)
+    assert await admin.locks() == {"papers": (["FI"], None)}
 
 
 async def test_unknown_subjects_are_404(admin):

@@ -15,7 +15,7 @@ from domicile_common.policy import admits, decide, parse_location
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, uuid7
 from domicile_metadata.domain.levels import effective_policy, with_inner_level
-from domicile_metadata.storage import buckets, directory, intents
+from domicile_metadata.storage import buckets, directory, intents, tenants
 from domicile_metadata.storage.buckets import BucketRecord
 from domicile_metadata.storage.database import Statements
 
@@ -38,6 +38,9 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
     inner = Policy(region_lock=lock or None)
     bucket_id = uuid7(context.clock(), context.entropy(RANDOM_BYTES))
     async with context.database.transaction() as session:
+        await tenants.find(
+            session, request.tenant_id
+        )  # held, so that a change of the outer levels waits and then sees this bucket
         levels = await buckets.outer_levels(session, request.tenant_id)
         policy = with_inner_level(levels.documents, levels.version, inner, "InvalidLocationConstraint")
         backends = await directory.list_backends(session)
