@@ -38,9 +38,8 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
     inner = Policy(region_lock=lock or None)
     bucket_id = uuid7(context.clock(), context.entropy(RANDOM_BYTES))
     async with context.database.transaction() as session:
-        await tenants.find(
-            session, request.tenant_id
-        )  # held, so that a change of the outer levels waits and then sees this bucket
+        # Held, so that a change of the levels above waits, and then sees this bucket.
+        await tenants.find(session, request.tenant_id)
         levels = await buckets.outer_levels(session, request.tenant_id)
         policy = with_inner_level(levels.documents, levels.version, inner, "InvalidLocationConstraint")
         backends = await directory.list_backends(session)
