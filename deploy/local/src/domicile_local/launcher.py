@@ -48,7 +48,6 @@ class Launcher:
     def up(self, say: Callable[[str], None]) -> None:
         """Returns when everything answers. Raises SuiteError with one clear sentence."""
         self._state.run_env.unlink(missing_ok=True)
-        self._refuse_taken_ports()
         say("Starting PostgreSQL, RabbitMQ and the S3 backends")
         self._servers.start()
         self._servers.wait_ready()
@@ -76,7 +75,7 @@ class Launcher:
         ]
         return [*self._servers.parts(), *services]
 
-    def _refuse_taken_ports(self) -> None:
+    def refuse_taken_ports(self) -> None:
         for port, purpose in self._servers.own_ports().items():
             if not ports.is_free(port):
                 raise SuiteError(
@@ -131,6 +130,7 @@ def running(settings: Settings, say: Callable[[str], None]) -> Iterator[Launcher
     """A suite that is ready, and is stopped at the end, however that comes."""
     with locked(settings.state):
         launcher = Launcher(settings)
+        launcher.refuse_taken_ports()
         try:
             launcher.up(say)
             yield launcher

@@ -87,10 +87,6 @@ class Child:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    @property
-    def exit_code(self) -> int | None:
-        return self._process.poll()
-
     def signal(self, number: signal.Signals) -> None:
         """To the program itself; harmless when it has ended."""
         self._process.send_signal(number)
@@ -131,7 +127,9 @@ class Child:
             time.sleep(0.05)
 
     def died(self) -> str:
-        return f"{self.program.name} ended with exit code {self.exit_code} (log: {self.program.log})"
+        code = self._process.poll() or 0
+        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+        return f"{self.program.name} {how} (log: {self.program.log})"
 
 
 def run(
