@@ -94,10 +94,10 @@ class Metadata:
         return Commit(bucket_id=intent.bucket_id, version_id=intent.version_id, digest=Digest(size, md5), **fields)
 
     async def put(
-        self, bucket: Bucket, key: str, *, md5: str = "0" * 32, condition: Condition = Condition(), facts: Facts = Facts()
+        self, bucket: Bucket, key: str, *, md5: str = "0" * 32, condition: Condition | None = None, facts: Facts | None = None
     ) -> Committed:
-        intent = await self.begin(bucket, key, facts=facts)
-        return await self.ask(self.commit(intent, md5=md5, condition=condition))
+        intent = await self.begin(bucket, key, facts=facts or Facts())
+        return await self.ask(self.commit(intent, md5=md5, condition=condition or Condition()))
 
     async def replicas(self, version_id: str) -> dict[str, str]:
         rows = await self.sql("SELECT backend_id, state FROM replicas WHERE version_id = $1", version_id)

@@ -80,6 +80,7 @@ PASSING: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,
+    asyncpg.InternalClientError,  # the server broke off at a moment when the client did not expect it
 )
 
 
@@ -196,8 +197,8 @@ class Database(Statements):
                 await connection.add_listener(channel, wake)
             yield event
         finally:
-            connection.remove_termination_listener(wake)
-            with suppress(Unavailable), TRANSLATED:
+            with suppress(Unavailable), TRANSLATED:  # a lost connection has left the pool already
+                connection.remove_termination_listener(wake)
                 await connection.remove_listener(channel, wake)
             await self._pool.release(connection)
 

@@ -1,0 +1,170 @@
+import asyncio
+
+import pytest
+
+from domicile_common.errors import RequestError
+from domicile_common.metadata_client.models import Delete, DeleteBucket, Report, Reported, Stored, Wanted
+
+pytestmark = pytest.mark.servers
+
+
+@pytest.fixture
+async def version(metadata):
+    """A version that is verified in ``us`` and wanted in ``fi``."""
+    bucket = await metadata.make_bucket()
+    return (await metadata.put(bucket, "k")).version
+
+
+def wanted(version, backend_id):
+    return Wanted(bucket_id=version.bucket_id, version_id=version.version_id, backend_id=backend_id)
+
+
+def report(version, backend_id, outcome, **fields):
+    return Report(bucket_id=version.bucket_id, version_id=version.version_id, backend_id=backend_id, outcome=outcome, **fields)
+
+
+async def replica(metadata, version, backend_id):
+    rows = await metadata.sql(
+        "SELECT *, next_attempt_at - now() AS due_in FROM replicas WHERE version_id = $1 AND backend_id = $2",
+        version.version_id,
+        backend_id,
+    )
+    return rows[0] if rows else None
+
+
+async def test_a_copy_is_described_with_all_that_it_needs(metadata, version):
+    work = await metadata.ask(wanted(version, "fi"))
+    assert work.action == "copy"
+    assert work.target.backend_id == "fi"
+    assert [source.backend_id for source in work.sources] == ["us"]
+    assert work.sources[0].blob_key == work.target.blob_key
+    assert work.version == version
+    assert (work.tenant_id, work.bucket, work.attempt, work.countries) == ("acme", "photos", 0, None)
+    assert work.policy_version > 0
+
+
+async def test_nothing_is_wanted_of_what_is_done_or_unknown(metadata, version):
+    answers = await metadata.ask_all(
+        wanted(version, "us"),
+        wanted(version, "de"),
+        Wanted(bucket_id="?", version_id="?", backend_id="fi"),
+        wanted(version, "fi"),
+        wanted(version, "fi"),
+    )
+    assert [work.action for work in answers] == ["none", "none", "none", "copy", "copy"]
+
+
+async def test_nothing_is_copied_to_where_it_must_not_be(metadata, version):
+    await metadata.sql("UPDATE buckets SET countries = '{US}'")
+    assert (await metadata.ask(wanted(version, "fi"))).action == "none"
+    await metadata.sql("UPDATE buckets SET countries = '{US,FI}'")
+    work = await metadata.ask(wanted(version, "fi"))
+    assert (work.action, work.countries) == ("copy", ("US", "FI"))
+    await metadata.sql("UPDATE backends SET state = 'readonly' WHERE backend_id = 'fi'")
+    assert (await metadata.ask(wanted(version, "fi"))).action == "none"
+
+
+async def test_sources_lie_inside_the_lock(metadata, version):
+    await metadata.sql("UPDATE buckets SET countries = '{FI}'")
+    work = await metadata.ask(wanted(version, "fi"))
+    assert (work.action, work.sources) == ("copy", ())
+
+
+async def test_a_verified_copy_is_done_with(metadata, version):
+    for _ in range(2):
+        assert await metadata.ask(report(version, "fi", "verified", etag="e")) == Reported()
+        row = await replica(metadata, version, "fi")
+        assert (row["state"], row["attempt"], row["next_attempt_at"], row["parked_reason"]) == ("verified", 0, None, None)
+    assert (await metadata.ask(wanted(version, "fi"))).action == "none"
+
+
+async def test_a_copy_without_a_whole_stamp_owes_one(metadata, version):
+    await metadata.ask(report(version, "fi", "verified", stamped=False))
+    assert (await replica(metadata, version, "fi"))["due_in"].total_seconds() <= 0
+    assert (await metadata.ask(wanted(version, "fi"))).action == "stamp"
+    await metadata.ask(report(version, "fi", "stamped"))
+    assert (await metadata.ask(wanted(version, "fi"))).action == "none"
+    assert (await replica(metadata, version, "fi"))["next_attempt_at"] is None
+
+
+async def test_a_stamp_is_wanted_of_what_was_stored_without(metadata):
+    intent = await metadata.begin(await metadata.make_bucket(), "k")
+    committed = await metadata.ask(metadata.commit(intent, stored=(Stored("us", "e", stamped=False),)))
+    work = await metadata.ask(wanted(committed.version, "us"))
+    assert work.action == "stamp"
+    assert work.version == committed.version
+
+
+async def test_failures_wait_longer_and_longer_and_then_park(metadata, version):
+    reported = []
+    for attempt in range(1, 5):
+        reported.append(await metadata.ask(report(version, "fi", "failed", error_class="mismatch", reason="other bytes")))
+        assert (await replica(metadata, version, "fi"))["attempt"] == attempt
+    assert [answer.parked for answer in reported] == [False, False, False, True]
+    row = await replica(metadata, version, "fi")
+    assert row["parked_reason"] == "mismatch: other bytes"
+    assert row["next_attempt_at"] is None
+    work = await metadata.ask(wanted(version, "fi"))  # an operator replays it
+    assert (work.action, work.attempt) == ("copy", 4)
+    await metadata.ask(report(version, "fi", "verified"))
+    row = await replica(metadata, version, "fi")
+    assert (row["state"], row["parked_reason"], row["attempt"]) == ("verified", None, 0)
+
+
+async def test_a_failure_of_what_is_not_owed_changes_nothing(metadata, version):
+    before = await replica(metadata, version, "us")
+    assert await metadata.ask(report(version, "us", "failed", error_class="mismatch")) == Reported()
+    after = await replica(metadata, version, "us")
+    assert dict(before.items()) == dict(after.items())
+
+
+async def test_a_long_copy_is_not_overdue(metadata, version):
+    await metadata.sql("UPDATE replicas SET next_attempt_at = now() WHERE backend_id = 'fi'")
+    await metadata.ask(report(version, "fi", "working"))
+    assert (await replica(metadata, version, "fi"))["due_in"].total_seconds() > 20
+
+
+async def test_removed_blobs_leave_no_row(metadata, version):
+    assert await metadata.ask(report(version, "fi", "deleted")) == Reported()  # nobody asked for it
+    assert await replica(metadata, version, "fi") is not None
+    await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
+    await metadata.ask(DeleteBucket(tenant_id="acme", name="photos"))  # removals outlive their bucket
+    for backend_id in ("us", "fi"):
+        work = await metadata.ask(wanted(version, backend_id))
+        assert (work.action, work.version, work.target.backend_id) == ("delete", None, backend_id)
+        assert work.target.blob_key
+        for _ in range(2):
+            assert await metadata.ask(report(version, backend_id, "deleted")) == Reported()
+            assert await replica(metadata, version, backend_id) is None
+        assert (await metadata.ask(wanted(version, backend_id))).action == "none"
+
+
+async def test_a_late_copy_does_not_revive_what_is_being_removed(metadata, version):
+    await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
+    assert await metadata.ask(report(version, "fi", "verified")) == Reported()
+    assert (await replica(metadata, version, "fi"))["state"] == "deleting"
+    await metadata.ask(report(version, "fi", "deleted"))
+    for outcome in ("verified", "working", "failed"):
+        assert await metadata.ask(report(version, "fi", outcome)) == Reported(gone=True)
+
+
+async def test_a_copy_outside_the_lock_is_not_believed_and_holds_nobody_up(metadata, version):
+    await metadata.sql("UPDATE buckets SET countries = '{US}'")
+    answers = await metadata.ask_all(report(version, "fi", "verified"), report(version, "us", "verified"))
+    assert isinstance(answers[0], RequestError)
+    assert answers[1] == Reported()
+    assert (await replica(metadata, version, "fi"))["state"] == "wanted"
+
+
+async def test_reports_and_overwrites_at_once_never_wait_in_a_circle(metadata):
+    bucket = await metadata.make_bucket()
+    versions = [(await metadata.put(bucket, f"k{i}")).version for i in range(10)]
+    reports = [report(version, backend_id, "verified") for version in versions for backend_id in ("fi", "us")]
+    intents = [await metadata.begin(bucket, f"k{i}") for i in range(10)]
+    commits = [metadata.commit(intent) for intent in intents]
+    answers = await asyncio.gather(
+        *(metadata.ask_all(*order) for order in (reports, reports[::-1], commits, reports[7:] + reports[:7], reports))
+    )
+    assert not [answer for batch in answers for answer in batch if isinstance(answer, Exception)]
+    for version in versions:
+        assert set((await metadata.replicas(version.version_id)).values()) == {"deleting"}
