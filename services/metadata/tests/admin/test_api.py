@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
 from domicile_metadata.handlers.admin import ENDPOINTS
@@ -57,3 +60,8 @@ async def test_answers_are_kept_nowhere(admin):
 async def test_a_database_that_is_away_is_503(admin):
     await admin.context.database.close()
     await admin.refused(503, "ServiceUnavailable", "GET", "/tenants")
+
+
+def test_the_documentation_lists_every_endpoint_and_no_other():
+    text = (Path(__file__).parents[4] / "docs" / "admin-api.md").read_text("utf-8")
+    assert set(re.findall(r"^\| `([A-Z]+ /proxy/\S+)` \|", text, re.MULTILINE)) == {f"{it.method} {it.path}" for it in ENDPOINTS}
