@@ -9,7 +9,6 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := libs/common services/proxy services/metadata services/replicator services/discovery deploy/local
 MODULES := domicile_common domicile_proxy domicile_metadata domicile_replicator domicile_discovery domicile_local
-STAMP := $(VENV)/.installed
 CLIENTS := .venv-clients
 INFRA ?= own
 # More for pytest, such as ARGS="-k placement -x".
@@ -23,52 +22,53 @@ help:
 
 ## run      the whole suite in the foreground: servers, services, keys and lines to paste  [DOMICILE_STATE DOMICILE_PORT .env]
 .PHONY: run
-run: $(STAMP) rabbitmq
+run: venv rabbitmq
 	@exec $(BIN)/python -m domicile_local run
 
 ## ready    succeeds when everything of the running suite answers  [DOMICILE_STATE]
 .PHONY: ready
-ready: $(STAMP)
+ready:
+	@[ -e $(VENV)/.installed ] || { echo 'Nothing is installed yet: make run does that.' >&2; exit 1; }
 	@$(BIN)/python -m domicile_local ready
 
 ## demo     uploads real files, waits for the copies, compares every byte at every backend  [DOMICILE_STATE]
 .PHONY: demo
-demo: $(STAMP) rabbitmq
+demo: venv rabbitmq
 	@exec $(BIN)/python -m domicile_local demo
 
 ## test     all tests, on real servers of its own  [INFRA=docker ARGS="-k word"]
 .PHONY: test
-test: $(STAMP) $(CLIENTS)/.installed rabbitmq
+test: venv clients rabbitmq
 	INFRA=$(INFRA) DOMICILE_CLIENTS=$(CURDIR)/$(CLIENTS)/bin $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 ## servers  keeps the tests' servers up, so that single tests start at once
 .PHONY: servers
-servers: $(STAMP) rabbitmq
+servers: venv rabbitmq
 	@mkdir -p .domicile/test-servers
 	@for kind in postgres rabbitmq s3; do $(BIN)/python -m domicile_local.servers.hosting $$kind .domicile/test-servers $$$$ & done; wait
 
 ## lint     ruff and the import rules
 .PHONY: lint
-lint: $(STAMP)
+lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
 
 ## type     mypy --strict
 .PHONY: type
-type: $(STAMP)
+type: venv
 	$(BIN)/mypy $(addprefix -p ,$(MODULES))
 	$(BIN)/mypy benchmarks
 
 ## bench    straight to a backend, through the proxy and through a peer, in one run  [ARGS="--large"]
 .PHONY: bench
-bench: $(STAMP) rabbitmq $(CLIENTS)/.installed
+bench: venv rabbitmq clients
 	@deploy/local/need /usr/bin/wrk wrk
 	@exec $(BIN)/python benchmarks/bench.py --rclone $(CLIENTS)/bin/rclone $(ARGS)
 
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
-lock: $(STAMP)
+lock: venv
 	@for name in runtime build dev clients; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
@@ -82,21 +82,13 @@ clean:
 
 # --- what the targets above stand on ---
 
-# Without ensurepip, which Debian keeps in a package of its own; the Python that runs this has pip.
-$(STAMP): requirements/dev.txt $(PACKAGES:=/pyproject.toml) Makefile
-	@$(PYTHON) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' || { echo 'Python 3.11 with pip is needed: PYTHON=... names it.' >&2; exit 1; }
-	@[ -x $(BIN)/python ] || $(PYTHON) -m venv --without-pip $(VENV)
-	@echo 'Installing the requirements into $(VENV)'
-	@$(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(PYTHON) -m pip --python $(BIN)/python install -qq --disable-pip-version-check --no-deps --no-build-isolation $(addprefix -e ,$(PACKAGES))
-	@touch $@
+.PHONY: venv clients
+venv:
+	@PYTHON=$(PYTHON) deploy/local/venv $(VENV) requirements/dev.txt $(PACKAGES)
 
 # Clients of other houses pin libraries of their own, so they live apart.
-$(CLIENTS)/.installed: requirements/clients.txt
-	@[ -x $(CLIENTS)/bin/python ] || $(PYTHON) -m venv --without-pip $(CLIENTS)
-	@echo 'Installing S3 clients into $(CLIENTS)'
-	@$(PYTHON) -m pip --python $(CLIENTS)/bin/python install -qq --disable-pip-version-check --require-hashes -r requirements/clients.txt
-	@touch $@
+clients:
+	@PYTHON=$(PYTHON) deploy/local/venv $(CLIENTS) requirements/clients.txt
 
 # An existing server, or containers, make Debian's package needless; without apt the launcher falls back to Docker, or says what to do.
 .PHONY: rabbitmq
