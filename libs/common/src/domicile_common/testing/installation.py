@@ -51,8 +51,9 @@ def until(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
 class Installation:
     """``backends``: the real ones by id. ``keys``: by tenant id. ``prefix``: what its physical bucket names begin with."""
 
-    def __init__(self, suite: Suite, backends: Sequence[S3Backend], prefix: str) -> None:
+    def __init__(self, suite: Suite, backends: Sequence[S3Backend], prefix: str, logs: Path) -> None:
         self.suite = suite
+        self._logs = logs
         self.backends = {backend.backend_id: backend for backend in backends}
         self.prefix = prefix
         self.keys: dict[str, Key] = {}
@@ -122,6 +123,10 @@ class Installation:
     def sql(self, *statements: str) -> list[tuple[Any, ...]]:
         """The rows of the last statement, straight from PostgreSQL."""
         return postgres.query(self.suite.infrastructure.database_url, *statements)
+
+    def logs(self) -> dict[str, str]:
+        """Service → what it has written so far."""
+        return {name: (self._logs / f"{name}.log").read_text() for name in self.suite.services}
 
     def idle(self, seconds: float = 30) -> None:
         """Waits until nothing is owed, under way or left to be removed, but for multipart uploads."""
@@ -219,7 +224,7 @@ def installation(
             logs=logs,
             passed_on={**SETTINGS, "NAMESPACE_PREFIX": prefix, **settings},
         )
-        made = Installation(suite, backends, prefix)
+        made = Installation(suite, backends, prefix, logs)
         try:
             suite.start()
             for tenant in TENANTS:
