@@ -56,8 +56,12 @@ class App:
         finally:
             if response.close is not None:
                 await response.close()
+            seconds = time.perf_counter() - started
             metrics.REQUESTS.labels(incoming.label, response.status).inc()
-            metrics.SECONDS.labels(incoming.label).observe(time.perf_counter() - started)
+            metrics.SECONDS.labels(incoming.label).observe(seconds)
+            log.debug(
+                "answered", operation=incoming.label, status=response.status, request_id=incoming.request_id, seconds=seconds
+            )
 
     async def _respond(self, incoming: Incoming, response: Response, receive: Receive, send: Send) -> None:
         body = response.body
@@ -71,13 +75,31 @@ class App:
             headers.append((b"connection", b"close"))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if not isinstance(body, bytes):
-            await stream(incoming, body, receive, send)
+            await self._stream(incoming, body, receive, send)
         elif incoming.wire.finished:
             await send({"type": "http.response.body", "body": body})
         else:
             await send({"type": "http.response.body", "body": body, "more_body": True})
             await linger(incoming)
             await send({"type": "http.response.body", "body": b""})
+
+    async def _stream(self, incoming: Incoming, body: AsyncGenerator[bytes], receive: Receive, send: Send) -> None:
+        """Sends the body as it comes. When it breaks off nothing can be said any more: the connection closes before Content-Length."""
+        gone = asyncio.ensure_future(until_gone(receive))
+        try:
+            async with aclosing(body):
+                async for chunk in body:
+                    if gone.done():
+                        return
+                    async with asyncio.timeout(self._context.settings.client_idle_seconds):
+                        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except TimeoutError:
+            log.warning("a client takes nothing", operation=incoming.label, request_id=incoming.request_id)
+        except Exception:  # uvicorn closes the connection of an answer that is left incomplete
+            log.exception("an answer broke off", operation=incoming.label, request_id=incoming.request_id)
+        finally:
+            gone.cancel()
 
 
 def read_head(scope: MutableMapping[str, Any], receive: Receive, idle_seconds: float) -> Incoming:
@@ -127,24 +149,8 @@ async def linger(incoming: Incoming) -> None:
         async with asyncio.timeout(LINGER_SECONDS):
             while left > 0 and not incoming.wire.finished:
                 left -= len(await incoming.wire.next())
-    except (ClientGone, TimeoutError):
+    except (ClientGone, RequestError, TimeoutError):
         return
-
-
-async def stream(incoming: Incoming, body: AsyncGenerator[bytes], receive: Receive, send: Send) -> None:
-    """Sends the body as it comes. When it breaks off nothing can be said any more: the connection closes before Content-Length is reached."""
-    gone = asyncio.ensure_future(until_gone(receive))
-    try:
-        async with aclosing(body):
-            async for chunk in body:
-                if gone.done():
-                    return
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
-    except Exception:  # uvicorn closes the connection of an answer that is left incomplete
-        log.exception("an answer broke off", operation=incoming.label, request_id=incoming.request_id)
-    finally:
-        gone.cancel()
 
 
 async def until_gone(receive: Receive) -> None:

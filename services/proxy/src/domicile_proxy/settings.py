@@ -16,5 +16,5 @@ class ProxySettings(ServiceBlock, MetadataBlock, SealingBlock, RabbitmqBlock):
     intent_seconds: int = Field(900, ge=3, description="How long an unrenewed write lives; the same as metadata's.")
     cache_seconds: float = Field(30, gt=0, description="How old a cached key, bucket or backend may be without an invalidation.")
     backend_connections: int = Field(256, ge=1, description="Most connections to one backend.")
-    client_idle_seconds: float = Field(60, gt=0, description="How long a client may pause in the middle of its body.")
+    client_idle_seconds: float = Field(60, gt=0, description="How long a client may neither send nor take a byte.")
     backend_idle_seconds: float = Field(20, gt=0, description="How long a backend may pause before a read goes to another copy.")

@@ -211,6 +211,16 @@ async def test_a_client_that_leaves_ends_the_read(two_copies):
     await two_copies.wait(lambda: two_copies.stores["fi"].open_sources == 0)
 
 
+async def test_a_client_that_takes_nothing_does_not_hold_a_backend(two_copies):
+    object.__setattr__(two_copies.context.settings, "client_idle_seconds", 0.2)
+    await two_copies.ask("PUT", "/bucket/huge", body=os.urandom(16 * 1024 * 1024))
+    async with two_copies.connection() as connection:
+        connection.reader._limit = 1
+        connection.send(two_copies.head("GET", "/bucket/huge"))
+        await two_copies.wait(lambda: two_copies.stores["fi"].open_sources == 1)
+        await two_copies.wait(lambda: two_copies.stores["fi"].open_sources == 0)
+
+
 async def test_an_empty_object_needs_no_backend(two_copies):
     await two_copies.ask("PUT", "/bucket/empty", body=b"")
     for store in two_copies.stores.values():

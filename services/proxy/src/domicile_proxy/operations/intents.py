@@ -19,6 +19,7 @@ from domicile_common.errors import BackendError, BackendUnavailable, NamespaceNo
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Condition, Intent, Renew, Stored
 from domicile_common.model import Blob, Bucket, Digest, Facts, Version
 from domicile_common.stamps import Stamp, stamp_header
+from domicile_common.telemetry import current_trace
 from domicile_proxy.context import Context
 from domicile_proxy.operations.streams import FanOut, open_all
 from domicile_proxy.s3.headers import object_policy
@@ -188,6 +189,6 @@ async def _abandon(intent: Intent, context: Context, fan_out: FanOut | None) -> 
     if fan_out is not None:
         await fan_out.abort()
     try:
-        await context.metadata.call(Abort(bucket_id=intent.bucket_id, version_id=intent.version_id))
+        await context.metadata.call(Abort(bucket_id=intent.bucket_id, version_id=intent.version_id, trace=current_trace()))
     except (RequestError, Unavailable) as error:
         log.warning("an intent is left to the sweeper", version_id=intent.version_id, error=str(error))
