@@ -63,5 +63,5 @@ async def test_a_database_that_is_away_is_503(admin):
 
 
 def test_the_documentation_lists_every_endpoint_and_no_other():
-    text = (Path(__file__).parents[4] / "docs" / "admin-api.md").read_text("utf-8")
+    text = (Path(__file__).parents[4] / "docs" / "api.md").read_text("utf-8")
     assert set(re.findall(r"^\| `([A-Z]+ /proxy/\S+)` \|", text, re.MULTILINE)) == {f"{it.method} {it.path}" for it in ENDPOINTS}
