@@ -6,10 +6,10 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final, cast
 
-import aio_pika
 import aiormq
 from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelNotFoundEntity, DeliveryError, PublishError
+from aiormq import spec
 
 from domicile_common.amqp.broker import BROKEN, Broker, quietly
 from domicile_common.amqp.topology import TRACE_HEADER
@@ -17,6 +17,7 @@ from domicile_common.errors import Unavailable, Unroutable
 from domicile_common.model import Value
 
 CONFIRM_SECONDS: Final = 30.0
+PERSISTENT: Final = 2
 
 
 class Message(Value, frozen=True, kw_only=True):
@@ -68,19 +69,14 @@ class Publisher:
 
 async def _publish(channel: AbstractChannel, message: Message) -> Unavailable | None:
     traced = {**message.headers, TRACE_HEADER: message.trace} if message.trace else message.headers
-    envelope = aio_pika.Message(
-        message.body,
-        content_type="application/json",
-        delivery_mode=aio_pika.DeliveryMode.PERSISTENT,
-        headers=dict(traced),
-    )
+    properties = spec.Basic.Properties(content_type="application/json", delivery_mode=PERSISTENT, headers=dict(traced))
     try:
         confirming = cast("aiormq.Channel", await channel.get_underlay_channel())  # the abstract class lacks `wait`
         await confirming.basic_publish(
             message.body,
             exchange=message.exchange,
             routing_key=message.routing_key,
-            properties=envelope.properties,
+            properties=properties,
             mandatory=message.mandatory,
             timeout=CONFIRM_SECONDS,
             wait=False,  # the confirm is waited for, so waiting for the socket as well would only halve the throughput
