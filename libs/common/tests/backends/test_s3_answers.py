@@ -1,6 +1,7 @@
 """What a backend's answers mean, whatever it answers: a scripted server in place of S3."""
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -355,7 +356,7 @@ async def test_virtual_addressing_puts_the_namespace_into_the_host(monkeypatch):
     origins = []
     async with scripted(endpoint="https://s3.example:9000/base/", addressing="virtual") as (script, store):
 
-        def client(origin: str, limits: Limits) -> Client:
+        def client(origin: str, limits: Limits, tls: ssl.SSLContext) -> Client:
             origins.append(origin)
             return Client(f"http://127.0.0.1:{script.port}", limits)
 

@@ -17,7 +17,7 @@ from domicile_common.backends.port import Page
 from domicile_common.model import Part
 
 _XMLNS = "http://s3.amazonaws.com/doc/2006-03-01/"
-_CODE = re.compile(r"[A-Za-z0-9.]{1,64}").fullmatch
+_CODE = re.compile(r"[A-Za-z][A-Za-z0-9.]{0,63}").fullmatch
 
 
 def error_code(document: bytes) -> str:
@@ -32,7 +32,9 @@ def error_code(document: bytes) -> str:
 
 def upload_id(document: bytes) -> str:
     """CreateMultipartUpload's answer."""
-    return _text(_parse(document, "InitiateMultipartUploadResult", "InitiateMultipartUpload"), "UploadId")  # the second is rclone's
+    return _text(
+        _parse(document, "InitiateMultipartUploadResult", "InitiateMultipartUpload"), "UploadId"
+    )  # the second is rclone's
 
 
 def completed_etag(document: bytes) -> str:

@@ -14,7 +14,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from domicile_common.backends import documents
-from domicile_common.backends.http1 import Client, EarlyAnswer, Exchange, HttpError, Limits, Response
+from domicile_common.backends.http1 import Client, EarlyAnswer, Exchange, HttpError, Limits, Response, default_tls
 from domicile_common.errors import (
     BackendError,
     BackendRefused,
@@ -65,6 +65,7 @@ class Wire:
         self._signer = Signer(backend.access_key, secret, backend.region)
         self._limits = limits
         self._endpoint = urlsplit(backend.endpoint)
+        self._tls = default_tls() if self._endpoint.scheme == "https" else None
         self._clients: dict[str, Client] = {}  # by host: one, or one for each namespace with virtual addressing
 
     async def open(
@@ -166,5 +167,5 @@ class Wire:
             path += f"/{namespace}/" if key else f"/{namespace}"
         client = self._clients.get(host)
         if client is None:
-            client = self._clients[host] = Client(f"{self._endpoint.scheme}://{host}", self._limits)
+            client = self._clients[host] = Client(f"{self._endpoint.scheme}://{host}", self._limits, self._tls)
         return client, path + encode(key.encode(), "/")
