@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -29,7 +29,11 @@ from domicile_metadata.sweep import run_sweeper
 
 log = structlog.get_logger()
 
-SIDE_TASKS: Final[Mapping[str, Callable[[Context], Awaitable[None]]]] = MappingProxyType(
+T = TypeVar("T")
+
+SideTask = Callable[[Context], Awaitable[None]]
+
+SIDE_TASKS: Final[Mapping[str, SideTask]] = MappingProxyType(
     {"relay": run_relay, "reconcile": run_reconciler, "sweep": run_sweeper}
 )
 
@@ -38,7 +42,9 @@ async def serve(stop: asyncio.Event) -> None:
     settings = load(Settings)
     configure_logging("metadata", settings.log_level)
     url = settings.database_url.get_secret_value()
-    database = await connect(url, size=settings.database_connections)
+    database = await _unless(stop, connect(url, size=settings.database_connections))
+    if database is None:
+        return
     try:
         await apply_migrations(url, trailing_post=False)
         context = Context(settings=settings, database=database, sealer=sealer(settings))
@@ -48,28 +54,42 @@ async def serve(stop: asyncio.Event) -> None:
         await database.close()
 
 
+async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:
+    """The result of ``work``, which may wait for long; ``None`` when the process is to stop before."""
+    working, stopping = asyncio.create_task(work), asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        return working.result() if working.done() else None
+    finally:
+        working.cancel()
+        stopping.cancel()
+
+
 async def _run_roles(context: Context, stop: asyncio.Event) -> None:
     """Until ``stop``. A side task never ends by itself: when one dies, its error stops the whole process."""
     settings = context.settings
     async with asyncio.TaskGroup() as group:
         side = [
-            group.create_task(_watch(name, task(context))) for name, task in SIDE_TASKS.items() if name in settings.metadata_roles
+            group.create_task(_watch(name, work, context)) for name, work in SIDE_TASKS.items() if name in settings.metadata_roles
         ]
         await serve_http(create_app(context), settings.host, settings.metadata_port, stop=stop)
         for task in side:
             task.cancel()
 
 
-async def _watch(name: str, task: Awaitable[None]) -> None:
-    await task
+async def _watch(name: str, work: SideTask, context: Context) -> None:
+    await work(context)
     raise RuntimeError(f"{name} ended, which it never should")
 
 
-async def migrate(_stop: asyncio.Event) -> None:
+async def migrate(stop: asyncio.Event) -> None:
     settings = load(MigrateSettings)
     configure_logging("metadata", settings.log_level)
     url = settings.database_url.get_secret_value()
-    await (await connect(url, size=1)).close()  # waits until PostgreSQL answers
+    database = await _unless(stop, connect(url, size=1))  # waits until PostgreSQL answers
+    if database is None:
+        return
+    await database.close()
     applied = await apply_migrations(url, trailing_post=True)
     log.info("the schema is up to date", applied=applied)
 

@@ -7,12 +7,14 @@ requests; otherwise 200, whatever became of the items.
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import structlog
+from prometheus_client import Counter, Histogram
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models
@@ -53,15 +55,29 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
 )
 
 
+SECONDS: Final = Histogram("domicile_metadata_call_seconds", "How long calls took, whatever their number of items.", ["call"])
+ITEMS: Final = Counter(
+    "domicile_metadata_items", "Items that calls asked for; concurrent requests of a caller share a call.", ["call"]
+)
+FAILURES: Final = Counter("domicile_metadata_failures", "Items that were refused or found something away.", ["kind"])
+
+
 class _Endpoint(NamedTuple):
     decoder: msgspec.json.Decoder[Any]
     serve: Batch
+    seconds: Histogram
+    items: Counter
 
 
 def _endpoints() -> dict[str, _Endpoint]:
     array_of: Any = list  # the element type is a value here, which annotations cannot express
     return {
-        PREFIX + call.name: _Endpoint(msgspec.json.Decoder(array_of[call.request]), SERVICES[call.request])
+        PREFIX + call.name: _Endpoint(
+            msgspec.json.Decoder(array_of[call.request]),
+            SERVICES[call.request],
+            SECONDS.labels(call.name),
+            ITEMS.labels(call.name),
+        )
         for call in CALLS.values()
     }
 
@@ -95,6 +111,7 @@ class InternalApi:
             requests = endpoint.decoder.decode(body)
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             return 400, self._encoder.encode({"error": f"not an array of the call's requests: {error}"})
+        began = time.perf_counter()
         try:
             answers = await endpoint.serve(self._context, requests) if requests else ()
         except Unavailable as error:
@@ -102,6 +119,8 @@ class InternalApi:
         except Exception:
             log.exception("a call failed", call=scope["path"])
             answers = [Unavailable("internal error")] * len(requests)
+        endpoint.seconds.observe(time.perf_counter() - began)
+        endpoint.items.inc(len(requests))
         return 200, self._encoder.encode([_outcome(answer) for answer in answers])
 
 
@@ -123,7 +142,9 @@ async def _read(receive: Any) -> bytes | None:
 
 def _outcome(answer: Answer) -> Outcome[Any]:
     if isinstance(answer, RequestError):
+        FAILURES.labels("refused").inc()
         return Outcome(error=Failure(answer.code, answer.message, answer.detail))
     if isinstance(answer, Unavailable):
+        FAILURES.labels("unavailable").inc()
         return Outcome(unavailable=str(answer))
     return Outcome(ok=answer)

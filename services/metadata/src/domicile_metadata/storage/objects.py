@@ -53,7 +53,7 @@ async def locate_versions(statements: Statements, keys: Sequence[tuple[str, str,
 
 
 def _found(bucket_id: str, key: str, row: Any) -> Found | None:
-    home, version_id, committed_at, facts, digest, is_null, is_delete_marker, backend_ids, namespaces, blob_keys, verified = row
+    home, version_id, committed_at, facts, digest, is_null, is_delete_marker, readable = row
     if home is None:
         return None
     if version_id is None:
@@ -61,10 +61,11 @@ def _found(bucket_id: str, key: str, row: Any) -> Found | None:
     version = RawVersion(
         bucket_id, key, version_id.hex, committed_at, msgspec.Raw(facts), msgspec.Raw(digest), is_null, is_delete_marker
     )
-    if backend_ids is None:
-        return Found(version, ())
-    blobs = map(Blob, backend_ids, namespaces, blob_keys)
-    return Found(version, tuple(map(Replica, blobs, verified)))
+    replicas = tuple(
+        Replica(Blob(backend_id, namespace, blob_key), verified=state == "verified")
+        for backend_id, namespace, blob_key, state in readable
+    )
+    return Found(version, replicas)
 
 
 async def delete_null_versions(session: Session, keys: Sequence[tuple[str, str]], grace_seconds: float) -> set[str]:

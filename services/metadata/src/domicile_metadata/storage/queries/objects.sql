@@ -1,57 +1,55 @@
 -- Statements of objects: keys and their versions.
 
 -- name: locate_objects
--- The current version of each key with its readable replicas, those that were verified and cost least first; all in one round trip,
--- since every GET waits for it. One row for each item, in order; bucket_id is NULL when there is no such bucket, version_id when the
--- key has no version. $1 bucket ids, $2 keys.
-SELECT buckets.bucket_id, objects.version_id, versions.committed_at, versions.facts, versions.digest, versions.is_null,
-       versions.is_delete_marker, readable.backend_ids, readable.namespaces, readable.blob_keys, readable.verified
+-- The current version of each key with its readable replicas, those that were verified and cost least first, each as an array of backend
+-- id, namespace, blob key and state; all in one round trip, since every GET waits for it. One row for each item, in order; bucket_id is
+-- NULL when there is no such bucket, version_id when the key has no version. Each LIMIT 1 makes sure that the table is looked up by its
+-- key, also when the plan was made while it held next to nothing. $1 bucket ids, $2 keys.
+SELECT home.bucket_id, pointer.version_id, version.committed_at, version.facts, version.digest, version.is_null, version.is_delete_marker,
+       ARRAY(SELECT ARRAY[backend_id, namespace, blob_key, replicas.state]
+               FROM replicas
+               JOIN backends USING (backend_id)
+              WHERE replicas.bucket_id = asked.bucket_id
+                AND replicas.version_id = pointer.version_id
+                AND replicas.state IN ('stored', 'verified')
+                AND backends.state <> 'disabled'
+                AND is_inside_lock(home.countries, home.jurisdictions, backends.country, backends.jurisdictions)
+              ORDER BY replicas.state = 'verified' DESC, cost, backend_id) AS readable
   FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS asked (bucket_id, key, position)
-  LEFT JOIN buckets ON buckets.bucket_id = asked.bucket_id
-  LEFT JOIN objects ON objects.bucket_id = asked.bucket_id AND objects.key = asked.key
-  LEFT JOIN versions ON versions.bucket_id = objects.bucket_id AND versions.version_id = objects.version_id
   LEFT JOIN LATERAL (
-       SELECT array_agg(backend_id) AS backend_ids, array_agg(namespace) AS namespaces, array_agg(blob_key) AS blob_keys,
-              array_agg(is_verified) AS verified
-         FROM (SELECT backend_id, namespace, blob_key, replicas.state = 'verified' AS is_verified
-                 FROM replicas
-                 JOIN backends USING (backend_id)
-                WHERE replicas.bucket_id = versions.bucket_id
-                  AND replicas.version_id = versions.version_id
-                  AND replicas.state IN ('stored', 'verified')
-                  AND backends.state <> 'disabled'
-                  AND is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions)
-                ORDER BY is_verified DESC, cost, backend_id) AS in_order
-       ) AS readable ON true
+       SELECT * FROM buckets WHERE buckets.bucket_id = asked.bucket_id LIMIT 1) AS home ON true
+  LEFT JOIN LATERAL (
+       SELECT * FROM objects WHERE objects.bucket_id = asked.bucket_id AND objects.key = asked.key LIMIT 1) AS pointer ON true
+  LEFT JOIN LATERAL (
+       SELECT *
+         FROM versions
+        WHERE versions.bucket_id = asked.bucket_id
+          AND versions.version_id = pointer.version_id
+        LIMIT 1) AS version ON true
  ORDER BY asked.position;
 
 -- name: locate_versions
 -- The same for versions that are asked for by their S3 version id. $1 bucket ids, $2 keys, $3 version ids (NULL: the null version).
-SELECT buckets.bucket_id, versions.version_id, versions.committed_at, versions.facts, versions.digest, versions.is_null,
-       versions.is_delete_marker, readable.backend_ids, readable.namespaces, readable.blob_keys, readable.verified
+SELECT home.bucket_id, version.version_id, version.committed_at, version.facts, version.digest, version.is_null, version.is_delete_marker,
+       ARRAY(SELECT ARRAY[backend_id, namespace, blob_key, replicas.state]
+               FROM replicas
+               JOIN backends USING (backend_id)
+              WHERE replicas.bucket_id = asked.bucket_id
+                AND replicas.version_id = version.version_id
+                AND replicas.state IN ('stored', 'verified')
+                AND backends.state <> 'disabled'
+                AND is_inside_lock(home.countries, home.jurisdictions, backends.country, backends.jurisdictions)
+              ORDER BY replicas.state = 'verified' DESC, cost, backend_id) AS readable
   FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) WITH ORDINALITY AS asked (bucket_id, key, version_id, position)
-  LEFT JOIN buckets ON buckets.bucket_id = asked.bucket_id
+  LEFT JOIN LATERAL (
+       SELECT * FROM buckets WHERE buckets.bucket_id = asked.bucket_id LIMIT 1) AS home ON true
   LEFT JOIN LATERAL (
        SELECT *
          FROM versions
         WHERE versions.bucket_id = asked.bucket_id
           AND versions.key = asked.key
           AND CASE WHEN asked.version_id IS NULL THEN is_null ELSE versions.version_id = asked.version_id AND NOT is_null END
-        LIMIT 1
-       ) AS versions ON true
-  LEFT JOIN LATERAL (
-       SELECT array_agg(backend_id) AS backend_ids, array_agg(namespace) AS namespaces, array_agg(blob_key) AS blob_keys,
-              array_agg(is_verified) AS verified
-         FROM (SELECT backend_id, namespace, blob_key, replicas.state = 'verified' AS is_verified
-                 FROM replicas
-                 JOIN backends USING (backend_id)
-                WHERE replicas.bucket_id = versions.bucket_id
-                  AND replicas.version_id = versions.version_id
-                  AND replicas.state IN ('stored', 'verified')
-                  AND backends.state <> 'disabled'
-                  AND is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions)
-                ORDER BY is_verified DESC, cost, backend_id) AS in_order
-       ) AS readable ON true
+        LIMIT 1) AS version ON true
  ORDER BY asked.position;
 
 -- name: lock_keys
