@@ -43,12 +43,12 @@ class Wiring:
 
 
 class Service:
-    """One service. ``health``: where /healthz, /readyz and /metrics answer."""
+    """One service. ``wiring``: how it is told what it needs. ``health``: where /healthz, /readyz and /metrics answer."""
 
     def __init__(self, name: str, wiring: Wiring) -> None:
         self.name = name
         self.health = f"http://127.0.0.1:{wiring.values[HEALTH_PORT[name]]}"
-        self._wiring = wiring
+        self.wiring = wiring
         self._child: Child | None = None
 
     @property
@@ -63,13 +63,13 @@ class Service:
 
     def start(self, *, wrapper: Sequence[str] = (), **settings: str) -> None:
         """``wrapper``: a module and its arguments that runs the service in turn. ``settings``: for this start only."""
-        environment = {name: self._wiring.values[name] for name in NEEDS[self.name]} | dict(self._wiring.passed_on) | settings
+        environment = {name: self.wiring.values[name] for name in NEEDS[self.name]} | dict(self.wiring.passed_on) | settings
         self._child = Child(
             Program(
                 name=self.name,
                 argv=[sys.executable, "-m", *wrapper, f"domicile_{self.name}"],
-                log=self._wiring.logs / f"{self.name}.log",
-                cwd=self._wiring.logs,
+                log=self.wiring.logs / f"{self.name}.log",
+                cwd=self.wiring.logs,
                 env=environment,
                 patience=20,
             )

@@ -19,6 +19,7 @@ from domicile_common.testing.raw_s3 import RawS3, Signer
 from domicile_local.register import register_tenant
 from domicile_local.servers import ports, postgres, rabbitmq, seaweedfs
 from domicile_local.servers.reach import S3Backend
+from domicile_local.services import HEALTH_PORT, Service
 from domicile_local.settings import SECRETS
 from domicile_local.state import Key, random_key
 from domicile_local.suite import Infrastructure, Suite
@@ -57,6 +58,7 @@ class Installation:
         self.backends = {backend.backend_id: backend for backend in backends}
         self.prefix = prefix
         self.keys: dict[str, Key] = {}
+        self._disturbed: set[str] = set()
         self._clients: dict[tuple[Key, str], Any] = {}
         self._direct = {name: seaweedfs.client(backend) for name, backend in self.backends.items()}
 
@@ -174,20 +176,40 @@ class Installation:
 
     # --- what happens to its services ---
 
-    def start(self, service: str, *, kill: Sequence[str] = (), **settings: str) -> None:
-        """Starts a service that is not running, until it is ready. ``kill``: arguments of ``kill_at``."""
+    def start(self, service: str, *, kill: Sequence[str] = (), wait: bool = True, **settings: str) -> None:
+        """Starts a service that is not running, until it is ready. ``kill``: arguments of ``kill_at``; ``settings``: for this start only."""
         wrapper = ("domicile_common.testing.kill_at", *kill, "--") if kill else ()
+        (self._disturbed.add if kill or settings else self._disturbed.discard)(service)
         self.suite.services[service].start(wrapper=wrapper, **settings)
-        self.suite.services[service].wait_ready()
+        if wait:
+            self.suite.services[service].wait_ready()
 
-    def restart(self, service: str, *, kill: Sequence[str] = (), **settings: str) -> None:
+    def restart(self, service: str, *, kill: Sequence[str] = (), wait: bool = True, **settings: str) -> None:
         """As ``start``, after SIGKILL."""
         self.suite.services[service].kill()
-        self.start(service, kill=kill, **settings)
+        self.start(service, kill=kill, wait=wait, **settings)
 
     def killed(self, service: str, seconds: float = 30) -> None:
         """Waits until a service that was started with ``kill`` has killed itself."""
         until(lambda: not self.suite.services[service].alive, seconds, f"{service} has killed itself")
+
+    def mend(self) -> None:
+        """All services run as they did in the beginning."""
+        for name, service in self.suite.services.items():
+            if name in self._disturbed or not service.alive:
+                self.restart(name)
+
+    @contextmanager
+    def another(self, name: str) -> Iterator[Service]:
+        """A second process of a service, beside the first."""
+        wiring = self.suite.services[name].wiring
+        service = Service(name, replace(wiring, values={**wiring.values, HEALTH_PORT[name]: str(ports.take())}))
+        try:
+            service.start()
+            service.wait_ready()
+            yield service
+        finally:
+            service.kill()
 
 
 @contextmanager

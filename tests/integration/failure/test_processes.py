@@ -1,0 +1,242 @@
+"""A service dies at the worst moment: nothing acknowledged is lost, nothing unacknowledged appears, and what was left behind is removed."""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPException
+
+import pytest
+
+from domicile_common.testing.installation import until
+
+pytestmark = pytest.mark.servers
+
+MIB = 1024 * 1024
+
+
+def noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+@pytest.fixture(scope="module")
+def domicile(open_installation):
+    limits = {"INTENT_SECONDS": "3", "UPLOAD_SECONDS": "5", "OVERDUE_SECONDS": "2", "REPLICATOR_MULTIPART_BYTES": str(5 * MIB)}
+    with open_installation(**limits) as made:
+        yield made
+
+
+@pytest.fixture(autouse=True)
+def _mended(domicile):
+    yield
+    domicile.mend()
+
+
+@pytest.fixture
+def raw(domicile):
+    return domicile.raw()
+
+
+def completion(*etags: str) -> bytes:
+    parts = "".join(f"<Part><PartNumber>{number}</PartNumber><ETag>{etag}</ETag></Part>" for number, etag in enumerate(etags, 1))
+    return f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
+
+
+def known_blobs(domicile, bucket: str, *keys: str) -> set[tuple[str, str]]:
+    """Backend id and blob key of what should be there."""
+    return {(name, it["blob_key"]) for key in keys for name, it in domicile.verified(bucket, key).items()}
+
+
+def all_blobs(domicile, bucket: str) -> set[tuple[str, str]]:
+    """Without sidecars."""
+    found = {(name, key) for name, keys in domicile.leftovers(bucket).items() for key in keys}
+    return {(name, key) for name, key in found if not key.startswith(".domicile/")}
+
+
+# --- the proxy, between BEGIN and COMMIT ---
+
+
+@pytest.mark.parametrize("size", [1000, 300_000], ids=["short", "long"])
+def test_a_put_that_was_not_committed_never_appears(domicile, raw, bucket, size):
+    for key in ("old", "other"):
+        assert raw.send("PUT", f"/{bucket}/{key}", b"before").status == 200
+    known = known_blobs(domicile, bucket, "old", "other")
+    for key in ("old", "new"):
+        domicile.restart("proxy", kill=("before", "domicile_proxy.operations.intents:commit"))
+        with pytest.raises((OSError, HTTPException)):
+            raw.send("PUT", f"/{bucket}/{key}", noise(size))
+        domicile.killed("proxy")
+    assert len(all_blobs(domicile, bucket) - known) == 2  # the orphans are there, and nobody points to them
+    domicile.start("proxy")
+    assert raw.send("GET", f"/{bucket}/old").body == b"before"
+    assert raw.send("GET", f"/{bucket}/new").code == "NoSuchKey"
+    assert raw.send("GET", f"/{bucket}").texts("Key") == ["old", "other"]
+    domicile.idle()  # the sweeper has been by
+    assert all_blobs(domicile, bucket) == known
+    assert raw.send("GET", f"/{bucket}/old").body == b"before"
+    assert raw.send("PUT", f"/{bucket}/new", b"after").status == 200
+    assert raw.send("GET", f"/{bucket}/new").body == b"after"
+
+
+def test_a_put_that_broke_off_before_its_last_bytes(domicile, raw, bucket):
+    assert raw.send("PUT", f"/{bucket}/old", b"before").status == 200
+    known = known_blobs(domicile, bucket, "old")
+    domicile.restart("proxy", kill=("before", "domicile_proxy.operations.streams:FanOut.finish"))
+    with pytest.raises((OSError, HTTPException)):
+        raw.send("PUT", f"/{bucket}/old", noise(300_000))
+    domicile.killed("proxy")
+    domicile.start("proxy")
+    assert raw.send("GET", f"/{bucket}/old").body == b"before"
+    domicile.idle()
+    assert all_blobs(domicile, bucket) == known
+
+
+def begun_upload(raw, bucket: str) -> tuple[str, bytes]:
+    """The target of an upload of two parts, and the document that completes it."""
+    [upload] = raw.send("POST", f"/{bucket}/k?uploads").texts("UploadId")
+    target = f"/{bucket}/k?uploadId={upload}"
+    etags = [
+        raw.send("PUT", f"{target}&partNumber={number}", noise(size)).headers["etag"] for number, size in ((1, 5 * MIB), (2, 9))
+    ]
+    return target, completion(*etags)
+
+
+@pytest.mark.parametrize("retried", [True, False], ids=["retried", "given up"])
+def test_a_completion_that_was_not_committed_never_appears(domicile, raw, bucket, retried):
+    assert raw.send("PUT", f"/{bucket}/k", b"before").status == 200
+    known = known_blobs(domicile, bucket, "k")
+    target, document = begun_upload(raw, bucket)
+    domicile.restart("proxy", kill=("after", "domicile_proxy.operations.multipart:complete_at"))
+    with pytest.raises((OSError, HTTPException)):
+        raw.send("POST", target, document)
+    domicile.killed("proxy")
+    assert len(all_blobs(domicile, bucket) - known) == 1  # the blob has come into being at its backend
+    domicile.start("proxy")
+    assert raw.send("GET", f"/{bucket}/k").body == b"before"
+    if retried:
+        assert raw.send("POST", target, document).status == 200
+        assert raw.send("GET", f"/{bucket}/k").body == noise(5 * MIB) + noise(9)
+        known = known_blobs(domicile, bucket, "k")
+        domicile.idle()
+    else:
+        until(lambda: domicile.sql("SELECT count(*) FROM intents") == [(0,)], what="the upload has ended")
+        domicile.idle()
+        assert raw.send("POST", target, document).code == "NoSuchUpload"
+        assert raw.send("GET", f"/{bucket}/k").body == b"before"
+    assert all_blobs(domicile, bucket) == known
+
+
+def test_a_completion_whose_answer_was_lost_can_be_repeated(domicile, raw, bucket):
+    target, document = begun_upload(raw, bucket)
+    domicile.restart("proxy", kill=("before", "domicile_proxy.operations.multipart:answer_completed"))
+    with pytest.raises((OSError, HTTPException)):
+        raw.send("POST", target, document)
+    domicile.killed("proxy")
+    domicile.start("proxy")
+    assert raw.send("GET", f"/{bucket}/k").body == noise(5 * MIB) + noise(9)
+    assert raw.send("POST", target, document).status == 200
+    domicile.idle()
+    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, "k")
+
+
+# --- the relay, between publish and mark ---
+
+
+def test_a_relay_that_published_and_did_not_mark(domicile, raw, bucket):
+    """The messages go out twice, and every copy is made once. No reconciler runs that could mend what the relay loses."""
+    domicile.restart("metadata", METADATA_ROLES="api")
+    keys = [f"k{number}" for number in range(8)]
+    for key in keys:
+        assert raw.send("PUT", f"/{bucket}/{key}", key.encode()).status == 200
+    [(owed,)] = domicile.sql("SELECT count(*) FROM outbox")
+    assert owed == len(keys)
+    relaying = {"METADATA_ROLES": "api,relay"}
+    domicile.restart("metadata", kill=("before", "domicile_metadata.storage.outbox:delete"), wait=False, **relaying)
+    domicile.killed("metadata")
+    assert domicile.sql("SELECT count(*) FROM outbox") == [(owed,)]
+    domicile.start("metadata", **relaying)
+    until(lambda: domicile.sql("SELECT count(*) FROM outbox") == [(0,)], what="the outbox is empty")
+    for key in keys:
+        copies = domicile.verified(bucket, key)
+        assert sorted(copies) == ["de", "fi"]
+        assert all(domicile.read(copy) == key.encode() for copy in copies.values())
+    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, *keys)
+    assert len(all_blobs(domicile, bucket)) == 2 * len(keys)
+
+
+# --- the replicator, in the middle of a copy ---
+
+
+@pytest.mark.parametrize("place", [("after", "--count", "2", "domicile_replicator.execute:_Feed.pour"), ("before", "domicile_replicator.execute:_complete"), ("after", "domicile_replicator.execute:_complete")], ids=["between parts", "before completing", "after completing"])  # fmt: skip
+def test_a_replicator_that_dies_in_the_middle_of_a_large_copy(domicile, bucket, place):
+    body = noise(18 * MIB)
+    domicile.restart("replicator", kill=place)
+    domicile.client().put_object(Bucket=bucket, Key="k", Body=body)
+    domicile.killed("replicator")
+    [target] = [name for name, it in domicile.replicas(bucket, "k").items() if it["state"] != "verified"]
+    namespace = domicile.namespace(target, bucket)
+    half_done = place[-1].endswith("pour") or place[0] == "before"
+    assert len(domicile.uploads(target, namespace)) == half_done
+    domicile.start("replicator")
+    copies = domicile.verified(bucket, "k", seconds=60)
+    assert all(domicile.read(copy) == body for copy in copies.values())
+    assert domicile.uploads(target, namespace) == []
+    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, "k")
+
+
+def test_another_replicator_takes_over(domicile, bucket):
+    """Two work side by side; the one that has the job dies with it."""
+    body = noise(12 * MIB)
+    with domicile.another("replicator"):
+        domicile.restart("replicator", kill=("before", "domicile_replicator.execute:Executor.copy"))
+        for number in range(6):  # so that the one that dies gets one of them
+            domicile.client().put_object(Bucket=bucket, Key=f"k{number}", Body=body)
+        domicile.killed("replicator")
+        for number in range(6):
+            copies = domicile.verified(bucket, f"k{number}", seconds=60)
+            assert all(domicile.read(copy) == body for copy in copies.values())
+
+
+def test_a_replicator_that_reported_and_did_not_acknowledge(domicile, raw, bucket):
+    domicile.restart("replicator", kill=("after", "domicile_replicator.consume:Jobs.handle"))
+    assert raw.send("PUT", f"/{bucket}/k", b"1").status == 200
+    domicile.killed("replicator")
+    domicile.start("replicator")
+    domicile.idle()
+    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, "k")
+
+
+# --- metadata, between commit and answer ---
+
+
+def test_a_commit_whose_answer_was_lost(domicile, raw, bucket):
+    assert raw.send("PUT", f"/{bucket}/k", b"before").status == 200
+    domicile.verified(bucket, "k")
+    domicile.restart("metadata", kill=("after", "domicile_metadata.services.commit:commit"))
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(raw.send, "PUT", f"/{bucket}/k", noise(300_000))
+        domicile.killed("metadata")
+        domicile.start("metadata")
+        assert answer.result().status == 503
+    # It was committed all the same: what is listed is what is read.
+    assert raw.send("GET", f"/{bucket}/k").body == noise(300_000)
+    assert raw.send("GET", f"/{bucket}").texts("Size") == ["300000"]
+    domicile.idle()
+    assert raw.send("GET", f"/{bucket}/k").body == noise(300_000)
+    assert raw.send("PUT", f"/{bucket}/k", b"again").status == 200
+    domicile.idle()
+    assert raw.send("GET", f"/{bucket}/k").body == b"again"
+    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, "k")
+
+
+def test_an_intent_whose_answer_was_lost(domicile, raw, bucket):
+    """The proxy asks again: the client notices nothing, and the first intent is swept."""
+    domicile.restart("metadata", kill=("after", "domicile_metadata.services.begin:begin"))
+    with ThreadPoolExecutor() as pool:
+        answer = pool.submit(raw.send, "PUT", f"/{bucket}/k", b"1")
+        domicile.killed("metadata")
+        domicile.start("metadata")
+        assert answer.result().status == 200
+    assert raw.send("GET", f"/{bucket}/k").body == b"1"
+    domicile.idle()
+    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, "k")
