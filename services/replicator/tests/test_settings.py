@@ -24,7 +24,7 @@ def given(monkeypatch):
 def test_defaults(given):
     settings = load(Settings)
     assert settings.replicator_backends == ()
-    assert settings.replicator_concurrency == 16
+    assert settings.replicator_concurrency == 32
     assert settings.replicator_multipart_bytes == 64 * 2**20
     assert "a-long-one" not in repr(settings)
 

@@ -20,7 +20,8 @@ class Settings(ServiceBlock, MetadataBlock, SealingBlock, RabbitmqBlock):
     replicator_backends: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words)] = Field(
         (), description="Backend ids whose jobs this process takes, separated by commas; all of them when empty."
     )
-    replicator_concurrency: int = Field(16, ge=1, le=1000, description="The most jobs in hand at a time, for each backend.")
+    # A job waits for more answers than the write that owes it, so as many jobs as there are usually writers could not keep up.
+    replicator_concurrency: int = Field(32, ge=1, le=1000, description="The most jobs in hand at a time, for each backend.")
     replicator_bytes_in_flight: int = Field(
         512 * 2**20,
         ge=1,
