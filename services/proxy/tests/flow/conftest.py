@@ -76,6 +76,7 @@ class MemorySource:
                     yield piece[:left]
                     raise BackendUnavailable(self.store.backend.backend_id, "broke off")
                 left -= len(piece)
+            self.store.delivered += len(piece)
             yield piece
 
     async def close(self) -> None:
@@ -100,6 +101,7 @@ class MemoryStore:
         self.stored_etag = ""
         self.chunk = 65_536
         self.written = 0
+        self.delivered = 0
         self.aborted = 0
         self.open_sources = 0
         self.opened: list[tuple[int, int | None]] = []

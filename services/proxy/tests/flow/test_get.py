@@ -209,6 +209,7 @@ async def test_a_client_that_leaves_ends_the_read(two_copies):
         assert two_copies.stores["fi"].open_sources == 1
         connection.writer.transport.abort()
     await two_copies.wait(lambda: two_copies.stores["fi"].open_sources == 0)
+    assert two_copies.stores["fi"].delivered < len(huge) / 2
 
 
 async def test_a_client_that_takes_nothing_does_not_hold_a_backend(two_copies):
