@@ -4,7 +4,8 @@ import pytest
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Begin, Condition, Delete, Deleted, Locate, Renew, Stored
-from domicile_common.model import Facts, Policy
+from domicile_common.model import Facts, Policy, Version
+from domicile_metadata.storage.objects import RawVersion
 
 pytestmark = pytest.mark.servers
 
@@ -309,6 +310,11 @@ async def test_deleting_removes_pointer_version_and_blobs(metadata):
     assert await metadata.replicas(committed.version.version_id) == {"us": "deleting", "fi": "deleting"}
     assert await metadata.sql("SELECT FROM versions") == []
     assert await metadata.sql("SELECT FROM objects") == []
+
+
+def test_a_version_that_goes_through_unread_has_the_fields_of_a_version():
+    assert RawVersion.__struct_fields__ == Version.__struct_fields__
+    assert RawVersion.__struct_defaults__ == Version.__struct_defaults__
 
 
 async def test_writers_and_deleters_of_the_same_keys_never_wait_in_a_circle(metadata):

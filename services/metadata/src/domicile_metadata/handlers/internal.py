@@ -21,7 +21,7 @@ from domicile_common.metadata_client import models
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
 from domicile_metadata.context import Context
 from domicile_metadata.services import begin, buckets, commit, directory, listing, objects, uploads, work
-from domicile_metadata.services.answers import Answer, Batch, each
+from domicile_metadata.services.answers import Answer, Batch, chunked, each
 
 log = structlog.get_logger()
 
@@ -39,9 +39,9 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         models.Locate: objects.locate,
         models.Begin: begin.begin,
         models.Renew: begin.renew,
-        models.Commit: commit.commit,
+        models.Commit: chunked(commit.commit),
         models.Abort: commit.abort,
-        models.Delete: objects.delete,
+        models.Delete: chunked(objects.delete),
         models.ListObjects: each(listing.list_objects),
         models.RegisterUpload: each(uploads.register),
         models.FindUpload: each(uploads.find),

@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 
 from domicile_common.metadata_client.models import Replica
-from domicile_common.model import Blob, Value, Version
+from domicile_common.model import Blob, Value
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -23,9 +23,6 @@ class RawVersion(Value, frozen=True):
     digest: msgspec.Raw
     is_null: bool = True
     is_delete_marker: bool = False
-
-
-assert RawVersion.__struct_fields__ == Version.__struct_fields__
 
 
 class Found(Value, frozen=True):
