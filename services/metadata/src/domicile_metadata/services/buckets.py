@@ -27,8 +27,7 @@ async def find(context: Context, request: FindBucket) -> Bucket:
     if record is None:
         raise no_such_bucket(request.name)
     policy = effective_policy(record.levels.documents, record.levels.version)
-    backends = await directory.list_backends(context.database)
-    return _bucket(record, policy, await namespaces_for(context, context.database, record, allowed_by(policy, backends)))
+    return _bucket(record, policy, await namespaces_for(context, context.database, record, allowed_by(policy, record.backends)))
 
 
 async def create(context: Context, request: CreateBucket) -> Bucket:

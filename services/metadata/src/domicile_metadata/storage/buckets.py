@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
-from domicile_common.model import EffectivePolicy, Policy
+from domicile_common.model import Backend, EffectivePolicy, Policy
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -25,7 +26,10 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed."""
+    """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed.
+
+    ``backends``: every registered backend, in whatever state, read together with the bucket.
+    """
 
     bucket_id: str
     tenant_id: str
@@ -36,6 +40,7 @@ class BucketRecord:
     versioning: Literal["off", "enabled", "suspended"]
     levels: Levels
     namespaces: Mapping[str, str]
+    backends: tuple[Backend, ...]
 
 
 async def find_by_name(statements: Statements, tenant_id: str, name: str) -> BucketRecord | None:
@@ -49,6 +54,11 @@ async def find_by_id(statements: Statements, bucket_ids: Iterable[str]) -> dict[
     return {record.bucket_id: record for record in records}
 
 
+@lru_cache(maxsize=8)  # the same text comes with every bucket until a backend changes
+def _backends(text: str) -> tuple[Backend, ...]:
+    return msgspec.json.decode(text, type=tuple[Backend, ...])
+
+
 def _record(row: Any) -> BucketRecord:
     return BucketRecord(
         bucket_id=row["bucket_id"].hex,
@@ -60,6 +70,7 @@ def _record(row: Any) -> BucketRecord:
         versioning=row["versioning"],
         levels=Levels(tuple(row["policies"]), max(row["policy_versions"], default=0)),
         namespaces=dict(row["namespaces"]),
+        backends=_backends(row["backends"]),
     )
 
 
@@ -117,4 +128,3 @@ async def invalidate(session: Session, tenant_id: str, name: str) -> None:
     """Tells the proxies to forget what they know of the bucket."""
     event = Invalidation("bucket", f"{tenant_id}/{name}")
     await session.execute("insert_invalidation", msgspec.json.encode(event).decode())
-    await session.execute("notify", "outbox", "")
