@@ -84,6 +84,22 @@ def test_a_client_that_waits_is_told_to_go_on_only_when_it_is_let_in(raw, connec
     assert raw.send("GET", f"/{bucket}/k").body == b"0123456789"
 
 
+def test_a_client_that_waits_with_nothing_to_send_is_told_to_go_on(raw, connect, bucket):
+    """botocore asks before empty bodies as well, and misreads the next answer on a connection where it was not told."""
+    with connect() as connection:
+        for number in range(2):
+            request = raw.prepare("PUT", f"/{bucket}/{number}", b"", {"expect": "100-continue"})
+            connection.sendall(request.head())
+            answer = b""
+            while answer.count(b"\r\n\r\n") < 2:
+                answer += connection.recv(1000)
+            told, rest, _ = answer.split(b"\r\n\r\n")
+            assert told == b"HTTP/1.1 100 Continue"
+            assert rest.startswith(b"HTTP/1.1 200 ")
+            assert b"connection: close" not in rest.lower()
+    assert raw.send("GET", f"/{bucket}").texts("Key") == ["0", "1"]
+
+
 def test_requests_may_follow_each_other_on_one_connection(raw, connect, bucket):
     with connect() as connection:
         for number in range(3):
