@@ -24,7 +24,9 @@ GOOD = {
 
 def start(service: str, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     argv = [sys.executable, "-m", f"domicile_{service}"]
-    return subprocess.run(argv, env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, timeout=30, check=False)
+    return subprocess.run(
+        argv, env={"PATH": "/usr/bin:/bin", **environment}, capture_output=True, text=True, timeout=30, check=False
+    )
 
 
 @pytest.mark.parametrize("service", [name for name in NEEDS if name != "discovery"])
