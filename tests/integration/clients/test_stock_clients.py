@@ -119,6 +119,8 @@ def test_aws_cli_copies_200_mb(domicile, run, bucket, large, tmp_path):
     assert filecmp.cmp(large, tmp_path / "back", shallow=False)
     (tmp_path / "back").unlink()
     domicile.verified(bucket, "large", seconds=120)
+    assert domicile.peak_memory("proxy") < 150 * MIB
+    assert domicile.peak_memory("replicator") < 200 * MIB
     run("aws", "s3", "rm", f"s3://{bucket}/large")
 
 

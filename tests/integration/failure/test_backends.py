@@ -6,6 +6,7 @@ import random
 import socket
 from dataclasses import dataclass
 
+import httpx
 import pytest
 
 from domicile_common.testing.installation import Installation, until
@@ -198,3 +199,27 @@ def test_a_deletion_reaches_a_backend_that_was_down(world, domicile, bucket):
     world.fi.wait_ready()
     domicile.idle(60)
     assert domicile.leftovers(bucket) == {}
+
+
+def test_a_replicator_that_is_told_to_stop_hands_back_what_it_cannot_finish(world, domicile, bucket):
+    world.prefer("fi")
+    domicile.restart("replicator", REPLICATOR_DRAIN_SECONDS="0.5")
+    world.de.stall()
+    assert domicile.raw().send("PUT", f"/{bucket}/k", noise(MIB)).status == 200
+    until(lambda: in_hand(domicile) == 1, what="the copy is under way")
+    replicator = domicile.suite.services["replicator"]
+    replicator.stop()
+    assert "ended with exit code 0" in replicator.child.died()  # and was not killed in the end
+    world.de.heal()
+    domicile.start("replicator")
+    copies = domicile.verified(bucket, "k")
+    assert [domicile.read(copy) == noise(MIB) for copy in copies.values()] == [True, True]
+
+
+def in_hand(domicile) -> int:
+    """Jobs for ``de`` that the replicator is at work on."""
+    lines = httpx.get(f"{domicile.suite.services['replicator'].health}/metrics", trust_env=False).text.splitlines()
+    counts = [
+        line.rpartition(" ")[2] for line in lines if line.startswith("domicile_replicator_jobs_in_flight") and '"de"' in line
+    ]
+    return int(float(counts[0])) if counts else 0
