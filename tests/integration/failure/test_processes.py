@@ -174,6 +174,7 @@ def test_a_completion_whose_answer_was_lost_can_be_repeated(domicile, raw, bucke
 
 def test_a_relay_that_published_and_did_not_mark(domicile, raw, bucket):
     """The messages go out twice, and every copy is made once. No reconciler runs that could mend what the relay loses."""
+    domicile.idle()  # the bucket is told of
     domicile.restart("metadata", METADATA_ROLES="api")
     keys = [f"k{number}" for number in range(8)]
     for key in keys:
