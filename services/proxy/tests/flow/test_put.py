@@ -11,6 +11,7 @@ import pytest
 from domicile_common.errors import BackendRefused, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Renew
 from domicile_common.stamps import read_stamp
+from domicile_proxy.operations import intents
 
 SHORT = b"hello"
 LONG = os.urandom(300_000)
@@ -224,8 +225,9 @@ async def test_a_policy_refusal_reaches_the_client(proxy):
     assert b"<Rule>region_lock</Rule>" in answer.body
 
 
-async def test_a_long_upload_renews_its_intent(proxy):
-    object.__setattr__(proxy.context.settings, "intent_seconds", 0.03)
+async def test_a_long_upload_renews_its_intent(proxy, monkeypatch):
+    monkeypatch.setattr(intents, "SHORTEST_RENEWAL", 0.01)
+    proxy.metadata.intent_seconds = 0.03
     async with proxy.connection() as connection:
         connection.send(proxy.head("PUT", "/bucket/key", length=len(LONG)) + LONG[:100_000])
         await proxy.wait(lambda: proxy.metadata.count(Renew) >= 2)
