@@ -173,6 +173,7 @@ async def commit(
         digest=digest,
         stored=tuple(Stored(backend_id, etag, stamped) for backend_id, etag in etags.items()),
         condition=condition,
+        blobs=tuple(written_blobs(intent)),
         trace=trace,
     )
     try:

@@ -36,7 +36,7 @@ from domicile_proxy.operations.documents import receive_document, xml
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
-from domicile_proxy.s3.body import BodyPlan, plan_body
+from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.documents import parse_completion
 from domicile_proxy.s3.headers import checksum_headers, read_facts
@@ -123,8 +123,8 @@ def plan_part(request: S3Request, number: int, upload: Upload) -> BodyPlan:
     if not 1 <= number <= MAX_PART_NUMBER:
         message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
         raise RequestError("InvalidArgument", message, {"ArgumentName": "partNumber", "ArgumentValue": str(number)})
-    incoming, wanted = request.incoming, upload.checksum_algorithm
-    body = plan_body(incoming.raw_headers, request.verified.claim, default=wanted or checksums.DEFAULT)
+    wanted = upload.checksum_algorithm
+    body = streams.plan(request, default=wanted or checksums.DEFAULT)
     if wanted and body.algorithm != wanted:
         message = f"Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {body.algorithm}"
         raise RequestError("InvalidRequest", message)
@@ -181,6 +181,7 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
         digest=digest,
         stored=tuple(stored),
         condition=condition,
+        blobs=completion.upload.blobs,
         trace=request.trace,
     )
     return answer_completed(request, (await context.metadata.call(commit)).version)
