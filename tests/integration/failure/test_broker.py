@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,10 +18,6 @@ pytestmark = pytest.mark.servers
 
 VHOST = "domicile"
 KEYS = [f"k{number}" for number in range(10)]
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @dataclass
@@ -112,16 +107,3 @@ def test_the_broker_dies_and_comes_back_without_its_data(world, domicile, bucket
     all_are_there(domicile, other)
     domicile.idle(60)
     assert domicile.leftovers(bucket) == {}
-
-
-def test_the_broker_is_killed_in_the_middle_of_work_and_keeps_its_data(world, domicile, bucket):
-    for key in KEYS:
-        assert domicile.raw().send("PUT", f"/{bucket}/{key}", noise(300_000)).status == 200
-    world.broker.kill()
-    put_all(domicile, bucket)
-    world.broker.start()
-    world.broker.wait_ready()
-    all_are_there(domicile, bucket)
-    domicile.idle(60)
-    for backend_id, blobs in domicile.leftovers(bucket).items():
-        assert len(blobs) == len(KEYS), backend_id
