@@ -87,6 +87,8 @@ def build(info):  # noqa: PLR0911 - a table of cases
             return COUNTS
         case msgspec.inspect.BoolType():
             return st.booleans()
+        case msgspec.inspect.DateTimeType():
+            return st.datetimes().map(lambda instant: f"{instant.isoformat()}Z")
         case msgspec.inspect.NoneType():
             return st.none()
         case msgspec.inspect.LiteralType(values=values):

@@ -11,9 +11,8 @@ from typing import Literal
 
 import msgspec
 
-
-class Value(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of every value that crosses a service boundary; unknown fields are ignored, so that versions of services can mix."""
+from domicile_common.bucket_settings import Acl, BucketSettings
+from domicile_common.value import Value as Value  # noqa: PLC0414 -- the glossary is where everybody looks for it
 
 
 class Policy(Value, frozen=True, forbid_unknown_fields=True):
@@ -117,6 +116,7 @@ class Bucket(Value, frozen=True):
 
     ``location``: the LocationConstraint it was created with, as given (``""`` when none).
     ``layout``: ``readable`` blob keys (``<key>/<version id>``) or ``opaque`` (``<version id>``).
+    ``owner``: the tenant, as S3's answers show it; metadata always tells it.
     """
 
     bucket_id: str
@@ -128,6 +128,8 @@ class Bucket(Value, frozen=True):
     namespaces: dict[str, str]
     layout: Literal["readable", "opaque"] = "readable"
     versioning: Literal["off", "enabled", "suspended"] = "off"
+    owner: Tenant | None = None
+    settings: BucketSettings = BucketSettings()
 
 
 class Part(Value, frozen=True):
@@ -144,12 +146,14 @@ class Facts(Value, frozen=True):
     ``headers``: the stored system headers by lower-case name (content-type, cache-control, content-disposition,
     content-encoding, content-language, expires, website-redirect-location). ``metadata``: user metadata without the
     ``x-amz-meta-`` prefix, names in lower case. Values are the header's bytes as Latin-1 text, so none is lost.
+    ``acl``: ``None`` when the object belongs to the bucket's owner and nobody else has anything; the one field that may change later.
     """
 
     headers: dict[str, str] = {}
     metadata: dict[str, str] = {}
     tags: dict[str, str] = {}
     storage_class: str = "STANDARD"
+    acl: Acl | None = None
 
 
 class Digest(Value, frozen=True):

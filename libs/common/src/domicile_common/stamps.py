@@ -76,6 +76,7 @@ class Stamp(Value, frozen=True, kw_only=True):
     """All that the record knows of one version, kept beside its bytes.
 
     ``digest`` is ``None`` while the bytes are still arriving. ``format`` is raised when the meaning of a field changes.
+    ``facts`` have no access control list: it may change, and what was restored from an old one could be open to the world.
     """
 
     version_id: str
@@ -90,6 +91,10 @@ class Stamp(Value, frozen=True, kw_only=True):
     format: int = 1
 
 
+def stamped_facts(facts: Facts) -> Facts:
+    return msgspec.structs.replace(facts, acl=None) if facts.acl else facts
+
+
 def make_stamp(version: Version, *, tenant_id: str, bucket: str, policy_version: int) -> Stamp:
     """The whole stamp of a committed version."""
     return Stamp(
@@ -98,7 +103,7 @@ def make_stamp(version: Version, *, tenant_id: str, bucket: str, policy_version:
         bucket=bucket,
         key=version.key,
         policy_version=policy_version,
-        facts=version.facts,
+        facts=stamped_facts(version.facts),
         digest=version.digest,
         committed_at=version.committed_at,
         is_null=version.is_null,

@@ -14,9 +14,12 @@ from typing import Any
 
 import msgspec
 
+from domicile_common.access.documents import Caller
+from domicile_common.access.engine import may_know_of
+from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models as m
-from domicile_common.model import Backend, Blob, Bucket, Credential, Digest, EffectivePolicy, Facts, Policy, Version
+from domicile_common.model import Backend, Blob, Bucket, Credential, Digest, EffectivePolicy, Facts, Policy, Tenant, Version
 from domicile_common.namespace import namespace_name
 from domicile_common.policy import admits, decide, merge, parse_location
 from domicile_common.stamps import blob_key
@@ -27,14 +30,23 @@ SMALLEST_PART = 5 << 20
 
 
 class FakeMetadata:
-    """``asked``: all requests so far. ``failing``: what to raise instead of answering, by type of request."""
+    """``asked``: all requests so far. ``failing``: what to raise instead of answering, by type of request.
+
+    Tenants are those of ``credentials`` and ``tenants``; each has bucket names of its own.
+    """
 
     def __init__(
-        self, backends: Iterable[Backend] = (), credentials: Iterable[Credential] = (), policy: Policy = DEFAULT_POLICY
+        self,
+        backends: Iterable[Backend] = (),
+        credentials: Iterable[Credential] = (),
+        policy: Policy = DEFAULT_POLICY,
+        tenants: Iterable[Tenant] = (),
     ) -> None:
         self.backends = {backend.backend_id: backend for backend in backends}
         self.credentials = {credential.access_key: credential for credential in credentials}
         self.policy = policy
+        self.tenants = {known.tenant.tenant_id: known.tenant for known in self.credentials.values()}
+        self.tenants |= {tenant.tenant_id: tenant for tenant in tenants}
         self.asked: list[m.Request[Any]] = []
         self.failing: dict[type[m.Request[Any]], Exception] = {}
         self._ids = (f"{number:032x}" for number in count(1))
@@ -71,9 +83,15 @@ class FakeMetadata:
 
     @_answer.register
     def _(self, request: m.FindBucket) -> Bucket:
-        if (request.tenant_id, request.name) not in self._buckets:
+        own = self._buckets.get((request.tenant_id, request.name))
+        if own is not None:
+            return own
+        tenant = self.tenants.get(request.tenant_id)
+        caller = Caller(tenant.tenant_id, tenant.canonical_id) if tenant else Caller()
+        known = [it for (_, name), it in self._buckets.items() if name == request.name and may_know_of(caller, it)]
+        if len(known) != 1:
             raise RequestError("NoSuchBucket")
-        return self._buckets[request.tenant_id, request.name]
+        return known[0]
 
     @_answer.register
     def _(self, request: m.CreateBucket) -> Bucket:
@@ -86,13 +104,25 @@ class FakeMetadata:
             for it in self.backends.values()
             if admits(policy, it) is None
         }
-        made = Bucket(next(self._ids), request.tenant_id, request.name, _now(), request.location, policy, namespaces)
+        made = Bucket(
+            next(self._ids),
+            request.tenant_id,
+            request.name,
+            _now(),
+            request.location,
+            policy,
+            namespaces,
+            owner=self.tenants.get(request.tenant_id),
+            settings=request.settings,
+        )
         self._buckets[request.tenant_id, request.name] = made
         return made
 
     @_answer.register
     def _(self, request: m.DeleteBucket) -> m.Empty:
-        bucket_id = self._answer(m.FindBucket(tenant_id=request.tenant_id, name=request.name)).bucket_id
+        if (request.tenant_id, request.name) not in self._buckets:
+            raise RequestError("NoSuchBucket")
+        bucket_id = self._buckets[request.tenant_id, request.name].bucket_id
         if any(at == bucket_id for at, _ in self._current) or any(it.bucket_id == bucket_id for it in self._uploads.values()):
             raise RequestError("BucketNotEmpty")
         del self._buckets[request.tenant_id, request.name]
@@ -107,7 +137,43 @@ class FakeMetadata:
         ]
         return m.BucketPage(tuple(found[: request.limit]), truncated=len(found) > request.limit > 0)
 
+    @_answer.register
+    def _(self, request: m.ChangeBucket) -> m.Empty:
+        bucket = self._bucket(request.bucket_id)
+        defaults = {name: getattr(BucketSettings(), name) for name in request.remove}
+        self._set(bucket, **msgspec.structs.asdict(msgspec.structs.replace(_over(bucket.settings, request.put), **defaults)))
+        return m.Empty()
+
+    @_answer.register
+    def _(self, request: m.ShareObjects) -> m.Empty:
+        bucket = self._bucket(request.bucket_id)
+        grantees = tuple(sorted({*bucket.settings.object_grantees, *request.grantees}))
+        self._set(bucket, object_grantees=grantees, mixed=bucket.settings.mixed or request.mixed)
+        return m.Empty()
+
+    def _set(self, bucket: Bucket, **settings: Any) -> None:
+        changed = msgspec.structs.replace(bucket.settings, **settings)
+        self._buckets[bucket.tenant_id, bucket.name] = msgspec.structs.replace(bucket, settings=changed)
+
+    @_answer.register
+    def _(self, request: m.FindCors) -> m.Cors:
+        return m.Cors(tuple(rule for (_, name), it in self._buckets.items() if name == request.name for rule in it.settings.cors))
+
+    @_answer.register
+    def _(self, request: m.FindTenants) -> m.Tenants:
+        return m.Tenants(tuple(it for it in self.tenants.values() if it.canonical_id in request.canonical_ids))
+
     # --- objects ---
+
+    @_answer.register
+    def _(self, request: m.PutAcl) -> m.Empty:
+        for place, located in self._current.items():
+            version = located.version
+            if (version.bucket_id, version.version_id) == (request.bucket_id, request.version_id):
+                facts = msgspec.structs.replace(version.facts, acl=request.acl)
+                self._current[place] = m.Located(msgspec.structs.replace(version, facts=facts), located.replicas)
+                return m.Empty()
+        raise RequestError("NoSuchKey")
 
     @_answer.register
     def _(self, request: m.Begin) -> m.Intent:
@@ -254,6 +320,13 @@ class FakeMetadata:
             raise RequestError("NoSuchKey")
         if current and (condition.if_none_match or condition.if_match not in {None, "*", current.version.digest.etag}):
             raise RequestError("PreconditionFailed")
+
+
+def _over(settings: BucketSettings, put: BucketSettings) -> BucketSettings:
+    """What is not at its default in ``put`` replaces what was there."""
+    unset = BucketSettings()
+    changes = {name: value for name, value in msgspec.structs.asdict(put).items() if value != getattr(unset, name)}
+    return msgspec.structs.replace(settings, **changes)
 
 
 def _now() -> datetime:

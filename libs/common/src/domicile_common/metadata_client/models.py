@@ -13,7 +13,21 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, Digest, Facts, Part, Policy, Value, Version
+from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, SettingName
+from domicile_common.model import (
+    Backend,
+    Blob,
+    Bucket,
+    Credential,
+    Decision,
+    Digest,
+    Facts,
+    Part,
+    Policy,
+    Tenant,
+    Value,
+    Version,
+)
 
 R = TypeVar("R")
 
@@ -49,18 +63,25 @@ class Backends(Value, frozen=True):
 
 
 class FindBucket(Request[Bucket], frozen=True, kw_only=True):
-    """Unknown to this tenant: ``NoSuchBucket``."""
+    """The bucket that this tenant means by a name: its own, or else another tenant's that it may know of (docs/adr/0009).
+
+    ``tenant_id``: ``""`` for somebody without a key. Error: ``NoSuchBucket``.
+    """
 
     tenant_id: str
     name: str
 
 
 class CreateBucket(Request[Bucket], frozen=True, kw_only=True):
-    """Errors: ``BucketAlreadyOwnedByYou``, ``InvalidLocationConstraint``, ``InvalidBucketName``, ``TooManyBuckets``, policy refusals."""
+    """Errors: ``BucketAlreadyOwnedByYou``, ``InvalidLocationConstraint``, ``InvalidBucketName``, ``TooManyBuckets``, policy refusals.
+
+    ``BucketAlreadyExists`` only where all tenants share one name space.
+    """
 
     tenant_id: str
     name: str
     location: str = ""
+    settings: BucketSettings = BucketSettings()
 
 
 class DeleteBucket(Request[Empty], frozen=True, kw_only=True):
@@ -86,6 +107,45 @@ class BucketEntry(Value, frozen=True):
 class BucketPage(Value, frozen=True):
     buckets: tuple[BucketEntry, ...]
     truncated: bool = False
+
+
+class ChangeBucket(Request[Empty], frozen=True, kw_only=True):
+    """Sets every field of ``put`` that is not at its default, and forgets those in ``remove``. Error: ``NoSuchBucket``."""
+
+    bucket_id: str
+    put: BucketSettings = BucketSettings()
+    remove: tuple[SettingName, ...] = ()
+
+
+class ShareObjects(Request[Empty], frozen=True, kw_only=True):
+    """Notes, before it becomes true, that objects of a bucket are granted to somebody or may belong to others than its owner.
+
+    ``grantees``: see ``bucket_settings.Grant.grantee``. Errors: ``NoSuchBucket``, ``InvalidRequest`` (too many grantees).
+    """
+
+    bucket_id: str
+    grantees: tuple[str, ...] = ()
+    mixed: bool = False
+
+
+class FindCors(Request["Cors"], frozen=True, kw_only=True):
+    """For a browser's preflight, which does not say who will ask: the rules of all buckets of this name that have some."""
+
+    name: str
+
+
+class Cors(Value, frozen=True):
+    rules: tuple[CorsRule, ...] = ()
+
+
+class FindTenants(Request["Tenants"], frozen=True, kw_only=True):
+    """Those that exist."""
+
+    canonical_ids: tuple[str, ...]
+
+
+class Tenants(Value, frozen=True):
+    tenants: tuple[Tenant, ...]
 
 
 # --- objects ---
@@ -200,6 +260,17 @@ class Deleted(Value, frozen=True):
 
     version_id: str | None = None
     delete_marker: bool = False
+
+
+class PutAcl(Request[Empty], frozen=True, kw_only=True):
+    """Replaces the access control list of a version, which its caller has located; ``None`` makes it the owner's alone again.
+
+    Error: ``NoSuchKey`` when the version is gone.
+    """
+
+    bucket_id: str
+    version_id: str
+    acl: Acl | None
 
 
 class ListObjects(Request["ObjectPage"], frozen=True, kw_only=True):
@@ -443,6 +514,11 @@ CALLS: dict[type[Request[Any]], Call] = {
         Call("create-bucket", CreateBucket, Bucket, safe=False),
         Call("delete-bucket", DeleteBucket, Empty, safe=False),
         Call("list-buckets", ListBuckets, BucketPage, safe=True),
+        Call("change-bucket", ChangeBucket, Empty, safe=True),
+        Call("share-objects", ShareObjects, Empty, safe=True),
+        Call("find-cors", FindCors, Cors, safe=True),
+        Call("find-tenants", FindTenants, Tenants, safe=True),
+        Call("put-acl", PutAcl, Empty, safe=True),
         Call("locate", Locate, Located, safe=True),
         Call("begin", Begin, Intent, safe=True),
         Call("renew", Renew, Empty, safe=True),

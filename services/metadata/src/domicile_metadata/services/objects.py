@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Delete, Deleted, Locate
+from domicile_common.metadata_client.models import Delete, Deleted, Empty, Locate, PutAcl
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services.answers import Answer
@@ -93,3 +93,11 @@ def _deleted(request: Delete, homes: set[str]) -> Answer:
             else invalid_version_id(str(request.version_id))
         )
     return Deleted(version_id=request.version_id) if request.bucket_id in homes else no_such_bucket()
+
+
+async def put_acl(context: Context, request: PutAcl) -> Empty:
+    async with context.database.transaction() as session:
+        known = is_id(request.bucket_id) and is_id(request.version_id)
+        if not known or not await objects.put_acl(session, request.bucket_id, request.version_id, request.acl):
+            raise RequestError("NoSuchKey", "The specified key does not exist.")
+    return Empty()

@@ -9,9 +9,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from domicile_common.bucket_settings import BucketSettings, CorsRule, SettingName
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
-from domicile_common.model import EffectivePolicy, Policy
+from domicile_common.model import EffectivePolicy, Policy, Tenant
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -36,6 +37,40 @@ class BucketRecord:
     versioning: Literal["off", "enabled", "suspended"]
     levels: Levels
     namespaces: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Described:
+    """A bucket with what every request to it has to know."""
+
+    record: BucketRecord
+    owner: Tenant
+    settings: BucketSettings
+
+
+_SETTINGS = msgspec.json.Decoder(BucketSettings)
+_CORS = msgspec.json.Decoder(tuple[CorsRule, ...])
+_WORDS = msgspec.json.Decoder(tuple[str, ...])
+
+
+async def describe(statements: Statements, tenant_id: str, name: str) -> Described | None:
+    row = await statements.row("find_described_bucket", tenant_id, name)
+    return None if row is None else _described(row)
+
+
+async def namesakes(statements: Statements, name: str, limit: int) -> list[Described]:
+    """Every active tenant's bucket of this name, in no order; no more than ``limit``."""
+    return [_described(row) for row in await statements.fetch("find_namesakes", name, limit)]
+
+
+def _described(row: Any) -> Described:
+    owner = Tenant(row["tenant_id"], row["owner_name"], row["owner_id"], row["owner_state"])
+    return Described(_record(row), owner, _SETTINGS.decode(row["settings"] or "{}"))
+
+
+async def find_cors(statements: Statements, name: str, limit: int) -> tuple[CorsRule, ...]:
+    rows = await statements.fetch("find_cors", name, limit)
+    return tuple(rule for row in rows for rule in _CORS.decode(row["document"]))
 
 
 async def find_by_name(statements: Statements, tenant_id: str, name: str) -> BucketRecord | None:
@@ -98,6 +133,39 @@ async def lock(session: Session, tenant_id: str, name: str) -> str | None:
     """The bucket's id; nothing can be written to it until the transaction ends."""
     found = await session.value("lock_bucket", tenant_id, name)
     return None if found is None else str(found.hex)
+
+
+async def lock_name(session: Session, name: str, tenant_id: str) -> bool:
+    """Whether another tenant has the name; until the transaction ends, nobody else takes it."""
+    await session.execute("lock_name", name)
+    taken: bool = await session.value("is_name_taken", name, tenant_id)
+    return taken
+
+
+async def name_used_twice(statements: Statements) -> str | None:
+    found: str | None = await statements.value("find_name_used_twice")
+    return found
+
+
+async def lock_settings(session: Session, bucket_id: str) -> tuple[str, str] | None:
+    """Tenant and name, if the bucket exists; nobody else changes its settings until the transaction ends."""
+    row = await session.row("lock_bucket_by_id", bucket_id)
+    return None if row is None else (row["tenant_id"], row["name"])
+
+
+async def put_settings(session: Session, bucket_id: str, settings: BucketSettings) -> None:
+    """Each that is not at its default."""
+    for setting, value in msgspec.to_builtins(settings).items():
+        await session.execute("put_setting", bucket_id, setting, msgspec.json.encode(value).decode())
+
+
+async def delete_settings(session: Session, bucket_id: str, names: Iterable[SettingName]) -> None:
+    await session.execute("delete_settings", bucket_id, list(names))
+
+
+async def object_grantees(session: Session, bucket_id: str) -> tuple[str, ...]:
+    document = await session.value("find_setting", bucket_id, "object_grantees")
+    return _WORDS.decode(document or "[]")
 
 
 async def is_used(session: Session, bucket_id: str) -> bool:

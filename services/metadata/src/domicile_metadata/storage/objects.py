@@ -7,8 +7,9 @@ from typing import Any
 
 import msgspec
 
+from domicile_common.bucket_settings import Acl
 from domicile_common.metadata_client.models import Replica
-from domicile_common.model import Blob, Value
+from domicile_common.model import Blob, Facts, Value
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -70,3 +71,16 @@ async def delete_null_versions(session: Session, keys: Sequence[tuple[str, str]]
     columns = [bucket_id for bucket_id, _ in keys], [key.encode() for _, key in keys]
     await session.execute("lock_keys", *columns)
     return {row["bucket_id"].hex for row in await session.fetch("delete_null_versions", *columns, grace_seconds)}
+
+
+_FACTS = msgspec.json.Decoder(Facts)
+
+
+async def put_acl(session: Session, bucket_id: str, version_id: str, acl: Acl | None) -> bool:
+    """Whether there is such a version."""
+    document = await session.value("lock_facts", bucket_id, version_id)
+    if document is None:
+        return False
+    facts = msgspec.structs.replace(_FACTS.decode(document), acl=acl)
+    await session.execute("update_facts", bucket_id, version_id, msgspec.json.encode(facts).decode())
+    return True

@@ -4,6 +4,62 @@
 -- $1 tenant, $2 name.
 SELECT * FROM described_buckets WHERE tenant_id = $1 AND name = $2;
 
+-- name: find_described_bucket
+-- A bucket with its owner and its settings (an object by setting). $1 tenant, $2 name.
+SELECT described_buckets.*, tenants.name AS owner_name, tenants.canonical_id AS owner_id, tenants.state AS owner_state,
+       (SELECT json_object_agg(setting, document) FROM bucket_settings WHERE bucket_settings.bucket_id = described_buckets.bucket_id)
+       AS settings
+  FROM described_buckets
+  JOIN tenants USING (tenant_id)
+ WHERE described_buckets.tenant_id = $1 AND described_buckets.name = $2;
+
+-- name: find_namesakes
+-- The same for every tenant's bucket of this name, as far as its owner is active. $1 name, $2 limit.
+SELECT described_buckets.*, tenants.name AS owner_name, tenants.canonical_id AS owner_id, tenants.state AS owner_state,
+       (SELECT json_object_agg(setting, document) FROM bucket_settings WHERE bucket_settings.bucket_id = described_buckets.bucket_id)
+       AS settings
+  FROM described_buckets
+  JOIN tenants USING (tenant_id)
+ WHERE described_buckets.name = $1 AND tenants.state = 'active'
+ LIMIT $2;
+
+-- name: find_cors
+-- The rules for web pages of every bucket of this name that has some. $1 name, $2 limit.
+SELECT document
+  FROM buckets
+  JOIN bucket_settings USING (bucket_id)
+ WHERE name = $1 AND setting = 'cors'
+ LIMIT $2;
+
+-- name: lock_name
+-- Nobody else makes a bucket of this name until the transaction ends. $1 name.
+SELECT pg_advisory_xact_lock(hashtextextended($1, 0));
+
+-- name: is_name_taken
+-- Whether another tenant has a bucket of this name. $1 name, $2 tenant.
+SELECT EXISTS (SELECT FROM buckets WHERE name = $1 AND tenant_id <> $2);
+
+-- name: find_name_used_twice
+-- One, if there is any.
+SELECT name FROM buckets GROUP BY name HAVING count(*) > 1 LIMIT 1;
+
+-- name: lock_bucket_by_id
+-- Holds off other changes of its settings, but no reads nor writes of objects, until the transaction ends. $1 bucket id.
+SELECT tenant_id, name FROM buckets WHERE bucket_id = $1 FOR NO KEY UPDATE;
+
+-- name: put_setting
+-- $1 bucket id, $2 setting, $3 document.
+INSERT INTO bucket_settings (bucket_id, setting, document) VALUES ($1, $2, $3)
+    ON CONFLICT (bucket_id, setting) DO UPDATE SET document = excluded.document, changed_at = now();
+
+-- name: delete_settings
+-- $1 bucket id, $2 settings.
+DELETE FROM bucket_settings WHERE bucket_id = $1 AND setting = ANY ($2::text[]);
+
+-- name: find_setting
+-- $1 bucket id, $2 setting.
+SELECT document FROM bucket_settings WHERE bucket_id = $1 AND setting = $2;
+
 -- name: find_buckets_by_id
 -- Those that exist. $1 bucket ids.
 SELECT * FROM described_buckets WHERE bucket_id = ANY ($1::uuid[]);

@@ -91,3 +91,11 @@ WITH removed AS (
        AND replicas.backend_id = unneeded.backend_id
 )
 SELECT bucket_id FROM buckets WHERE bucket_id = ANY ($1::uuid[]);
+
+-- name: lock_facts
+-- What is kept of a version beside its bytes; nobody else changes it until the transaction ends. $1 bucket id, $2 version id.
+SELECT facts FROM versions WHERE bucket_id = $1 AND version_id = $2 FOR NO KEY UPDATE;
+
+-- name: update_facts
+-- $1 bucket id, $2 version id, $3 facts.
+UPDATE versions SET facts = $3 WHERE bucket_id = $1 AND version_id = $2;
