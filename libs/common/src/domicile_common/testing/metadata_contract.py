@@ -131,7 +131,8 @@ class SettingsContract:
 
 async def _is_found(metadata: Metadata, call: m.FindBucket) -> bool:
     with suppress(RequestError):
-        return bool(await metadata.call(call))
+        await metadata.call(call)
+        return True
     return False
 
 

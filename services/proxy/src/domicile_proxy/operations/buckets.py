@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 
+from domicile_common.access import acl as lists
+from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import CreateBucket, DeleteBucket, ListBuckets
+from domicile_common.model import Bucket
 from domicile_common.namespace import check_bucket_name
 from domicile_common.policy import parse_location
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
+from domicile_proxy.operations.acls import asked_acl
 from domicile_proxy.operations.documents import receive_document, xml
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
+from domicile_proxy.s3.access_documents import read_ownership
 from domicile_proxy.s3.documents import parse_location as parse_location_document
 from domicile_proxy.s3.query import whole_number
 
@@ -43,21 +48,43 @@ async def list_buckets(request: S3Request, context: Context) -> Response:
 async def create_bucket(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html.
 
-    Creating a bucket again is 200, as in us-east-1, unless this asks for another location: then 200 would promise what is not so.
+    Creating a bucket again is 200, as in us-east-1, unless this asks for something else: then 200 would promise what is not so.
     """
     name = request.bucket_name or request.params["bucket"]
     check_bucket_name(name)
     location = parse_location_document(await receive_document(request))
     tenant_id = request.tenant.tenant_id
+    settings = await first_settings(request, context)
+    call = CreateBucket(tenant_id=tenant_id, name=name, location=location, settings=settings, trace=request.trace)
     try:
-        await context.metadata.call(CreateBucket(tenant_id=tenant_id, name=name, location=location, trace=request.trace))
+        await context.metadata.call(call)
     except RequestError as refusal:
         if refusal.code != "BucketAlreadyOwnedByYou":
             raise
-        existing = await context.directory.bucket(tenant_id, name)
-        if location and parse_location(location) != parse_location(existing.location):
-            raise
+        refuse_changes(await context.directory.bucket(tenant_id, name), location, settings, refusal)
+    context.directory.forget_bucket(name)
     return Response(200, {"location": f"/{name}"})
+
+
+async def first_settings(request: S3Request, context: Context) -> BucketSettings:
+    """What the headers ask for. Raises RequestError: InvalidBucketAclWithObjectOwnership, and those of ``asked_acl``."""
+    acl = await asked_acl(request, request.tenant, None, context)
+    if acl is not None and lists.is_private(acl, request.tenant):
+        acl = None
+    asked = request.headers.get("x-amz-object-ownership")
+    ownership = None if asked is None else read_ownership(asked)
+    if acl is not None and ownership == "BucketOwnerEnforced":
+        raise RequestError("InvalidBucketAclWithObjectOwnership")
+    return BucketSettings(acl=acl, ownership=ownership)
+
+
+def refuse_changes(existing: Bucket, location: str, settings: BucketSettings, refusal: RequestError) -> None:
+    """Raises when the bucket that is there is not what was asked for."""
+    if location and parse_location(location) != parse_location(existing.location):
+        raise refusal
+    wanted = lists.effective(existing, settings.acl), settings.ownership or existing.settings.ownership
+    if wanted != (lists.effective(existing, existing.settings.acl), existing.settings.ownership):
+        raise RequestError("BucketAlreadyExists")
 
 
 async def head_bucket(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the pipeline has found the bucket
@@ -67,9 +94,9 @@ async def head_bucket(request: S3Request, context: Context) -> Response:  # noqa
 
 async def delete_bucket(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteBucket.html."""
-    tenant_id = request.tenant.tenant_id
-    await context.metadata.call(DeleteBucket(tenant_id=tenant_id, name=request.bucket_name, trace=request.trace))
-    context.directory.forget_bucket(tenant_id, request.bucket_name)
+    bucket = request.bucket
+    await context.metadata.call(DeleteBucket(tenant_id=bucket.tenant_id, name=bucket.name, trace=request.trace))
+    context.directory.forget_bucket(bucket.name)
     return Response(204)
 
 

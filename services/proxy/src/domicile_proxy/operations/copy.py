@@ -7,12 +7,15 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from domicile_common import checksums
+from domicile_common.access.actions import NEEDS
 from domicile_common.errors import BlobMismatch, RequestError, Unavailable
-from domicile_common.metadata_client.models import Intent, Locate, Located
+from domicile_common.metadata_client.models import Intent, Located
 from domicile_common.model import Bucket, Digest, Facts, Part, Version
 from domicile_common.namespace import check_bucket_name
+from domicile_proxy.authorization import check, check_expected_owner, locate
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.streams import BlobReader, FanOut
 from domicile_proxy.request import Response, S3Request
@@ -40,11 +43,11 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     source = parse_source(request.headers["x-amz-copy-source"])
     condition = write_condition(request.headers)
     algorithm = wanted_algorithm(request.headers)
-    # 2. The source, among the caller's own.
-    bucket = await context.directory.bucket(request.tenant.tenant_id, source.bucket)
+    # 2. The source, which the caller has to be allowed to read.
+    bucket = await source_bucket(request, source, context)
     located = await locate_source(bucket, source, request, context)
     # 3. What becomes of it.
-    facts = copied_facts(request.headers, located.version)
+    facts = await with_acl(request, copied_facts(request.headers, located.version), context)
     refuse_pointless(request, source, located.version)
     draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, located.version.digest.size, request.trace)
     # 4. The intent, the bytes, the version.
@@ -81,10 +84,18 @@ def wanted_algorithm(headers: Mapping[str, str]) -> str | None:
     return name or None
 
 
+async def source_bucket(request: S3Request, source: Source, context: Context) -> Bucket:
+    """Raises RequestError: NoSuchBucket, AccessDenied (another expected owner)."""
+    bucket = await context.directory.bucket(request.tenant.tenant_id, source.bucket)
+    check_expected_owner(request.headers.get("x-amz-source-expected-bucket-owner"), bucket)
+    return bucket
+
+
 async def locate_source(bucket: Bucket, source: Source, request: S3Request, context: Context) -> Located:
-    """Raises RequestError: NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRequest (too large)."""
-    call = Locate(bucket_id=bucket.bucket_id, key=source.key, version_id=source.version_id, trace=request.trace)
-    located = await context.metadata.call(call)
+    """Raises RequestError: AccessDenied, NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRequest (too large)."""
+    located = await check(request, context, bucket, NEEDS["GetObject"], source.key, version_id=source.version_id) or await locate(
+        bucket, source.key, source.version_id, request.trace, context
+    )
     check_copy_source(request.headers, located.version)
     if located.version.digest.size > MAX_BODY:
         message = f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BODY}"

@@ -24,9 +24,7 @@ async def list_objects(request: S3Request, context: Context) -> Response:
     marker = request.params.get("marker", "")
     page = await read_page(request, context, listing, marker)
     next_marker = page.last if page.truncated else ""
-    body = answers.list_objects(
-        listing, page.objects, page.prefixes, owner=request.tenant, marker=marker, next_marker=next_marker
-    )
+    body = answers.list_objects(listing, page.objects, page.prefixes, owner=request.owner, marker=marker, next_marker=next_marker)
     return xml(body)
 
 
@@ -43,7 +41,7 @@ async def list_objects_v2(request: S3Request, context: Context) -> Response:
         listing,
         page.objects,
         page.prefixes,
-        owner=request.tenant if params.get("fetch-owner", "").lower() == "true" else None,
+        owner=request.owner if params.get("fetch-owner", "").lower() == "true" else None,
         start_after=start_after,
         token=token,
         next_token=encode_token(page.last) if page.truncated else "",
@@ -63,7 +61,7 @@ async def list_object_versions(request: S3Request, context: Context) -> Response
     page = await read_page(request, context, listing, marker)
     next_marker = page.last if page.truncated else ""
     body = answers.list_versions(
-        listing, page.objects, page.prefixes, owner=request.tenant, marker=marker, next_marker=next_marker
+        listing, page.objects, page.prefixes, owner=request.owner, marker=marker, next_marker=next_marker
     )
     return xml(body)
 

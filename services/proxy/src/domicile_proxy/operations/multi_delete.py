@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from domicile_common.access.actions import NEEDS
 from domicile_common.errors import DomicileError, RequestError, Unavailable
 from domicile_common.metadata_client.models import Delete
+from domicile_proxy.authorization import may
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, streams
 from domicile_proxy.operations.documents import receive_document, xml
@@ -34,6 +36,8 @@ async def delete_one(request: S3Request, context: Context, target: ObjectId) -> 
         check_key(target.key)
         if target.conditional:
             raise RequestError("NotImplemented", "Conditional deletes are not implemented.")
+        if not may(request, context, NEEDS["DeleteObjects"], target.key, version=bool(target.version_id)):
+            raise RequestError("AccessDenied")
         call = Delete(bucket_id=request.bucket.bucket_id, key=target.key, version_id=target.version_id, trace=request.trace)
         deleted = await context.metadata.call(call)
     except DomicileError as error:

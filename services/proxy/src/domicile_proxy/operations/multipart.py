@@ -32,6 +32,7 @@ from domicile_common.metadata_client.models import (
 from domicile_common.model import Blob, Digest, Part, Version
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.documents import receive_document, xml
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.request import Response, S3Request
@@ -53,7 +54,8 @@ _UPLOAD_ID = re.compile("[0-9a-f]{32}")
 async def create_multipart_upload(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html."""
     promise = read_promise(request.headers)
-    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, read_facts(request.headers), 0, request.trace)
+    facts = await with_acl(request, read_facts(request.headers), context)
+    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, 0, request.trace)
 
     async def create_all(intent: Intent) -> dict[str, str]:
         return await create_uploads(draft, intent, context)
@@ -124,7 +126,7 @@ def plan_part(request: S3Request, number: int, upload: Upload) -> BodyPlan:
         message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
         raise RequestError("InvalidArgument", message, {"ArgumentName": "partNumber", "ArgumentValue": str(number)})
     incoming, wanted = request.incoming, upload.checksum_algorithm
-    body = plan_body(incoming.raw_headers, request.verified.claim, default=wanted or checksums.DEFAULT)
+    body = plan_body(incoming.raw_headers, request.claim, default=wanted or checksums.DEFAULT)
     if wanted and body.algorithm != wanted:
         message = f"Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {body.algorithm}"
         raise RequestError("InvalidRequest", message)

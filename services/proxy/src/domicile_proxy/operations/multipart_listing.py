@@ -20,7 +20,7 @@ async def list_parts(request: S3Request, context: Context) -> Response:
     limit = min(whole_number(request.params, "max-parts", MOST_ENTRIES), MOST_ENTRIES)
     page = await read_parts(request, context, marker, limit)
     body = answers.list_parts(
-        request.bucket.name, page.upload, page.parts, owner=request.tenant, marker=marker, limit=limit, truncated=page.truncated
+        request.bucket.name, page.upload, page.parts, owner=request.owner, marker=marker, limit=limit, truncated=page.truncated
     )
     return xml(body)
 
@@ -45,7 +45,7 @@ async def list_multipart_uploads(request: S3Request, context: Context) -> Respon
     marker = (request.params.get("key-marker", ""), request.params.get("upload-id-marker", ""))
     page = await read_uploads(request, context, listing, marker)
     body = answers.list_uploads(
-        listing, page.uploads, page.prefixes, owner=request.tenant, marker=marker, next_marker=next_marker(page)
+        listing, page.uploads, page.prefixes, owner=request.owner, marker=marker, next_marker=next_marker(page)
     )
     return xml(body)
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from domicile_common.errors import RequestError, Unavailable
-from domicile_common.metadata_client.models import Locate, Located
+from dataclasses import replace
+
+from domicile_common.errors import Unavailable
+from domicile_common.metadata_client.models import Located
 from domicile_common.model import Version
+from domicile_proxy import authorization
+from domicile_proxy.authorization import authorize
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.streams import BlobReader
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.conditions import not_modified
 from domicile_proxy.s3.headers import object_headers, unmodified_headers
+from domicile_proxy.s3.lifecycle import expiration_header
 from domicile_proxy.s3.ranges import Span, wanted_span
 
 READ_AT_ONCE = 256 * 1024
@@ -27,6 +32,7 @@ async def get_object(request: S3Request, context: Context) -> Response:
         try:
             await attach_body(answer, span, BlobReader(context, request.bucket, located, span.start, span.end))
         except Unavailable:  # or was the version replaced, and its blobs removed, since it was located?
+            request = await authorize(replace(request, located=None), context)
             newer = await locate(request, context)
             if newer.version.version_id == located.version.version_id:
                 raise
@@ -43,11 +49,10 @@ async def head_object(request: S3Request, context: Context) -> Response:
 
 
 async def locate(request: S3Request, context: Context) -> Located:
-    version_id = request.params.get("versionId")
-    if version_id == "":
-        raise RequestError("InvalidArgument", "Version id cannot be the empty string", {"ArgumentName": "versionId"})
-    call = Locate(bucket_id=request.bucket.bucket_id, key=request.key, version_id=version_id, trace=request.trace)
-    return await context.metadata.call(call)
+    """The object; already known where it had to be looked at to decide whether the caller may have it."""
+    if request.located is not None:
+        return request.located
+    return await authorization.locate(request.bucket, request.key, request.params.get("versionId"), request.trace, context)
 
 
 def describe(request: S3Request, version: Version) -> tuple[Response, Span | None]:
@@ -56,6 +61,8 @@ def describe(request: S3Request, version: Version) -> tuple[Response, Span | Non
         return Response(304, unmodified_headers(version)), None
     span = wanted_span(request.headers, request.params, version)
     answer = Response(206 if span else 200, object_headers(version, request.headers, request.params, span))
+    if "versionId" not in request.params:
+        answer.headers |= expiration_header(request.bucket.settings.lifecycle, version)
     size = version.digest.size
     return answer, span or (Span(0, size - 1) if size else None)
 

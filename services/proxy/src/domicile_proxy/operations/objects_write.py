@@ -8,12 +8,14 @@ from domicile_common.metadata_client.models import Condition, Delete, Intent
 from domicile_common.model import Digest, Version
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.streams import FanOut
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.headers import checksum_headers, read_facts
+from domicile_proxy.s3.lifecycle import expiration_header
 
 READ_FIRST = 64 * 1024
 """Bytes; a body that is not longer is read and verified before anything is opened at a backend: then its checksum goes into the stamp,
@@ -26,7 +28,7 @@ async def put_object(request: S3Request, context: Context) -> Response:
     # 1. What the client says of the object and of the body; refused before a byte of it is read.
     body = streams.plan(request)
     condition = write_condition(request.headers)
-    facts = read_facts(request.headers)
+    facts = await with_acl(request, read_facts(request.headers), context)
     draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, body.length, request.trace)
     # 2. The intent, the bytes, the version.
     put = put_short if body.length <= READ_FIRST else put_long
@@ -35,6 +37,7 @@ async def put_object(request: S3Request, context: Context) -> Response:
     headers = {"etag": f'"{version.digest.etag}"'}
     if not version.is_null:
         headers["x-amz-version-id"] = version.version_id
+    headers |= expiration_header(request.bucket.settings.lifecycle, version)
     return Response(200, headers | checksum_headers(version.digest.checksums, version.digest.checksum_type))
 
 

@@ -12,16 +12,11 @@ from domicile_proxy.s3 import answers
 
 # Operation → the code that says that there is no such configuration.
 _ABSENT = {
-    "GetBucketCors": "NoSuchCORSConfiguration",
     "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
-    "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
-    "GetBucketPolicy": "NoSuchBucketPolicy",
-    "GetBucketPolicyStatus": "NoSuchBucketPolicy",
     "GetBucketReplication": "ReplicationConfigurationNotFoundError",
     "GetBucketTagging": "NoSuchTagSet",
     "GetBucketWebsite": "NoSuchWebsiteConfiguration",
     "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
-    "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
 }
 
 # Operation → the document that says how things are for every bucket.
@@ -29,9 +24,6 @@ _FIXED = {
     "GetBucketAccelerateConfiguration": answers.document("AccelerateConfiguration"),
     "GetBucketLogging": answers.document("BucketLoggingStatus"),
     "GetBucketNotificationConfiguration": answers.document("NotificationConfiguration"),
-    "GetBucketOwnershipControls": answers.document(
-        "OwnershipControls", "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"
-    ),
     "GetBucketRequestPayment": answers.document("RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>"),
 }
 
@@ -60,17 +52,6 @@ async def get_bucket_versioning(request: S3Request, context: Context) -> Respons
     return xml(_VERSIONING[request.bucket.versioning])
 
 
-async def get_bucket_acl(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the tenant owns all its buckets
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html."""
-    return xml(answers.access_control(request.tenant))
-
-
-async def get_object_acl(request: S3Request, context: Context) -> Response:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html."""
-    await locate(request, context)
-    return xml(answers.access_control(request.tenant))
-
-
 async def get_object_tagging(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html."""
     version = (await locate(request, context)).version
@@ -82,7 +63,5 @@ OPERATIONS: dict[str, Handler] = {
     **dict.fromkeys(_FIXED, get_fixed),
     "GetBucketLocation": get_bucket_location,
     "GetBucketVersioning": get_bucket_versioning,
-    "GetBucketAcl": get_bucket_acl,
-    "GetObjectAcl": get_object_acl,
     "GetObjectTagging": get_object_tagging,
 }

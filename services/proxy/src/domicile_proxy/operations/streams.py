@@ -127,7 +127,7 @@ def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Heal
 
 def plan(request: S3Request, *, checksum_of_body: bool = True) -> BodyPlan:
     """How the body is to be read. Raises ``RequestError`` before a byte of it was."""
-    return plan_body(request.incoming.raw_headers, request.verified.claim, checksum_of_body=checksum_of_body)
+    return plan_body(request.incoming.raw_headers, request.claim, checksum_of_body=checksum_of_body)
 
 
 async def receive_whole(request: S3Request, body: BodyPlan) -> tuple[bytes, Digest]:

@@ -14,8 +14,6 @@ from domicile_common.metadata_client.models import BucketEntry, ObjectEntry, Par
 from domicile_common.model import Tenant
 from domicile_proxy.s3.xml import HEAD, XMLNS, escape, timestamp, url_encode
 
-_XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
-
 Encode = Callable[[str], str]
 
 
@@ -217,13 +215,10 @@ def copy_part_result(etag: str, modified: datetime, checksums: Mapping[str, str]
     return _copy_result("CopyPartResult", etag, modified, checksums, "")
 
 
-def access_control(owner: Tenant) -> bytes:
-    """GetBucketAcl and GetObjectAcl: the owner has FULL_CONTROL and nobody else has anything."""
-    grantee = (
-        f'<Grantee {_XSI} xsi:type="CanonicalUser">{_tag("ID", owner.canonical_id)}{_tag("DisplayName", owner.name)}</Grantee>'
-    )
-    grant = f"<Grant>{grantee}<Permission>FULL_CONTROL</Permission></Grant>"
-    return document("AccessControlPolicy", f"{_person(owner)}<AccessControlList>{grant}</AccessControlList>")
+def post_response(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """PostObject with ``success_action_status`` 201; it has no namespace. ``etag``: with quotes."""
+    content = f"{_tag('Location', location)}{_tag('Bucket', bucket)}{_tag('Key', key)}{_tag('ETag', etag)}"
+    return f"{HEAD}<PostResponse>{content}</PostResponse>".encode()
 
 
 def tagging(tags: Mapping[str, str]) -> bytes:

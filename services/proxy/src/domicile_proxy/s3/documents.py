@@ -97,6 +97,28 @@ def parse_completion(body: bytes) -> tuple[CompletedPart, ...]:
     return tuple(parts)
 
 
+def parse_tagging(body: bytes) -> dict[str, str]:
+    """The body of PutObjectTagging and PutBucketTagging, in the client's order; what a tag may be is the caller's to check.
+
+    Raises:
+        RequestError: MalformedXML, InvalidTag (a key twice).
+    """
+    root = parse(body, "Tagging")
+    if [child.tag for child in root] != ["TagSet"]:
+        raise RequestError("MalformedXML")
+    tags: dict[str, str] = {}
+    for child in root[0]:
+        if child.tag != "Tag":
+            raise RequestError("MalformedXML")
+        fields = _children(child, {"Key", "Value"})
+        if "Value" not in fields or "Key" not in fields:
+            raise RequestError("MalformedXML")
+        if fields["Key"] in tags:
+            raise RequestError("InvalidTag", "Cannot provide multiple Tags with the same key", {"TagKey": fields["Key"]})
+        tags[fields["Key"]] = fields["Value"]
+    return tags
+
+
 def _children(element: Element, known: Collection[str]) -> dict[str, str]:
     """The texts of an element's children, each of which must be ``known``, alone of its name, and without children of its own."""
     texts: dict[str, str] = {}

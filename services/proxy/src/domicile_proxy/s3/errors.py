@@ -34,6 +34,16 @@ CODES: dict[str, tuple[int, str]] = {
     "InvalidArgument": (_BAD_REQUEST, "Invalid Argument"),
     "InvalidRequest": (_BAD_REQUEST, "Invalid Request"),
     "InvalidURI": (_BAD_REQUEST, "Couldn't parse the specified URI."),
+    "IncorrectNumberOfFilesInPostRequest": (_BAD_REQUEST, "POST requires exactly one file upload per request."),
+    "InvalidPolicyDocument": (
+        _BAD_REQUEST,
+        "The content of the form does not meet the conditions specified in the policy document.",
+    ),
+    "MalformedPOSTRequest": (_BAD_REQUEST, "The body of your POST request is not well-formed multipart/form-data."),
+    "MaxPostPreDataLengthExceededError": (
+        _BAD_REQUEST,
+        "Your POST request fields preceding the upload file were too large.",
+    ),
     "MalformedXML": (_BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema."),
     "MaxMessageLengthExceeded": (_BAD_REQUEST, "Your request was too big."),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
@@ -75,6 +85,18 @@ CODES: dict[str, tuple[int, str]] = {
     "TooManyBuckets": (_BAD_REQUEST, "You have attempted to create more buckets than allowed."),
     # --- a bucket's settings ---
     "AccessControlListNotSupported": (_BAD_REQUEST, "The bucket does not allow ACLs"),
+    "AccessForbidden": (_FORBIDDEN, "CORSResponse: This CORS request is not allowed."),
+    "InvalidBucketAclWithObjectOwnership": (
+        _BAD_REQUEST,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
+    "MalformedACLError": (
+        _BAD_REQUEST,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+    "MalformedPolicy": (_BAD_REQUEST, "Policy has invalid syntax"),
+    "OwnershipControlsNotFoundError": (_NOT_FOUND, "The bucket ownership controls were not found"),
+    "UnresolvableGrantByEmailAddress": (_BAD_REQUEST, "The e-mail address you provided does not match any account on record."),
     "NoSuchBucketPolicy": (_NOT_FOUND, "The bucket policy does not exist"),
     "NoSuchCORSConfiguration": (_NOT_FOUND, "The CORS configuration does not exist"),
     "NoSuchLifecycleConfiguration": (_NOT_FOUND, "The lifecycle configuration does not exist"),

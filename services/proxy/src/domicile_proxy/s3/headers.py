@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from domicile_common.errors import RequestError
-from domicile_common.model import Facts, Policy, Tenant, Version
+from domicile_common.model import Facts, Policy, Version
 from domicile_proxy.s3.conditions import http_date
 from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import decode
@@ -38,10 +38,11 @@ _UNSERVED_HEADERS = (
 )
 # Headers of which only these values say what is done anyway.
 _TRUE_ANYWAY = {
-    "x-amz-acl": ({"private", "bucket-owner-full-control"}, "AccessControlListNotSupported"),
-    "x-amz-object-ownership": ({"BucketOwnerEnforced"}, "NotImplemented"),
     "x-amz-bucket-object-lock-enabled": ({"false", "False"}, "NotImplemented"),
 }
+_TAKE_LISTS = frozenset(
+    {"CreateBucket", "PutBucketAcl", "PutObject", "PutObjectAcl", "CopyObject", "CreateMultipartUpload", "PostObject"}
+)
 _OVERRIDES = {
     f"response-{name}": name
     for name in ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires")
@@ -63,25 +64,25 @@ def with_hoisted(headers: Mapping[str, str], params: Mapping[str, str]) -> Mappi
     return {**hoisted, **headers} if hoisted else headers
 
 
-def refuse_unserved(operation: Operation, headers: Mapping[str, str], owner: Tenant) -> None:
-    """Refuses headers that ask for what is not done here; ``owner``: the tenant that every bucket in reach belongs to.
+def refuse_unserved(operation: Operation, headers: Mapping[str, str]) -> None:
+    """Refuses headers that ask for what is not done here, or not by this operation.
 
     Raises:
-        RequestError: NotImplemented, AccessControlListNotSupported, AccessDenied (another expected bucket owner).
+        RequestError: NotImplemented, InvalidArgument.
     """
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
             continue
         if name.startswith(_UNSERVED_HEADERS):
             raise RequestError("NotImplemented", detail={"Header": name})
-        if name.startswith("x-amz-grant-"):
-            raise RequestError("AccessControlListNotSupported")
+        if name.startswith(("x-amz-grant-", "x-amz-acl")) and operation.name not in _TAKE_LISTS and value != "private":
+            raise RequestError("InvalidArgument", "", {"ArgumentName": name, "ArgumentValue": value[:100]})
+        if name == "x-amz-object-ownership" and operation.name != "CreateBucket":
+            raise RequestError("InvalidArgument", "", {"ArgumentName": name, "ArgumentValue": value[:100]})
         if name in _TRUE_ANYWAY:
             values, code = _TRUE_ANYWAY[name]
             if value not in values:
                 raise RequestError(code, detail={"Header": name})
-        elif name in {"x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"} and value != owner.canonical_id:
-            raise RequestError("AccessDenied")
     if operation.name == "DeleteObject" and "if-match" in headers:
         raise RequestError("NotImplemented", detail={"Header": "If-Match"})
 
