@@ -40,6 +40,17 @@ async def test_a_commit_owes_a_message_for_every_copy_that_is_not_there_yet(meta
     assert await metadata.sql("SELECT FROM intents") == []
 
 
+async def test_what_is_owed_wakes_the_relays(metadata):
+    bucket = await metadata.make_bucket()
+    intent = await metadata.begin(bucket, "k")
+    async with metadata.database.listening("outbox") as notified:
+        await metadata.ask(metadata.commit(intent, stored=(Stored("us", "e"), Stored("fi", "e"))))
+        done, _ = await asyncio.wait([asyncio.create_task(notified.wait())], timeout=0.2)
+        assert not done  # nothing is owed
+        await metadata.put(bucket, "k")
+        await asyncio.wait_for(notified.wait(), 5)
+
+
 async def test_a_blob_without_a_whole_stamp_owes_one(metadata):
     bucket = await metadata.make_bucket()
     intent = await metadata.begin(bucket, "k")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+
 from domicile_local.errors import SuiteError
 from domicile_local.servers.process import private_folder, write_private
 

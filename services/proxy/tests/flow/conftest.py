@@ -14,6 +14,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+import structlog
 import uvicorn
 from pydantic import SecretStr
 
@@ -70,6 +71,7 @@ class MemorySource:
     async def chunks(self) -> AsyncIterator[bytes]:
         left = self.store.break_reads_after
         for at in range(0, len(self.content), self.store.chunk):
+            await asyncio.sleep(0)  # as a network would: the loop sees to others meanwhile
             piece = self.content[at : at + self.store.chunk]
             if left is not None:
                 if len(piece) > left:
@@ -154,6 +156,7 @@ class MemoryMetadata:
         self.objects: dict[tuple[str, str], models.Located] = {}
         self.intents: dict[str, tuple[models.Intent, Facts]] = {}
         self.quorum = 1
+        self.intent_seconds = 900.0
         self.failing: dict[type, Exception] = {}
         self.before: dict[type, Callable[[], None]] = {}
         self.asked: list[Any] = []
@@ -196,7 +199,7 @@ class MemoryMetadata:
             Blob(backend.backend_id, f"ns-{backend.backend_id}", blob_key(request.key, version_id)) for backend in self.backends
         )
         decision = Decision(tuple(blob.backend_id for blob in blobs), tuple(write), 1, "test")
-        deadline = datetime.now(UTC) + timedelta(seconds=900)
+        deadline = datetime.now(UTC) + timedelta(seconds=self.intent_seconds)
         intent = models.Intent(request.bucket_id, request.key, version_id, decision, blobs, deadline)
         self.intents[version_id] = (intent, request.facts)
         return intent
@@ -268,6 +271,7 @@ class Proxy:
         self._socket = str(socket)
         self.metadata = MemoryMetadata()
         self.stores: dict[str, MemoryStore] = {}
+        self.logs: list[Any] = []
         self.now = 0.0
         settings = ProxySettings(
             metadata_url="http://metadata",
@@ -369,6 +373,7 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
     server = Server(config)
     serving = asyncio.ensure_future(server.serve())
     await proxy.wait(lambda: server.started)
-    yield proxy
+    with structlog.testing.capture_logs() as proxy.logs:
+        yield proxy
     server.should_exit = True
     await serving

@@ -10,7 +10,7 @@ import msgspec
 from domicile_common.access.documents import Caller
 from domicile_common.access.engine import may_know_of
 from domicile_common.bucket_settings import BucketSettings
-from domicile_common.errors import RequestError, Unavailable
+from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client.models import (
     BucketPage,
     ChangeBucket,
@@ -60,8 +60,7 @@ async def _caller(context: Context, tenant_id: str) -> Caller:
 async def _complete(context: Context, found: Described) -> Bucket:
     record = found.record
     policy = effective_policy(record.levels.documents, record.levels.version)
-    backends = await directory.list_backends(context.database)
-    namespaces = await namespaces_for(context, context.database, record, allowed_by(policy, backends))
+    namespaces = await namespaces_for(context, context.database, record, allowed_by(policy, record.backends))
     return msgspec.structs.replace(_bucket(found), policy=policy, namespaces=namespaces)
 
 
@@ -111,7 +110,7 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
         levels = await buckets.outer_levels(session, request.tenant_id)
         policy = with_inner_level(levels.documents, levels.version, inner, "InvalidLocationConstraint")
         backends = await directory.list_backends(session)
-        decide(policy, backends)
+        _check_satisfiable(policy, backends, asked_for=request.location)
         await _check_count(context, session, request.tenant_id)
         await buckets.insert(session, bucket_id, request.tenant_id, request.name, location=request.location, policy=policy)
         if lock:
@@ -123,6 +122,16 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
         namespaces = await namespaces_for(context, session, made.record, allowed_by(policy, backends))
         await buckets.invalidate(session, request.tenant_id, request.name)
     return msgspec.structs.replace(_bucket(made), policy=policy, namespaces=namespaces)
+
+
+def _check_satisfiable(policy: EffectivePolicy, backends: Sequence[Backend], *, asked_for: str) -> None:
+    """A location that no backend serves is the fault of the location, whatever rule it breaks."""
+    try:
+        decide(policy, backends)
+    except PolicyRefused as refused:
+        if not asked_for:
+            raise
+        raise PolicyRefused(refused.detail["Rule"], refused.message, "InvalidLocationConstraint") from None
 
 
 async def _check_count(context: Context, statements: Statements, tenant_id: str) -> None:

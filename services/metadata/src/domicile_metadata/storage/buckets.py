@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
@@ -12,7 +13,7 @@ import msgspec
 from domicile_common.bucket_settings import BucketSettings, CorsRule, SettingName
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
-from domicile_common.model import EffectivePolicy, Policy, Tenant
+from domicile_common.model import Backend, EffectivePolicy, Policy, Tenant
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -26,7 +27,10 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed."""
+    """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed.
+
+    ``backends``: every registered backend, in whatever state, read together with the bucket.
+    """
 
     bucket_id: str
     tenant_id: str
@@ -37,6 +41,7 @@ class BucketRecord:
     versioning: Literal["off", "enabled", "suspended"]
     levels: Levels
     namespaces: Mapping[str, str]
+    backends: tuple[Backend, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +89,11 @@ async def find_by_id(statements: Statements, bucket_ids: Iterable[str]) -> dict[
     return {record.bucket_id: record for record in records}
 
 
+@lru_cache(maxsize=8)  # the same text comes with every bucket until a backend changes
+def _backends(text: str) -> tuple[Backend, ...]:
+    return msgspec.json.decode(text, type=tuple[Backend, ...])
+
+
 def _record(row: Any) -> BucketRecord:
     return BucketRecord(
         bucket_id=row["bucket_id"].hex,
@@ -95,6 +105,7 @@ def _record(row: Any) -> BucketRecord:
         versioning=row["versioning"],
         levels=Levels(tuple(row["policies"]), max(row["policy_versions"], default=0)),
         namespaces=dict(row["namespaces"]),
+        backends=_backends(row["backends"]),
     )
 
 
@@ -185,4 +196,3 @@ async def invalidate(session: Session, tenant_id: str, name: str) -> None:
     """Tells the proxies to forget what they know of the bucket."""
     event = Invalidation("bucket", f"{tenant_id}/{name}")
     await session.execute("insert_invalidation", msgspec.json.encode(event).decode())
-    await session.execute("notify", "outbox", "")

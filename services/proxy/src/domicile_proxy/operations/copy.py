@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from contextlib import aclosing
 from typing import NamedTuple
 
 from domicile_common import checksums
@@ -185,14 +186,21 @@ class Copy:
         source = self._located.version.digest
         hasher = checksums.BodyHasher(dict.fromkeys(("md5", self._algorithm)))
         parts = PartHasher(source.parts)
+
+        def digest(chunks: list[bytes]) -> list[bytes]:
+            for chunk in chunks:
+                hasher.update(chunk)
+                parts.update(chunk)
+            return chunks
+
         held = b""
         reader = BlobReader(self._context, self._bucket, self._located, 0, source.size - 1)
         try:
-            async for chunk in reader.chunks():
-                await streams.aside(hasher.update, chunk)
-                await streams.aside(parts.update, chunk)
-                await fan_out.write(held)
-                held = chunk
+            async with aclosing(streams.one_ahead(reader.chunks(), digest)) as digested:
+                async for chunks in digested:
+                    for chunk in chunks:
+                        await fan_out.write(held)
+                        held = chunk
         except BlobMismatch as error:  # not a fault of the targets
             raise Unavailable(str(error)) from error
         finally:
