@@ -34,6 +34,7 @@ BUCKET = Bucket(
     location="FI,DE",
     policy=EffectivePolicy(replica_count=2, write_quorum=2, version=1),
     namespaces={"fi": "ns-fi", "de": "ns-de"},
+    owner=OWNER,
 )
 CLAIM = Claim(
     access_key="AK",

@@ -100,7 +100,7 @@ async def test_head_and_delete_bucket(proxy):
     assert (await proxy.ask("HEAD")).headers["x-amz-bucket-region"] == "us-east-1"
     proxy.metadata.answers[DeleteBucket] = Empty()
     assert (await proxy.ask("DELETE")).status == 204
-    assert proxy.forgotten == [("t", "bucket")]
+    assert proxy.forgotten == [("bucket",)]
     proxy.metadata.answers[DeleteBucket] = RequestError("BucketNotEmpty")
     assert await proxy.refusal("DELETE") == "BucketNotEmpty"
 
@@ -186,7 +186,7 @@ def test_tokens():
         ("encryption", "ServerSideEncryptionConfigurationNotFoundError"),
         ("lifecycle", "NoSuchLifecycleConfiguration"),
         ("policy", "NoSuchBucketPolicy"),
-        ("policyStatus", "NoSuchBucketPolicy"),
+        ("ownershipControls", "OwnershipControlsNotFoundError"),
         ("replication", "ReplicationConfigurationNotFoundError"),
         ("tagging", "NoSuchTagSet"),
         ("website", "NoSuchWebsiteConfiguration"),
@@ -207,7 +207,7 @@ async def test_settings_that_no_bucket_has(proxy, marker: str, code: str):
         ("logging", "BucketLoggingStatus", ""),
         ("notification", "NotificationConfiguration", ""),
         ("requestPayment", "RequestPaymentConfiguration", "BucketOwner"),
-        ("ownershipControls", "OwnershipControls", "BucketOwnerEnforced"),
+        ("policyStatus", "PolicyStatus", "false"),
     ],
 )
 async def test_settings_that_every_bucket_has(proxy, marker: str, root: str, content: str):

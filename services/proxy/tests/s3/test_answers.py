@@ -164,13 +164,6 @@ def test_copy_results():
     )
 
 
-def test_access_control():
-    policy = understood("GetObjectAcl", answers.access_control(OWNER))
-    person = {"ID": OWNER.canonical_id, "DisplayName": OWNER.name}
-    assert policy["Owner"] == person
-    assert policy["Grants"] == [{"Grantee": person | {"Type": "CanonicalUser"}, "Permission": "FULL_CONTROL"}]
-
-
 def test_tagging():
     same(
         answers.tagging({"tag1": "val1", "<": ""}),
