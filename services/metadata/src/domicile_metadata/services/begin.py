@@ -56,6 +56,8 @@ async def _plan(context: Context, batch: _Batch, request: Begin) -> NewIntent:
     record = batch.records.get(request.bucket_id)
     if record is None:
         raise no_such_bucket()
+    if request.lock is not None and not record.object_lock:
+        raise RequestError("InvalidRequest", "Bucket is missing Object Lock Configuration")
     decision = _decide(batch, record, request)
     wanted = [batch.backends[backend_id] for backend_id in decision.wanted]
     namespaces = await namespaces_for(context, context.database, record, wanted)
@@ -72,6 +74,7 @@ async def _plan(context: Context, batch: _Batch, request: Begin) -> NewIntent:
         is_upload=request.upload,
         trace=request.trace,
         deadline=batch.now + timedelta(seconds=seconds),
+        lock=request.lock,
     )
 
 

@@ -45,7 +45,15 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
         backends = await directory.list_backends(session)
         decide(policy, backends)
         await _check_count(context, session, request.tenant_id)
-        await buckets.insert(session, bucket_id, request.tenant_id, request.name, location=request.location, policy=policy)
+        await buckets.insert(
+            session,
+            bucket_id,
+            request.tenant_id,
+            request.name,
+            location=request.location,
+            policy=policy,
+            object_lock=request.object_lock,
+        )
         if lock:
             await buckets.insert_policy(session, bucket_id, inner)
         record = await buckets.find_by_name(session, request.tenant_id, request.name)
@@ -130,4 +138,6 @@ def _bucket(record: BucketRecord, policy: EffectivePolicy, namespaces: dict[str,
         namespaces=namespaces,
         layout=record.layout,
         versioning=record.versioning,
+        object_lock=record.object_lock,
+        default_retention=record.default_retention,
     )

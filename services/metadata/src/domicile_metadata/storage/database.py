@@ -66,6 +66,11 @@ REFUSALS: Final[Mapping[str, Callable[[], DomicileError]]] = MappingProxyType(
         "intents_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "versions_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "parts_bucket_id_upload_id_fkey": lambda: RequestError("NoSuchUpload", "The upload does not exist."),
+        "buckets_lock_needs_versioning": lambda: RequestError(
+            "InvalidBucketState",
+            "Object Lock and versioning go together: versioning cannot be off or suspended in a bucket with Object Lock.",
+        ),
+        "versions_locked": lambda: RequestError("AccessDenied", "Access Denied because object protected by object lock."),
         "replicas_inside_lock": lambda: PolicyRefused("residency", "A wanted backend lies outside the bucket's lock."),
     }
 )

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from domicile_common.model import Blob, Decision, Facts, Part
+from domicile_common.model import Blob, Decision, DefaultRetention, Facts, Lock, Part
 from domicile_metadata.domain.writes import Accepted, NewIntent, NewReplica, TakenIntent
 from domicile_metadata.storage.database import Session, Statements
 
 _BLOBS = msgspec.json.Decoder(tuple[Blob, ...])
 _DECISION = msgspec.json.Decoder(Decision)
 _FACTS = msgspec.json.Decoder(Facts)
+_LOCK = msgspec.json.Decoder(Lock)
 _PARTS = msgspec.json.Decoder(tuple[Part, ...])
 
 Reference = tuple[str, str]  # bucket id, version id
@@ -34,6 +35,7 @@ async def insert(statements: Statements, intents: Sequence[NewIntent]) -> None:
         [intent.is_upload for intent in intents],
         [intent.trace for intent in intents],
         [intent.deadline for intent in intents],
+        [None if intent.lock is None else encode(intent.lock).decode() for intent in intents],
     )
 
 
@@ -59,6 +61,7 @@ async def take(session: Session, ids: Sequence[Reference]) -> dict[str, TakenInt
 
 
 def _taken(row: Any) -> TakenIntent:
+    mode, days, years = row["default_retention_mode"], row["default_retention_days"], row["default_retention_years"]
     return TakenIntent(
         bucket_id=row["bucket_id"].hex,
         version_id=row["version_id"].hex,
@@ -70,6 +73,8 @@ def _taken(row: Any) -> TakenIntent:
         parts=None if row["chosen_parts"] is None else _PARTS.decode(row["chosen_parts"]),
         trace=row["trace"],
         makes_null=row["versioning"] != "enabled",
+        lock=None if row["lock"] is None else _LOCK.decode(row["lock"]),
+        default_retention=None if mode is None else DefaultRetention(mode, days, years),
     )
 
 
@@ -83,6 +88,7 @@ async def current_etags(session: Session, keys: Iterable[tuple[str, str]]) -> di
 async def record_versions(session: Session, versions: Sequence[Accepted], grace_seconds: float) -> dict[str, datetime]:
     """Inserts versions, in order: version id → when it was committed."""
     encode = msgspec.json.encode
+    locks = [version.lock or Lock() for version in versions]
     rows = await session.fetch(
         "record_versions",
         [version.intent.bucket_id for version in versions],
@@ -98,6 +104,9 @@ async def record_versions(session: Session, versions: Sequence[Accepted], grace_
         [version.is_last for version in versions],
         [version.intent.trace for version in versions],
         grace_seconds,
+        [lock.mode for lock in locks],
+        [lock.until for lock in locks],
+        [lock.legal_hold for lock in locks],
     )
     return {row["version_id"].hex: row["committed_at"] for row in rows}
 
