@@ -7,9 +7,11 @@ Keys are text here and UTF-8 bytes in PostgreSQL; S3 refuses keys that are not U
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Value(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -130,7 +132,7 @@ class Lock(Value, frozen=True):
     """
 
     mode: LockMode | None = None
-    until: datetime | None = None
+    until: Instant | None = None
     legal_hold: bool | None = None
 
 

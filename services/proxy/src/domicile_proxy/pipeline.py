@@ -12,15 +12,19 @@ from domicile_common.sigv4.verify import Verified, parse, verify
 from domicile_proxy.context import Context
 from domicile_proxy.operations import (
     Handler,
+    attributes,
     buckets,
     copy,
     listing,
     multi_delete,
     multipart,
     multipart_listing,
+    object_lock,
     objects_read,
     objects_write,
     settings_reads,
+    tagging,
+    versioning,
 )
 from domicile_proxy.request import Incoming, Response, S3Request
 from domicile_proxy.s3 import operation as operations
@@ -30,15 +34,19 @@ from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import parse_query
 
 OPERATIONS: Mapping[str, Handler] = {
+    **attributes.OPERATIONS,
     **buckets.OPERATIONS,
     **copy.OPERATIONS,
     **listing.OPERATIONS,
     **multi_delete.OPERATIONS,
     **multipart.OPERATIONS,
     **multipart_listing.OPERATIONS,
+    **object_lock.OPERATIONS,
     **objects_read.OPERATIONS,
     **objects_write.OPERATIONS,
     **settings_reads.OPERATIONS,
+    **tagging.OPERATIONS,
+    **versioning.OPERATIONS,
 }
 
 

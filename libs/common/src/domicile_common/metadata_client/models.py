@@ -22,6 +22,7 @@ from domicile_common.model import (
     DefaultRetention,
     Digest,
     Facts,
+    Instant,
     Lock,
     Part,
     Policy,
@@ -206,7 +207,7 @@ class Condition(Value, frozen=True):
     if_none_match: bool = False
     if_match: str | None = None
     other_than: tuple[str, ...] = ()
-    modified: datetime | None = None
+    modified: Instant | None = None
     size: int | None = None
 
 

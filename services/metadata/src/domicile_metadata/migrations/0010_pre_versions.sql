@@ -9,7 +9,11 @@ ALTER TABLE buckets
     ADD COLUMN default_retention_days  integer NOT NULL DEFAULT 0,
     ADD COLUMN default_retention_years integer NOT NULL DEFAULT 0,
     ADD CONSTRAINT buckets_lock_needs_versioning CHECK (NOT object_lock OR versioning = 'enabled'),
-    ADD CONSTRAINT buckets_retention_needs_lock CHECK (default_retention_mode IS NULL OR object_lock);
+    ADD CONSTRAINT buckets_retention_needs_lock CHECK (default_retention_mode IS NULL OR object_lock),
+    ADD CONSTRAINT buckets_retention_is_possible CHECK (
+        default_retention_mode IS NULL
+        OR (default_retention_days BETWEEN 1 AND 36500 AND default_retention_years = 0)
+        OR (default_retention_years BETWEEN 1 AND 100 AND default_retention_days = 0));
 
 -- What the view shows of a bucket was fixed when it was made.
 DROP VIEW described_buckets;

@@ -70,6 +70,10 @@ REFUSALS: Final[Mapping[str, Callable[[], DomicileError]]] = MappingProxyType(
             "InvalidBucketState",
             "Object Lock and versioning go together: versioning cannot be off or suspended in a bucket with Object Lock.",
         ),
+        "buckets_retention_is_possible": lambda: RequestError(
+            "InvalidRetentionPeriod", "Default retention is 1 to 36500 days or 1 to 100 years."
+        ),
+        "versions_lock_is_whole": lambda: RequestError("InvalidRequest", "A retention has both a mode and a date."),
         "versions_locked": lambda: RequestError("AccessDenied", "Access Denied because object protected by object lock."),
         "replicas_inside_lock": lambda: PolicyRefused("residency", "A wanted backend lies outside the bucket's lock."),
     }

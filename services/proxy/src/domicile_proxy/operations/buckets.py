@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import CreateBucket, DeleteBucket, ListBuckets
@@ -43,21 +44,34 @@ async def list_buckets(request: S3Request, context: Context) -> Response:
 async def create_bucket(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateBucket.html.
 
-    Creating a bucket again is 200, as in us-east-1, unless this asks for another location: then 200 would promise what is not so.
+    Creating a bucket again is 200, as in us-east-1, unless this asks for another location, or for an object lock that the bucket does not
+    have: then 200 would promise what is not so.
     """
     name = request.bucket_name or request.params["bucket"]
     check_bucket_name(name)
+    object_lock = wants_object_lock(request.headers)
     location = parse_location_document(await receive_document(request))
     tenant_id = request.tenant.tenant_id
     try:
-        await context.metadata.call(CreateBucket(tenant_id=tenant_id, name=name, location=location, trace=request.trace))
+        await context.metadata.call(
+            CreateBucket(tenant_id=tenant_id, name=name, location=location, object_lock=object_lock, trace=request.trace)
+        )
     except RequestError as refusal:
         if refusal.code != "BucketAlreadyOwnedByYou":
             raise
         existing = await context.directory.bucket(tenant_id, name)
-        if location and parse_location(location) != parse_location(existing.location):
+        elsewhere = location and parse_location(location) != parse_location(existing.location)
+        if elsewhere or (object_lock and not existing.object_lock):
             raise
     return Response(200, {"location": f"/{name}"})
+
+
+def wants_object_lock(headers: Mapping[str, str]) -> bool:
+    """Raises ``RequestError`` InvalidArgument."""
+    wanted = headers.get("x-amz-bucket-object-lock-enabled", "false").lower()
+    if wanted not in {"true", "false"}:
+        raise RequestError("InvalidArgument", detail={"ArgumentName": "x-amz-bucket-object-lock-enabled"})
+    return wanted == "true"
 
 
 async def head_bucket(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the pipeline has found the bucket

@@ -20,7 +20,8 @@ from domicile_proxy.s3 import answers
 from domicile_proxy.s3.addressing import check_key
 from domicile_proxy.s3.body import MAX_BODY
 from domicile_proxy.s3.conditions import check_copy_source, write_condition
-from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags
+from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags, version_header
+from domicile_proxy.s3.locks import read_lock
 from domicile_proxy.s3.query import decode
 
 _REDIRECT = "website-redirect-location"
@@ -46,14 +47,16 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     # 3. What becomes of it.
     facts = copied_facts(request.headers, located.version)
     refuse_pointless(request, source, located.version)
-    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, located.version.digest.size, request.trace)
+    lock = read_lock(request.headers, context.clock())
+    size = located.version.digest.size
+    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, size, request.trace, lock)
     # 4. The intent, the bytes, the version.
     copy = Copy(draft, bucket, located, algorithm, context)
     intent, written = await intents.place(draft, context, copy.fill)
     version = await intents.commit(
         intent, written.digest, written.etags, condition, context, stamped=written.stamped, trace=request.trace
     )
-    return answer(version, located.version)
+    return answer(version, request.bucket, located.version, bucket)
 
 
 def parse_source(value: str) -> Source:
@@ -85,6 +88,9 @@ async def locate_source(bucket: Bucket, source: Source, request: S3Request, cont
     """Raises RequestError: NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRequest (too large)."""
     call = Locate(bucket_id=bucket.bucket_id, key=source.key, version_id=source.version_id, trace=request.trace)
     located = await context.metadata.call(call)
+    if located.version.is_delete_marker:
+        message = "The source of a copy request may not specifically refer to a delete marker by version id."
+        raise RequestError("InvalidRequest", message)
     check_copy_source(request.headers, located.version)
     if located.version.digest.size > MAX_BODY:
         message = f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BODY}"
@@ -217,18 +223,19 @@ class PartHasher:
             self._left, self._etag, self._hasher = part.size, part.etag, hashlib.md5(usedforsecurity=False)
 
 
-def answer(version: Version, source: Version) -> Response:
+def answer(version: Version, bucket: Bucket, source: Version, source_bucket: Bucket) -> Response:
     digest = version.digest
-    headers = {"content-type": "application/xml"}
-    if not source.is_null:
-        headers["x-amz-copy-source-version-id"] = source.version_id
-    if not version.is_null:
-        headers["x-amz-version-id"] = version.version_id
+    headers = {"content-type": "application/xml"} | version_header(version, versioned=bucket.versioning != "off")
     return Response(
         200,
-        headers,
+        headers | source_header(source, source_bucket),
         answers.copy_object_result(digest.etag, version.committed_at, digest.checksums, digest.checksum_type),
     )
+
+
+def source_header(source: Version, bucket: Bucket) -> dict[str, str]:
+    shown = bucket.versioning != "off" or not source.is_null
+    return {"x-amz-copy-source-version-id": source.shown_id} if shown else {}
 
 
 OPERATIONS: dict[str, Handler] = {"CopyObject": copy_object}

@@ -39,7 +39,8 @@ from domicile_proxy.s3 import answers
 from domicile_proxy.s3.body import BodyPlan, plan_body
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.documents import parse_completion
-from domicile_proxy.s3.headers import checksum_headers, read_facts
+from domicile_proxy.s3.headers import checksum_headers, read_facts, version_header
+from domicile_proxy.s3.locks import read_lock
 from domicile_proxy.s3.multipart import check_completion, etag_of, read_promise, whole_digest
 from domicile_proxy.s3.query import whole_number
 from domicile_proxy.s3.ranges import MAX_PART_NUMBER
@@ -53,7 +54,8 @@ _UPLOAD_ID = re.compile("[0-9a-f]{32}")
 async def create_multipart_upload(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html."""
     promise = read_promise(request.headers)
-    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, read_facts(request.headers), 0, request.trace)
+    facts, lock = read_facts(request.headers), read_lock(request.headers, context.clock())
+    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, 0, request.trace, lock)
 
     async def create_all(intent: Intent) -> dict[str, str]:
         return await create_uploads(draft, intent, context)
@@ -239,7 +241,7 @@ def answer_completed(request: S3Request, version: Version) -> Response:
         checksums=digest.checksums,
         checksum_type=digest.checksum_type,
     )
-    return xml(body, {} if version.is_null else {"x-amz-version-id": version.version_id})
+    return xml(body, version_header(version, versioned=request.bucket.versioning != "off"))
 
 
 # --- abort ---

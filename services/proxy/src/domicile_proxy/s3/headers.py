@@ -13,13 +13,14 @@ from collections.abc import Mapping
 from domicile_common.errors import RequestError
 from domicile_common.model import Facts, Policy, Tenant, Version
 from domicile_proxy.s3.conditions import http_date
+from domicile_proxy.s3.locks import lock_headers
 from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import decode
 from domicile_proxy.s3.ranges import Span
 
 MAX_USER_METADATA = 2048  # bytes of names and values
 MAX_STORED_HEADERS = 8192
-MAX_TAGS = 10
+MAX_TAGS, MAX_BUCKET_TAGS = 10, 50
 MAX_TAG_KEY, MAX_TAG_VALUE = 128, 256  # characters
 
 _META = "x-amz-meta-"
@@ -32,15 +33,18 @@ STORAGE_CLASSES = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "O
 _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
-    "x-amz-object-lock-",
     "x-amz-write-offset-bytes",
-    "x-amz-if-match-",
 )
+# Headers that ask for something in these operations only, by the beginning of their names.
+_SERVED_IN = {
+    "x-amz-object-lock-": frozenset({"PutObject", "CopyObject", "CreateMultipartUpload"}),
+    "x-amz-if-match-": frozenset({"DeleteObject"}),
+    "x-amz-bucket-object-lock-enabled": frozenset({"CreateBucket"}),
+}
 # Headers of which only these values say what is done anyway.
 _TRUE_ANYWAY = {
     "x-amz-acl": ({"private", "bucket-owner-full-control"}, "AccessControlListNotSupported"),
     "x-amz-object-ownership": ({"BucketOwnerEnforced"}, "NotImplemented"),
-    "x-amz-bucket-object-lock-enabled": ({"false", "False"}, "NotImplemented"),
 }
 _OVERRIDES = {
     f"response-{name}": name
@@ -72,7 +76,9 @@ def refuse_unserved(operation: Operation, headers: Mapping[str, str], owner: Ten
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
             continue
-        if name.startswith(_UNSERVED_HEADERS):
+        if name.startswith(_UNSERVED_HEADERS) or any(
+            name.startswith(prefix) and operation.name not in names for prefix, names in _SERVED_IN.items()
+        ):
             raise RequestError("NotImplemented", detail={"Header": name})
         if name.startswith("x-amz-grant-"):
             raise RequestError("AccessControlListNotSupported")
@@ -82,8 +88,6 @@ def refuse_unserved(operation: Operation, headers: Mapping[str, str], owner: Ten
                 raise RequestError(code, detail={"Header": name})
         elif name in {"x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"} and value != owner.canonical_id:
             raise RequestError("AccessDenied")
-    if operation.name == "DeleteObject" and "if-match" in headers:
-        raise RequestError("NotImplemented", detail={"Header": "If-Match"})
 
 
 def read_facts(headers: Mapping[str, str]) -> Facts:
@@ -134,11 +138,17 @@ def read_tags(headers: Mapping[str, str]) -> dict[str, str]:
             raise _bad_tagging() from None
         if key in tags:
             raise _bad_tagging()
-        check_tag(key, value)
         tags[key] = value
-    if len(tags) > MAX_TAGS:
-        raise RequestError("BadRequest", f"Object tags cannot be greater than {MAX_TAGS}")
+    check_tags(tags)
     return tags
+
+
+def check_tags(tags: Mapping[str, str], most: int = MAX_TAGS) -> None:
+    """Raises RequestError: InvalidTag, BadRequest (too many)."""
+    for key, value in tags.items():
+        check_tag(key, value)
+    if len(tags) > most:
+        raise RequestError("BadRequest", f"{'Object' if most == MAX_TAGS else 'Bucket'} tags cannot be greater than {most}")
 
 
 def check_tag(key: str, value: str) -> None:
@@ -167,8 +177,12 @@ def object_policy(facts: Facts) -> Policy | None:
     return Policy(replica_count=int(count))
 
 
-def object_headers(version: Version, headers: Mapping[str, str], params: Mapping[str, str], span: Span | None) -> dict[str, str]:
+def object_headers(
+    version: Version, headers: Mapping[str, str], params: Mapping[str, str], span: Span | None, *, versioned: bool = False
+) -> dict[str, str]:
     """What GetObject and HeadObject answer about a version. ``headers``, ``params``: the request's; ``span``: for a 206.
+
+    ``versioned``: as in ``version_header``.
 
     Raises:
         RequestError: InvalidArgument for a ``response-…`` override that no header can carry.
@@ -179,7 +193,9 @@ def object_headers(version: Version, headers: Mapping[str, str], params: Mapping
         answer[f"x-amz-{_REDIRECT}"] = redirect
     for name, value in facts.metadata.items():
         answer[_META + name] = value
-    answer |= unmodified_headers(version)
+    answer |= unmodified_headers(version, versioned=versioned)
+    if version.lock is not None:
+        answer |= lock_headers(version.lock)
     answer["accept-ranges"] = "bytes"
     answer["content-length"] = str(span.length if span else digest.size)
     if span:
@@ -195,12 +211,23 @@ def object_headers(version: Version, headers: Mapping[str, str], params: Mapping
     return answer | _overrides(params)
 
 
-def unmodified_headers(version: Version) -> dict[str, str]:
-    """What a 304 answers, and every other answer about a version as well."""
+def unmodified_headers(version: Version, *, versioned: bool = False) -> dict[str, str]:
+    """What a 304 answers, and every other answer about a version as well. ``versioned``: as in ``version_header``."""
     answer = {"etag": f'"{version.digest.etag}"', "last-modified": http_date(version.committed_at)}
-    if not version.is_null:
-        answer["x-amz-version-id"] = version.version_id
-    return answer
+    return answer | version_header(version, versioned=versioned)
+
+
+def wanted_version(params: Mapping[str, str]) -> str | None:
+    """Raises RequestError: InvalidArgument for an empty version id."""
+    version_id = params.get("versionId")
+    if version_id == "":
+        raise RequestError("InvalidArgument", "Version id cannot be the empty string", {"ArgumentName": "versionId"})
+    return version_id
+
+
+def version_header(version: Version, *, versioned: bool) -> dict[str, str]:
+    """``versioned``: the bucket has or had versioning, so that S3 shows the id of null versions, too."""
+    return {"x-amz-version-id": version.shown_id} if versioned or not version.is_null else {}
 
 
 def checksum_headers(checksums: Mapping[str, str], checksum_type: str = "") -> dict[str, str]:
