@@ -39,7 +39,7 @@ demo: venv rabbitmq
 ## test     all tests, on real servers of its own  [INFRA=docker ARGS="-k word"]
 .PHONY: test
 test: venv clients rabbitmq
-	INFRA=$(INFRA) DOMICILE_CLIENTS=$(CURDIR)/$(CLIENTS)/bin $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+	INFRA=$(INFRA) PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 ## servers  keeps the tests' servers up, so that single tests start at once
 .PHONY: servers
@@ -64,7 +64,7 @@ type: venv
 .PHONY: bench
 bench: venv rabbitmq clients
 	@deploy/local/need /usr/bin/wrk wrk
-	@exec $(BIN)/python benchmarks/bench.py --rclone $(CLIENTS)/bin/rclone $(ARGS)
+	@exec $(BIN)/python -m benchmarks.bench --rclone $(CLIENTS)/bin/rclone $(ARGS)
 
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock

@@ -49,8 +49,12 @@ async def test_names_belong_to_a_tenant(metadata):
         ("nul\x00", "", "InvalidBucketName"),
         ("photos", "atlantis", "InvalidLocationConstraint"),
         ("photos", "fi,\x00", "InvalidLocationConstraint"),
-        ("photos", "SE", "InvalidRequest"),  # no backend there: refused when the bucket is made, not at the first write
-        ("photos", "FI", "InvalidRequest"),  # two copies are asked for
+        (
+            "photos",
+            "SE",
+            "InvalidLocationConstraint",
+        ),  # no backend there: refused when the bucket is made, not at the first write
+        ("photos", "FI", "InvalidLocationConstraint"),  # two copies are asked for
     ],
 )
 async def test_what_cannot_be_made(metadata, name, location, code):

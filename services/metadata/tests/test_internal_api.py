@@ -5,14 +5,30 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from domicile_common.metadata_client.models import CALLS, FindBucket, Locate
+from domicile_common.metadata_client.models import CALLS, Delete, FindBucket, Locate
 from domicile_metadata.handlers.internal import SERVICES
+from domicile_metadata.services.answers import CHUNK, chunked
 
 pytestmark = pytest.mark.servers
 
 
 def test_every_call_has_a_service():
     assert set(SERVICES) == set(CALLS)
+
+
+async def test_transactions_over_keys_are_small(metadata):
+    """PostgreSQL's table of locks has a fixed size."""
+    sizes = []
+
+    async def serve(_context, requests):
+        sizes.append(len(requests))
+        return requests
+
+    requests = list(range(2 * CHUNK + 7))
+    assert await chunked(serve)(metadata.context, requests) == requests
+    assert sizes == [CHUNK, CHUNK, 7]
+    bucket = await metadata.make_bucket()
+    await metadata.ask_all(*(Delete(bucket_id=bucket.bucket_id, key=f"{n}") for n in range(3 * CHUNK)))
 
 
 @pytest.mark.parametrize("token", ["", "x", "a-long-enough-value-0f3b9c7", "a-long-enough-value-0f3b9c711", "ä"])

@@ -4,7 +4,8 @@ import pytest
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Begin, Condition, Delete, Deleted, Locate, Renew, Stored
-from domicile_common.model import Facts, Policy
+from domicile_common.model import Facts, Policy, Version
+from domicile_metadata.storage.objects import RawVersion
 
 pytestmark = pytest.mark.servers
 
@@ -37,6 +38,17 @@ async def test_a_commit_owes_a_message_for_every_copy_that_is_not_there_yet(meta
     )
     assert tuple(row) == ("replicate.fi", "fi", "00-" + "1" * 32 + "-" + "2" * 16 + "-01")
     assert await metadata.sql("SELECT FROM intents") == []
+
+
+async def test_what_is_owed_wakes_the_relays(metadata):
+    bucket = await metadata.make_bucket()
+    intent = await metadata.begin(bucket, "k")
+    async with metadata.database.listening("outbox") as notified:
+        await metadata.ask(metadata.commit(intent, stored=(Stored("us", "e"), Stored("fi", "e"))))
+        done, _ = await asyncio.wait([asyncio.create_task(notified.wait())], timeout=0.2)
+        assert not done  # nothing is owed
+        await metadata.put(bucket, "k")
+        await asyncio.wait_for(notified.wait(), 5)
 
 
 async def test_a_blob_without_a_whole_stamp_owes_one(metadata):
@@ -309,6 +321,11 @@ async def test_deleting_removes_pointer_version_and_blobs(metadata):
     assert await metadata.replicas(committed.version.version_id) == {"us": "deleting", "fi": "deleting"}
     assert await metadata.sql("SELECT FROM versions") == []
     assert await metadata.sql("SELECT FROM objects") == []
+
+
+def test_a_version_that_goes_through_unread_has_the_fields_of_a_version():
+    assert RawVersion.__struct_fields__ == Version.__struct_fields__
+    assert RawVersion.__struct_defaults__ == Version.__struct_defaults__
 
 
 async def test_writers_and_deleters_of_the_same_keys_never_wait_in_a_circle(metadata):

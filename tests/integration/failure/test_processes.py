@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import socket
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPException
 
@@ -89,6 +90,35 @@ def test_a_put_that_broke_off_before_its_last_bytes(domicile, raw, bucket):
     assert raw.send("GET", f"/{bucket}/old").body == b"before"
     domicile.idle()
     assert all_blobs(domicile, bucket) == known
+
+
+def test_a_proxy_that_is_told_to_stop_finishes_what_it_has_begun(domicile, raw, bucket):
+    body = noise(30 * MIB)
+    domicile.client().put_object(Bucket=bucket, Key="large", Body=body)
+    host, port = raw.address.split(":")
+    put = raw.prepare("PUT", f"/{bucket}/new", body)
+    with socket.create_connection((host, int(port))) as reader, socket.create_connection((host, int(port))) as writer:
+        reader.sendall(raw.prepare("GET", f"/{bucket}/large").head())
+        writer.sendall(put.head() + put.body[: 10 * MIB])
+        received = reader.recv(MIB)
+        domicile.suite.services["proxy"].ask_to_stop()
+        until(lambda: refuses(host, int(port)), what="nobody new is let in")
+        writer.sendall(put.body[10 * MIB :])
+        received += b"".join(iter(lambda: reader.recv(MIB), b""))
+        assert received.partition(b"\r\n\r\n")[2] == body
+        assert writer.recv(10_000).startswith(b"HTTP/1.1 200 ")
+    domicile.killed("proxy")
+    assert "ended with exit code 0" in domicile.suite.services["proxy"].child.died()
+    domicile.start("proxy")
+    assert raw.send("GET", f"/{bucket}/new").body == body
+
+
+def refuses(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host, port)).close()
+    except ConnectionRefusedError:
+        return True
+    return False
 
 
 def begun_upload(raw, bucket: str) -> tuple[str, bytes]:

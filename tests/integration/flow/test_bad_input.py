@@ -209,7 +209,7 @@ def test_a_bad_document(domicile, s3, bucket, document):
         # Outside what the operator allows.
         ("good-name", "<CreateBucketConfiguration><LocationConstraint>US</LocationConstraint></CreateBucketConfiguration>", "InvalidLocationConstraint"),
         # Two copies in two countries, of which there is one.
-        ("good-name", "<CreateBucketConfiguration><LocationConstraint>FI</LocationConstraint></CreateBucketConfiguration>", "InvalidRequest"),
+        ("good-name", "<CreateBucketConfiguration><LocationConstraint>FI</LocationConstraint></CreateBucketConfiguration>", "InvalidLocationConstraint"),
         ("UPPER", "", "InvalidBucketName"),
         ("a", "", "InvalidBucketName"),
         ("a..b", "", "InvalidBucketName"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from urllib.parse import quote
 
 import pytest
 
@@ -83,6 +84,13 @@ def test_a_presigned_put_and_get(raw, bucket, size):
     assert raw.presigned("PUT", target, noise(size)).status == 200
     answer = raw.presigned("GET", target)
     assert (answer.status, answer.body) == (200, noise(size))
+
+
+def test_a_checksum_in_a_presigned_query_is_verified(raw, bucket, stored):
+    target = f"/{bucket}/k?x-amz-checksum-sha256={quote(checksum('sha256', b'some bytes'), safe='')}"
+    assert raw.presigned("PUT", target, b"other bytes").code == "BadDigest"
+    assert raw.presigned("PUT", target, b"some bytes").status == 200
+    assert stored() == b"some bytes"
 
 
 def test_presigned_urls_of_a_stock_client(domicile, raw, bucket):

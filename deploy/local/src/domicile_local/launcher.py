@@ -75,12 +75,14 @@ class Launcher:
         ]
         return [*self._servers.parts(), *services]
 
-    def refuse_taken_ports(self) -> None:
+    def check(self) -> None:
+        """Before anything starts. Raises SuiteError when a port is taken, or an existing server does not answer."""
         for port, purpose in self._servers.own_ports().items():
             if not ports.is_free(port):
                 raise SuiteError(
                     f"Port {port} (for {purpose}) is in use. Stop what uses it, or set DOMICILE_PORT to another first port."
                 )
+        self._servers.check_existing()
 
     def _run_env(self) -> dict[str, str]:
         there = self._servers.infrastructure
@@ -130,7 +132,7 @@ def running(settings: Settings, say: Callable[[str], None]) -> Iterator[Launcher
     """A suite that is ready, and is stopped at the end, however that comes."""
     with locked(settings.state):
         launcher = Launcher(settings)
-        launcher.refuse_taken_ports()
+        launcher.check()
         try:
             launcher.up(say)
             yield launcher

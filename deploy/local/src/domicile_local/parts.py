@@ -84,19 +84,22 @@ class Servers:
     def wait_ready(self) -> None:
         for server in self.started:
             server.wait_ready()
-        self._prepare_database()
+        if self.own_postgres:
+            postgres.make_database(self._postgres.url, DATABASE)
         if self.own_rabbitmq:
             rabbitmq.make_vhost(self.infrastructure.rabbitmq_management_url, VHOST)
-        elif not rabbitmq.answers(self.infrastructure.rabbitmq_management_url):
+
+    def check_existing(self) -> None:
+        """Raises SuiteError when one that ``settings`` names does not answer."""
+        if not self.own_postgres:
+            postgres.query(self.infrastructure.database_url, "SELECT 1")
+        if not self.own_rabbitmq and not rabbitmq.answers(self.infrastructure.rabbitmq_management_url):
             raise SuiteError(
                 "RABBITMQ_MANAGEMENT_URL is set, but RabbitMQ's management API does not answer there with these credentials."
             )
-
-    def _prepare_database(self) -> None:
-        if not self.own_postgres:
-            postgres.query(self.infrastructure.database_url, "SELECT 1")
-        elif not postgres.query(self._postgres.url, f"SELECT 1 FROM pg_database WHERE datname = '{DATABASE}'"):  # noqa: S608 -- a constant
-            postgres.query(self._postgres.url, f"CREATE DATABASE {DATABASE}")
+        for backend in self.infrastructure.backends:
+            if backend.backend_id not in self._seaweedfs and (fault := http_fault(backend.endpoint)):
+                raise SuiteError(f"Backend {backend.backend_id} is set, but does not answer at {backend.endpoint}: {fault}.")
 
     def parts(self) -> list[Part]:
         layout, there = self._settings.layout, self.infrastructure

@@ -61,7 +61,7 @@ def parse(values: Mapping[str, str], folder: Path) -> Settings:
 
 def _first_port(text: str) -> int:
     last = _LAST_PORT - max(BACKENDS.values()) - 10
-    if not text.isdecimal() or not 1 <= int(text) <= last:
+    if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= last:
         raise SuiteError(f"DOMICILE_PORT must be a number from 1 to {last}, not {text!r}.")
     return int(text)
 

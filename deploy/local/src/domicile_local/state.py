@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
-from dotenv import dotenv_values
 
 from domicile_local.errors import SuiteError
 from domicile_local.servers.process import private_folder, write_private
@@ -102,11 +101,12 @@ def is_running(folder: Path) -> bool:
 
 
 def write_run_env(path: Path, values: Mapping[str, str]) -> None:
-    """For a shell (``set -a; . run.env``) and for dotenv readers alike."""
+    """For a shell: ``set -a; . run.env``."""
     write_private(path, "".join(f"{name}={shlex.quote(value)}\n" for name, value in values.items()))
 
 
 def read_run_env(path: Path) -> dict[str, str]:
     if not path.exists():
         raise SuiteError(f"No suite is ready: {path} is not there.")
-    return {name: value or "" for name, value in dotenv_values(path, interpolate=False).items()}
+    pairs = (word.partition("=") for word in shlex.split(path.read_text(encoding="utf-8")))
+    return {name: value for name, _, value in pairs}

@@ -27,7 +27,8 @@ class WireBody:
     """The request's body as it arrives, once.
 
     The server sends ``100 Continue`` at the first ``receive()``, so nothing here touches ``receive`` before somebody reads.
-    ``finished``: it has no bytes left to read; from the start when the head announces none.
+    ``finished``: it has no bytes left to read; from the start when the head announces none, unless the client waits to be told to go on.
+    botocore does so before a body of no bytes as well, and would misread the next answer on a connection where it was not told.
     """
 
     __slots__ = ("_idle_seconds", "_receive", "finished", "started")
@@ -36,7 +37,11 @@ class WireBody:
         self._receive = receive
         self._idle_seconds = idle_seconds
         self.started = False
-        self.finished = headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers
+        self.finished = (
+            headers.get("content-length", "0") == "0"
+            and "transfer-encoding" not in headers
+            and headers.get("expect", "").lower() != "100-continue"
+        )
 
     async def __aiter__(self) -> AsyncIterator[bytes]:
         while not self.finished:

@@ -14,6 +14,7 @@ from urllib.parse import quote
 from uuid import uuid4
 
 import pytest
+import structlog
 import uvicorn
 from pydantic import SecretStr
 
@@ -70,12 +71,14 @@ class MemorySource:
     async def chunks(self) -> AsyncIterator[bytes]:
         left = self.store.break_reads_after
         for at in range(0, len(self.content), self.store.chunk):
+            await asyncio.sleep(0)  # as a network would: the loop sees to others meanwhile
             piece = self.content[at : at + self.store.chunk]
             if left is not None:
                 if len(piece) > left:
                     yield piece[:left]
                     raise BackendUnavailable(self.store.backend.backend_id, "broke off")
                 left -= len(piece)
+            self.store.delivered += len(piece)
             yield piece
 
     async def close(self) -> None:
@@ -100,6 +103,7 @@ class MemoryStore:
         self.stored_etag = ""
         self.chunk = 65_536
         self.written = 0
+        self.delivered = 0
         self.aborted = 0
         self.open_sources = 0
         self.opened: list[tuple[int, int | None]] = []
@@ -266,6 +270,7 @@ class Proxy:
         self._socket = str(socket)
         self.metadata = MemoryMetadata()
         self.stores: dict[str, MemoryStore] = {}
+        self.logs: list[Any] = []
         self.now = 0.0
         settings = ProxySettings(
             metadata_url="http://metadata",
@@ -367,6 +372,7 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
     server = Server(config)
     serving = asyncio.ensure_future(server.serve())
     await proxy.wait(lambda: server.started)
-    yield proxy
+    with structlog.testing.capture_logs() as proxy.logs:
+        yield proxy
     server.should_exit = True
     await serving

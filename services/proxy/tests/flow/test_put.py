@@ -136,6 +136,16 @@ async def test_a_backend_that_cannot_be_opened_is_avoided_by_another_placement(p
     assert begins == [(), ("fi",), ("fi",)]
 
 
+async def test_a_backend_whose_trial_write_succeeds_is_not_avoided_any_more(proxy):
+    proxy.stores["fi"].failing["open_put"] = BackendUnavailable("fi", "refused")
+    await proxy.ask("PUT", "/bucket/key", body=SHORT)
+    proxy.stores["fi"].failing.clear()
+    proxy.now = 1.5
+    for _ in range(3):
+        await proxy.ask("PUT", "/bucket/key", body=SHORT)
+    assert [call.avoid for call in proxy.metadata.asked if isinstance(call, Begin)][-3:] == [(), (), ()]
+
+
 async def test_a_short_body_survives_a_backend_that_fails_in_the_end(proxy):
     proxy.stores["fi"].failing["finish"] = BackendUnavailable("fi", "500")
     assert (await proxy.ask("PUT", "/bucket/key", body=SHORT)).status == 200

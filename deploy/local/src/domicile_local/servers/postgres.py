@@ -43,6 +43,12 @@ def answers(url: str) -> bool:
     return True
 
 
+def make_database(url: str, name: str) -> None:
+    """Harmless when it is there. ``name``: needs no quoting."""
+    if (name,) not in query(url, "SELECT datname::text FROM pg_database"):
+        query(url, f"CREATE DATABASE {name}")
+
+
 def without_password(url: str) -> str:
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f"{parts.hostname}:{parts.port or 5432}"))

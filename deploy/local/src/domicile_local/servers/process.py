@@ -51,6 +51,7 @@ def wrapped(argv: Sequence[str], *, death_signal: signal.Signals | None = None, 
         nobody = pwd.getpwnam("nobody")
         options += [f"--reuid={nobody.pw_uid}", f"--regid={nobody.pw_gid}", "--clear-groups"]
         options += ["--inh-caps=+dac_override", "--ambient-caps=+dac_override"]
+        options.append("--securebits=+no_setuid_fixup")  # without it access(2), which initdb asks, forgets the capability
     if death_signal is not None:
         options.append(f"--pdeathsig={death_signal.name.removeprefix('SIG')}")
     return [setpriv, *options, "--", *argv] if setpriv and options else list(argv)

@@ -25,8 +25,8 @@ COMMON_OPTIONS: dict[str, str | int] = {
     # It stands alone and elects itself only after this time; late, and its volume server waits another five seconds.
     "master.electionTimeout": "500ms",
     "master.heartbeatInterval": "100ms",
-    "master.volumeSizeLimitMB": 64,
-    "volume.max": 500,
+    "master.volumeSizeLimitMB": 256,
+    "volume.max": 5000,  # every bucket takes one at least
     "volume.preStopSeconds": 0,
     "filer": "true",
     "s3": "true",

@@ -19,7 +19,7 @@ from domicile_common.testing.raw_s3 import RawS3, Signer
 from domicile_local.register import register_tenant
 from domicile_local.servers import ports, postgres, rabbitmq, seaweedfs
 from domicile_local.servers.reach import S3Backend
-from domicile_local.services import HEALTH_PORT, Service
+from domicile_local.services import NEEDS, Service
 from domicile_local.settings import SECRETS
 from domicile_local.state import Key, random_key
 from domicile_local.suite import Infrastructure, Suite
@@ -78,9 +78,10 @@ class Installation:
         session = boto3.Session(key.access_key, key.secret_key, region_name="us-east-1")
         return session.client("s3", endpoint_url=self.suite.s3_endpoint, config=settings)
 
-    def raw(self, tenant: str = "one") -> RawS3:
+    def raw(self, tenant: str = "one", endpoint: str = "") -> RawS3:
+        """``endpoint``: of another proxy than the first."""
         key = self.keys[tenant]
-        return RawS3(self.suite.s3_endpoint, Signer(key.access_key, key.secret_key))
+        return RawS3(endpoint or self.suite.s3_endpoint, Signer(key.access_key, key.secret_key))
 
     def new_bucket(self, tenant: str = "one", location: str = "") -> str:
         """The name of a bucket just made."""
@@ -178,6 +179,8 @@ class Installation:
 
     def start(self, service: str, *, kill: Sequence[str] = (), wait: bool = True, **settings: str) -> None:
         """Starts a service that is not running, until it is ready. ``kill``: arguments of ``kill_at``; ``settings``: for this start only."""
+        if service == "metadata":  # what a dead one holds would run out by itself, and no test need wait for that
+            self.sql("DELETE FROM leases")
         wrapper = ("domicile_common.testing.kill_at", *kill, "--") if kill else ()
         (self._disturbed.add if kill or settings else self._disturbed.discard)(service)
         self.suite.services[service].start(wrapper=wrapper, **settings)
@@ -200,16 +203,22 @@ class Installation:
                 self.restart(name)
 
     @contextmanager
-    def another(self, name: str) -> Iterator[Service]:
+    def another(self, name: str, **settings: str) -> Iterator[Service]:
         """A second process of a service, beside the first."""
         wiring = self.suite.services[name].wiring
-        service = Service(name, replace(wiring, values={**wiring.values, HEALTH_PORT[name]: str(ports.take())}))
+        moved = {needed: str(ports.take()) for needed in NEEDS[name] if needed.endswith("_PORT")}
+        service = Service(name, replace(wiring, values={**wiring.values, **moved}))
         try:
-            service.start()
+            service.start(**settings)
             service.wait_ready()
             yield service
         finally:
             service.kill()
+
+    def peak_memory(self, service: str) -> int:
+        """The most bytes that its process ever had resident."""
+        status = Path(f"/proc/{self.suite.services[service].child.pid}/status").read_text()
+        return int(status.partition("VmHWM:")[2].split()[0]) * 1024
 
 
 @contextmanager

@@ -32,7 +32,7 @@ from domicile_metadata.services import (
     uploads,
     work,
 )
-from domicile_metadata.services.answers import Answer, Batch, each
+from domicile_metadata.services.answers import Answer, Batch, chunked, each
 
 log = structlog.get_logger()
 
@@ -50,9 +50,9 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         models.Locate: objects.locate,
         models.Begin: begin.begin,
         models.Renew: begin.renew,
-        models.Commit: commit.commit,
+        models.Commit: chunked(commit.commit),
         models.Abort: commit.abort,
-        models.Delete: deletions.delete,
+        models.Delete: chunked(deletions.delete),
         models.ChangeVersion: each(objects.change),
         models.PutVersioning: each(bucket_settings.put_versioning),
         models.PutLockConfiguration: each(bucket_settings.put_lock_configuration),

@@ -105,6 +105,13 @@ SELECT buckets.*, levels.policy_versions, levels.policies,
                LIMIT 1) AS current
        ) AS levels;
 
+-- All backends in one row, as a JSON array of model.Backend.
+CREATE VIEW backend_list AS
+SELECT coalesce(json_agg(backend), '[]')::text AS backends
+  FROM (SELECT backend_id, provider, endpoint, country, jurisdictions, access_key, sealed_secret, region, addressing, quirks, state, cost
+          FROM backends
+         ORDER BY backend_id) AS backend;
+
 -- Intents and uploads: what may have bytes at a backend without being a version yet.
 CREATE TABLE intents (
     bucket_id          uuid NOT NULL REFERENCES buckets,
@@ -197,6 +204,19 @@ CREATE TABLE outbox (
     available_at timestamptz NOT NULL DEFAULT now()
 );
 CREATE INDEX outbox_due ON outbox (available_at, id);
+
+-- Whoever owes a message wakes the relays when the transaction commits.
+CREATE FUNCTION wake_relays() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM owed) THEN
+        PERFORM pg_notify('outbox', '');
+    END IF;
+    RETURN NULL;
+END
+$$;
+CREATE TRIGGER outbox_filled AFTER INSERT ON outbox REFERENCING NEW TABLE AS owed
+    FOR EACH STATEMENT EXECUTE FUNCTION wake_relays();
+
 -- Rows of these two live for seconds: clean up by count, not by share of the table.
 ALTER TABLE outbox SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);
 ALTER TABLE intents SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 10000);

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import structlog
 
@@ -18,6 +18,10 @@ Answer = Any  # the call's result type, a RequestError or an Unavailable
 Batch = Callable[[Context, Sequence[Any]], Awaitable[Sequence[Answer]]]
 
 T = TypeVar("T", bound=Request[Any])
+
+# The most keys that one transaction holds: PostgreSQL keeps all locks of all transactions in one table of fixed size
+# (max_locks_per_transaction times max_connections), which a few transactions over thousands of keys would fill.
+CHUNK: Final = 200
 
 
 async def settle(request: Request[Any], work: Awaitable[Any]) -> Answer:
@@ -36,5 +40,17 @@ def each(serve: Callable[[Context, T], Awaitable[Any]]) -> Batch:
 
     async def batch(context: Context, requests: Sequence[T]) -> Sequence[Answer]:
         return await asyncio.gather(*(settle(request, serve(context, request)) for request in requests))
+
+    return batch
+
+
+def chunked(serve: Batch) -> Batch:
+    """A batch service in pieces of ``CHUNK`` requests, one after the other."""
+
+    async def batch(context: Context, requests: Sequence[Any]) -> Sequence[Answer]:
+        answers: list[Answer] = []
+        for start in range(0, len(requests), CHUNK):
+            answers += await serve(context, requests[start : start + CHUNK])
+        return answers
 
     return batch

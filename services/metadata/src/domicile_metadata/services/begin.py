@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import Begin, Empty, Intent, Renew
-from domicile_common.model import Backend, Blob, Decision
+from domicile_common.model import Blob, Decision
 from domicile_common.policy import decide
 from domicile_common.stamps import blob_key
 from domicile_metadata.context import Context
@@ -18,19 +17,10 @@ from domicile_metadata.domain.levels import effective_policy, with_inner_level
 from domicile_metadata.domain.writes import NewIntent
 from domicile_metadata.services.answers import Answer, settle
 from domicile_metadata.services.buckets import namespaces_for, no_such_bucket
-from domicile_metadata.storage import buckets, directory, intents
+from domicile_metadata.storage import buckets, intents
 from domicile_metadata.storage.buckets import BucketRecord
 
 MAXIMUM_KEY_BYTES: Final = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-
-
-@dataclass(frozen=True, slots=True)
-class _Batch:
-    """What the decisions of one batch are made from, read together: buckets by id, all backends, the time."""
-
-    records: dict[str, BucketRecord]
-    backends: dict[str, Backend]
-    now: datetime
 
 
 async def begin(context: Context, requests: Sequence[Begin]) -> list[Answer]:
@@ -40,28 +30,26 @@ async def begin(context: Context, requests: Sequence[Begin]) -> list[Answer]:
     """
     bucket_ids = {request.bucket_id for request in requests if is_id(request.bucket_id)}
     records = await buckets.find_by_id(context.database, bucket_ids)
-    backends = {backend.backend_id: backend for backend in await directory.list_backends(context.database)}
-    batch = _Batch(records, backends, context.clock())
-    planned = [await settle(request, _plan(context, batch, request)) for request in requests]
+    now = context.clock()
+    planned = [await settle(request, _plan(context, records.get(request.bucket_id), request, now)) for request in requests]
     accepted = [plan for plan in planned if isinstance(plan, NewIntent)]
     failures = await _insert(context, accepted) if accepted else {}
     return [failures.get(plan.version_id) or _intent(plan) if isinstance(plan, NewIntent) else plan for plan in planned]
 
 
-async def _plan(context: Context, batch: _Batch, request: Begin) -> NewIntent:
+async def _plan(context: Context, record: BucketRecord | None, request: Begin, now: datetime) -> NewIntent:
     if not request.key:
         raise RequestError("InvalidArgument", "The key is empty.")
     if len(request.key.encode()) > MAXIMUM_KEY_BYTES:
         raise RequestError("KeyTooLongError", "Your key is too long.", {"MaxSizeAllowed": str(MAXIMUM_KEY_BYTES)})
-    record = batch.records.get(request.bucket_id)
     if record is None:
         raise no_such_bucket()
     if request.lock is not None and not record.object_lock:
         raise RequestError("InvalidRequest", "Bucket is missing Object Lock Configuration")
-    decision = _decide(batch, record, request)
-    wanted = [batch.backends[backend_id] for backend_id in decision.wanted]
+    decision = _decide(record, request)
+    wanted = [backend for backend in record.backends if backend.backend_id in decision.wanted]
     namespaces = await namespaces_for(context, context.database, record, wanted)
-    version_id = uuid7(batch.now, context.entropy(RANDOM_BYTES))
+    version_id = uuid7(now, context.entropy(RANDOM_BYTES))
     path = blob_key(request.key, version_id, record.layout)
     seconds = context.settings.upload_seconds if request.upload else context.settings.intent_seconds
     return NewIntent(
@@ -73,15 +61,15 @@ async def _plan(context: Context, batch: _Batch, request: Begin) -> NewIntent:
         facts=request.facts,
         is_upload=request.upload,
         trace=request.trace,
-        deadline=batch.now + timedelta(seconds=seconds),
+        deadline=now + timedelta(seconds=seconds),
         lock=request.lock,
     )
 
 
-def _decide(batch: _Batch, record: BucketRecord, request: Begin) -> Decision:
+def _decide(record: BucketRecord, request: Begin) -> Decision:
     levels = record.levels.documents, record.levels.version
     policy = effective_policy(*levels) if request.policy is None else with_inner_level(*levels, request.policy)
-    return decide(policy, batch.backends.values(), avoid=request.avoid)
+    return decide(policy, record.backends, avoid=request.avoid)
 
 
 async def _insert(context: Context, accepted: Sequence[NewIntent]) -> dict[str, RequestError | Unavailable]:

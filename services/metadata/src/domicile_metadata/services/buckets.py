@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from domicile_common.errors import RequestError, Unavailable
+from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client.models import BucketPage, CreateBucket, DeleteBucket, Empty, FindBucket, ListBuckets
 from domicile_common.model import Backend, Bucket, EffectivePolicy, Policy
 from domicile_common.namespace import check_bucket_name, namespace_name
@@ -27,8 +27,7 @@ async def find(context: Context, request: FindBucket) -> Bucket:
     if record is None:
         raise no_such_bucket(request.name)
     policy = effective_policy(record.levels.documents, record.levels.version)
-    backends = await directory.list_backends(context.database)
-    return _bucket(record, policy, await namespaces_for(context, context.database, record, allowed_by(policy, backends)))
+    return _bucket(record, policy, await namespaces_for(context, context.database, record, allowed_by(policy, record.backends)))
 
 
 async def create(context: Context, request: CreateBucket) -> Bucket:
@@ -43,7 +42,7 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
         levels = await buckets.outer_levels(session, request.tenant_id)
         policy = with_inner_level(levels.documents, levels.version, inner, "InvalidLocationConstraint")
         backends = await directory.list_backends(session)
-        decide(policy, backends)
+        _check_satisfiable(policy, backends, asked_for=request.location)
         await _check_count(context, session, request.tenant_id)
         await buckets.insert(
             session,
@@ -62,6 +61,16 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
         namespaces = await namespaces_for(context, session, record, allowed_by(policy, backends))
         await buckets.invalidate(session, request.tenant_id, request.name)
     return _bucket(record, policy, namespaces)
+
+
+def _check_satisfiable(policy: EffectivePolicy, backends: Sequence[Backend], *, asked_for: str) -> None:
+    """A location that no backend serves is the fault of the location, whatever rule it breaks."""
+    try:
+        decide(policy, backends)
+    except PolicyRefused as refused:
+        if not asked_for:
+            raise
+        raise PolicyRefused(refused.detail["Rule"], refused.message, "InvalidLocationConstraint") from None
 
 
 async def _check_count(context: Context, statements: Statements, tenant_id: str) -> None:

@@ -44,18 +44,15 @@ async def commit_all(context: Context, session: Session, requests: Sequence[Comm
     }
     etags = await intents.current_etags(session, keys) if keys else {}
     verdicts = judge(requests, taken, etags, context.clock())
-    # 3. Versions, and the removal of those that they replace.
+    # 3. Versions, the removal of those that they replace, replicas, and a message for each that is owed.
     settings = context.settings
     versions = [verdict for verdict in verdicts if isinstance(verdict, Accepted) and not verdict.is_replaced]
-    times = await intents.record_versions(session, versions, settings.removal_grace_seconds) if versions else {}
-    # 4. Replicas, and a message for each that is owed.
     replicas = [
         replica
         for verdict in verdicts
         for replica in replicas_of(verdict, settings.overdue_seconds, settings.removal_grace_seconds)
     ]
-    if replicas:
-        await intents.record_replicas(session, replicas)
+    times = await intents.record(session, versions, replicas, settings.removal_grace_seconds) if replicas else {}
     return [_answer(verdict, times, context.clock()) for verdict in verdicts]
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, Literal
 
 import msgspec
 
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
-from domicile_common.model import DefaultRetention, EffectivePolicy, Policy
+from domicile_common.model import Backend, DefaultRetention, EffectivePolicy, Policy
 from domicile_metadata.storage.database import Session, Statements
 
 _TEXTS = msgspec.json.Decoder(dict[str, str])
@@ -27,7 +28,10 @@ class Levels:
 
 @dataclass(frozen=True, slots=True)
 class BucketRecord:
-    """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed."""
+    """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed.
+
+    ``backends``: every registered backend, in whatever state, read together with the bucket.
+    """
 
     bucket_id: str
     tenant_id: str
@@ -40,6 +44,7 @@ class BucketRecord:
     default_retention: DefaultRetention | None
     levels: Levels
     namespaces: Mapping[str, str]
+    backends: tuple[Backend, ...]
 
 
 async def find_by_name(statements: Statements, tenant_id: str, name: str) -> BucketRecord | None:
@@ -51,6 +56,11 @@ async def find_by_id(statements: Statements, bucket_ids: Iterable[str]) -> dict[
     """Those that exist, by id."""
     records = [_record(row) for row in await statements.fetch("find_buckets_by_id", list(bucket_ids))]
     return {record.bucket_id: record for record in records}
+
+
+@lru_cache(maxsize=8)  # the same text comes with every bucket until a backend changes
+def _backends(text: str) -> tuple[Backend, ...]:
+    return msgspec.json.decode(text, type=tuple[Backend, ...])
 
 
 def _record(row: Any) -> BucketRecord:
@@ -67,6 +77,7 @@ def _record(row: Any) -> BucketRecord:
         default_retention=None if mode is None else DefaultRetention(mode, days, years),
         levels=Levels(tuple(row["policies"]), max(row["policy_versions"], default=0)),
         namespaces=dict(row["namespaces"]),
+        backends=_backends(row["backends"]),
     )
 
 
@@ -156,4 +167,3 @@ async def invalidate(session: Session, tenant_id: str, name: str) -> None:
     """Tells the proxies to forget what they know of the bucket."""
     event = Invalidation("bucket", f"{tenant_id}/{name}")
     await session.execute("insert_invalidation", msgspec.json.encode(event).decode())
-    await session.execute("notify", "outbox", "")

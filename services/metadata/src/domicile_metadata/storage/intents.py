@@ -85,12 +85,17 @@ async def current_etags(session: Session, keys: Iterable[tuple[str, str]]) -> di
     return {(row["bucket_id"].hex, row["key"].decode()): row["etag"] for row in rows}
 
 
-async def record_versions(session: Session, versions: Sequence[Accepted], grace_seconds: float) -> dict[str, datetime]:
-    """Inserts versions, in order: version id → when it was committed."""
+async def record(
+    session: Session, versions: Sequence[Accepted], replicas: Sequence[NewReplica], grace_seconds: float
+) -> dict[str, datetime]:
+    """Inserts versions, in order, and replicas: version id → when it was committed.
+
+    Raises ``PolicyRefused`` when a replica lies outside its bucket's lock.
+    """
     encode = msgspec.json.encode
     locks = [version.lock or Lock() for version in versions]
     rows = await session.fetch(
-        "record_versions",
+        "record",
         [version.intent.bucket_id for version in versions],
         [version.intent.version_id for version in versions],
         [version.intent.key.encode() for version in versions],
@@ -104,17 +109,6 @@ async def record_versions(session: Session, versions: Sequence[Accepted], grace_
         [version.is_last for version in versions],
         [version.intent.trace for version in versions],
         grace_seconds,
-        [lock.mode for lock in locks],
-        [lock.until for lock in locks],
-        [lock.legal_hold for lock in locks],
-    )
-    return {row["version_id"].hex: row["committed_at"] for row in rows}
-
-
-async def record_replicas(session: Session, replicas: Sequence[NewReplica]) -> None:
-    """Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
-    await session.execute(
-        "record_replicas",
         [replica.intent.bucket_id for replica in replicas],
         [replica.intent.version_id for replica in replicas],
         [replica.blob.backend_id for replica in replicas],
@@ -125,7 +119,11 @@ async def record_replicas(session: Session, replicas: Sequence[NewReplica]) -> N
         [replica.intent.trace for replica in replicas],
         [replica.due_seconds for replica in replicas],
         [replica.is_announced for replica in replicas],
+        [lock.mode for lock in locks],
+        [lock.until for lock in locks],
+        [lock.legal_hold for lock in locks],
     )
+    return {row["version_id"].hex: row["committed_at"] for row in rows}
 
 
 def _columns(ids: Sequence[Reference]) -> tuple[list[str], list[str]]:

@@ -31,9 +31,6 @@ class RawVersion(Value, frozen=True):
     lock: Lock | None = None
 
 
-assert RawVersion.__struct_fields__ == Version.__struct_fields__
-
-
 class Found(Value, frozen=True):
     """A ``Located`` in the same sense. ``version`` is ``None`` when the key has none."""
 

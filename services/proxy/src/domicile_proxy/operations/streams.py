@@ -127,7 +127,10 @@ def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Heal
 
 def plan(request: S3Request, *, checksum_of_body: bool = True) -> BodyPlan:
     """How the body is to be read. Raises ``RequestError`` before a byte of it was."""
-    return plan_body(request.incoming.raw_headers, request.verified.claim, checksum_of_body=checksum_of_body)
+    claim, headers = request.verified.claim, request.incoming.raw_headers
+    if claim.presigned:  # its query may name the checksum
+        headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
+    return plan_body(headers, claim, checksum_of_body=checksum_of_body)
 
 
 async def receive_whole(request: S3Request, body: BodyPlan) -> tuple[bytes, Digest]:

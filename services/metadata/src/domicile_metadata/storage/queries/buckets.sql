@@ -1,12 +1,12 @@
 -- Statements of logical buckets.
 
 -- name: find_bucket_by_name
--- $1 tenant, $2 name.
-SELECT * FROM described_buckets WHERE tenant_id = $1 AND name = $2;
+-- With all backends. $1 tenant, $2 name.
+SELECT * FROM described_buckets CROSS JOIN backend_list WHERE tenant_id = $1 AND name = $2;
 
 -- name: find_buckets_by_id
--- Those that exist. $1 bucket ids.
-SELECT * FROM described_buckets WHERE bucket_id = ANY ($1::uuid[]);
+-- Those that exist, with all backends. $1 bucket ids.
+SELECT * FROM described_buckets CROSS JOIN backend_list WHERE bucket_id = ANY ($1::uuid[]);
 
 -- name: find_outer_policies
 -- The policy levels above a new bucket, outermost first. $1 tenant.

@@ -67,15 +67,18 @@ SELECT objects.bucket_id, objects.key, versions.etag
   JOIN versions ON versions.bucket_id = objects.bucket_id AND versions.version_id = objects.version_id
  WHERE NOT is_delete_marker;
 
--- name: record_versions
--- Step 3 of a commit: new versions, in the order of the arrays; the last one of each key becomes its current version. A null version
--- replaces the null version before it, whose blobs are removed $13 seconds later. Answers when each was committed.
--- $1 bucket ids, $2 version ids, $3 keys, $4 sizes, $5 etags, $6 storage classes, $7 digests, $8 facts, $9 decisions, $10 null or not,
--- $11 the last of its key or not, $12 traces, $14 lock modes, $15 until when, $16 legal holds (NULL: no lock).
+-- name: record
+-- Step 3 of a commit. New versions, in the order of the arrays; the last one of each key becomes its current version. A null version replaces
+-- the null version before it, whose blobs are removed $13 seconds later. And replicas (of new versions, and those to be removed of refused
+-- ones), with a message for each that is owed now. Answers when each version was committed.
+-- Versions: $1 bucket ids, $2 version ids, $3 keys, $4 sizes, $5 etags, $6 storage classes, $7 digests, $8 facts, $9 decisions, $10 null or
+-- not, $11 the last of its key or not, $12 traces, $24 lock modes, $25 until when, $26 legal holds
+-- (NULL: no lock). Replicas: $14 bucket ids, $15 version ids, $16 backend ids, $17 namespaces, $18 blob keys,
+-- $19 states, $20 stamped or not, $21 traces, $22 seconds until it is due (NULL: nothing is owed), $23 with a message or not.
 WITH incoming AS MATERIALIZED (
     SELECT *
       FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::json[], $8::json[], $9::jsonb[],
-                  $10::boolean[], $11::boolean[], $12::text[], $14::text[], $15::timestamptz[], $16::boolean[])
+                  $10::boolean[], $11::boolean[], $12::text[], $24::text[], $25::timestamptz[], $26::boolean[])
            WITH ORDINALITY AS row (bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision,
                                    is_null, is_last, trace, lock_mode, lock_until, legal_hold, position)
 ), recorded AS (
@@ -114,22 +117,15 @@ WITH incoming AS MATERIALIZED (
      WHERE replicas.bucket_id = unneeded.bucket_id
        AND replicas.version_id = unneeded.version_id
        AND replicas.backend_id = unneeded.backend_id
-)
-SELECT version_id, committed_at FROM recorded;
-
--- name: record_replicas
--- Step 4 of a commit: the replicas of new versions (and those to be removed of refused ones), and a message for each that is owed now.
--- $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys, $6 states, $7 stamped or not, $8 traces,
--- $9 seconds until it is due (NULL: nothing is owed), $10 with a message or not.
-WITH incoming AS MATERIALIZED (
+), placed AS MATERIALIZED (
     SELECT *
-      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::boolean[], $8::text[], $9::float8[],
-                  $10::boolean[])
+      FROM unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::boolean[], $21::text[],
+                  $22::float8[], $23::boolean[])
            AS row (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, due_seconds, is_announced)
 ), kept AS (
     INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, next_attempt_at)
     SELECT bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, now() + make_interval(secs => due_seconds)
-      FROM incoming
+      FROM placed
 ), announced AS (
     INSERT INTO outbox (routing_key, payload)
     SELECT 'replicate.' || backend_id,
@@ -138,8 +134,7 @@ WITH incoming AS MATERIALIZED (
                'version_id', replace(version_id::text, '-', ''),
                'backend_id', backend_id,
                'trace', trace)
-      FROM incoming
+      FROM placed
      WHERE is_announced
-    RETURNING true
 )
-SELECT pg_notify('outbox', '') WHERE EXISTS (SELECT FROM announced);
+SELECT version_id, committed_at FROM recorded;

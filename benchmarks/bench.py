@@ -1,0 +1,277 @@
+"""``make bench``: straight to a backend, through the proxy, and through a peer, alternating in one run, as a table of ratios.
+
+Figures of different runs or machines do not compare; ratios within one run do. Nothing here fails for being slow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import secrets
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.load import Load, Method, Target, get_stream, paced_puts, put_stream, wrk
+from benchmarks.processes import Cost, forget_peak, peak_mib
+
+from domicile_local.launcher import Launcher, running
+from domicile_local.layout import Layout
+from domicile_local.servers import ports, postgres
+from domicile_local.settings import Settings
+
+KIB, MIB, GIB = 1024, 1024**2, 1024**3
+SERVICES = ("proxy", "metadata", "replicator")
+IDLE_SECONDS = 600.0
+LAG = """
+SELECT extract(epoch FROM replica.changed_at - version.committed_at)::float8
+  FROM replicas replica JOIN versions version USING (bucket_id, version_id)
+ WHERE replica.state = 'verified' AND convert_from(version.key, 'UTF8') LIKE 'paced-%'
+   AND NOT version.decision->'write' ? replica.backend_id
+ ORDER BY 1"""
+
+
+@dataclass(frozen=True)
+class Case:
+    name: str
+    method: Method
+    size: int
+    clients: int
+    keys: tuple[str, ...]
+
+
+CASES = (
+    Case("GET 1 KiB", "GET", KIB, 16, tuple(f"small-{number}" for number in range(1000))),
+    Case("PUT 1 KiB", "PUT", KIB, 16, tuple(f"put-{number}" for number in range(5000))),
+    Case("GET 64 MiB", "GET", 64 * MIB, 2, ("large-0", "large-1")),
+    Case("PUT 64 MiB", "PUT", 64 * MIB, 2, ("new-0", "new-1", "new-2", "new-3")),
+)
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+class Bench:
+    def __init__(self, launcher: Launcher, folder: Path, rclone: str | None, arguments: argparse.Namespace) -> None:
+        self._launcher = launcher
+        self._folder = folder
+        self._seconds: float = arguments.seconds
+        self._rounds: int = arguments.rounds
+        self._pids = {part.name: part.child().pid for part in launcher.parts() if part.child}
+        env = launcher.run_env
+        self._direct = Target(
+            "straight",
+            env["DOMICILE_BACKEND_FI_ENDPOINT"],
+            env["DOMICILE_BACKEND_FI_ACCESS_KEY"],
+            env["DOMICILE_BACKEND_FI_SECRET_KEY"],
+        )
+        self._proxy = Target("proxy", env["DOMICILE_S3_ENDPOINT"], env["DOMICILE_ACCESS_KEY"], env["DOMICILE_SECRET_KEY"])
+        self._peer = (
+            Target("rclone", f"http://127.0.0.1:{ports.take()}", secrets.token_hex(8), secrets.token_hex(16)) if rclone else None
+        )
+        self._targets = [self._direct, self._proxy, *([self._peer] if self._peer else [])]
+        self._rclone = rclone
+        self._loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
+        self._costs: dict[str, list[dict[str, float]]] = defaultdict(
+            list
+        )  # per case and round: seconds of processor time a request
+
+    def run(self, memory_bytes: int) -> str:
+        self._prepare()
+        with peer(self._rclone, self._peer, self._direct) if self._rclone and self._peer else nullcontext():
+            for case in CASES:
+                for _ in range(self._rounds):
+                    for target in self._targets:
+                        self._measure(case, target)
+        say("replication lag at a steady rate")
+        rate, lags = self._lag()
+        say(f"memory during {memory_bytes / GIB:.0f} GiB")
+        return report(self._loads, self._costs, self._rounds, (rate, lags), self._memory(memory_bytes))
+
+    def _prepare(self) -> None:
+        say("preparing")
+        for target in (self._direct, self._proxy):
+            s3 = target.client()
+            s3.create_bucket(Bucket=target.bucket)
+            for case in CASES:
+                for key in case.keys if case.method == "GET" else ():
+                    s3.put_object(Bucket=target.bucket, Key=key, Body=bytes(case.size))
+        self._settle()
+
+    def _measure(self, case: Case, target: Target) -> None:
+        cost = Cost(self._pids)
+        load = wrk(
+            target, case.method, case.keys, size=case.size, clients=case.clients, seconds=self._seconds, folder=self._folder
+        )
+        latency = f"p50 {load.p50 * 1e3:8.1f} ms  p99 {load.p99 * 1e3:8.1f} ms"
+        say(f"{case.name:<12} {target.name:<9} {load.rate:9.1f}/s  {latency}  failures {load.failures}")
+        self._loads[case.name, target.name].append(load)
+        if target is self._proxy:
+            owed = self._owed()
+            began = time.monotonic()
+            self._settle()
+            if case.method == "PUT":
+                say(f"{'':<12} {owed} copies owed at the end, done {time.monotonic() - began:.1f} s later")
+            # Copies are part of what a PUT costs, so this counts until they are made.
+            self._costs[case.name].append({name: seconds / load.requests for name, seconds in cost.since().items()})
+
+    def _owed(self) -> int:
+        with self._launcher.suite.admin() as admin:
+            return sum(backlog["owed"] for backlog in admin.call("GET", "/jobs")["backlogs"])
+
+    def _settle(self) -> None:
+        deadline = time.monotonic() + IDLE_SECONDS
+        while self._owed():
+            if time.monotonic() > deadline:
+                raise RuntimeError(f"still {self._owed()} copies owed after {IDLE_SECONDS:.0f} s")
+            time.sleep(0.2)
+
+    def _lag(self) -> tuple[float, list[float]]:
+        """PUTs at a third of what the proxy took at most; returns that rate and the ordered lags in seconds."""
+        rate = max(1.0, statistics.median(load.rate for load in self._loads["PUT 1 KiB", "proxy"]) / 3)
+        failed = paced_puts(self._proxy, [f"paced-{number}" for number in range(int(rate * 20))], size=KIB, rate=rate)
+        if failed:
+            say(f"{failed} of the paced PUTs failed")
+        self._settle()
+        rows = postgres.query(self._launcher.run_env["DATABASE_URL"], LAG)
+        return rate, [float(str(row[0])) for row in rows]
+
+    def _memory(self, size: int) -> dict[str, float]:
+        """Peak resident memory of the proxy in MiB: before, and during one PUT and one GET of ``size`` bytes."""
+        pid = self._pids["proxy"]
+        forget_peak(pid)
+        peaks = {"before": peak_mib(pid)}
+        for name, transfer in (("PUT", put_stream), ("GET", get_stream)):
+            forget_peak(pid)
+            seconds = transfer(self._proxy, "huge", size)
+            peaks[f"{name} {size / GIB:.0f} GiB"] = peak_mib(pid)
+            say(f"{name} {size / GIB:.0f} GiB in {seconds:.1f} s")
+        return peaks
+
+
+@contextmanager
+def peer(program: str, target: Target, backend: Target) -> Iterator[None]:
+    """``rclone serve s3`` before the same backend."""
+    remote = f":s3,provider=Other,endpoint='{backend.endpoint}',access_key_id={backend.access_key},secret_access_key={backend.secret_key}:"
+    login = f"{target.access_key},{target.secret_key}"
+    argv = [
+        program,
+        "serve",
+        "s3",
+        "--addr",
+        target.address,
+        "--auth-key",
+        login,
+        "--config",
+        "/dev/null",
+        "--vfs-cache-mode",
+        "off",
+        remote,
+    ]
+    with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            while not ports.answers(int(target.endpoint.rpartition(":")[2])):
+                if process.poll() is not None:
+                    raise RuntimeError("rclone serve s3 does not start")
+                time.sleep(0.1)
+            yield
+        finally:
+            process.terminate()
+
+
+def middle(loads: Sequence[Load]) -> float:
+    return float(statistics.median(load.rate for load in loads))
+
+
+def report(
+    loads: dict[tuple[str, str], list[Load]],
+    costs: dict[str, list[dict[str, float]]],
+    rounds: int,
+    paced: tuple[float, list[float]],
+    memory: dict[str, float],
+) -> str:
+    lines = [
+        machine(rounds),
+        "",
+        "| case | straight | proxy | rclone | proxy / straight | proxy / rclone |",
+        "|---|---|---|---|---|---|",
+    ]
+    for case in CASES:
+        rates = {name: middle(loads[case.name, name]) for name in ("straight", "proxy", "rclone") if loads.get((case.name, name))}
+        shown = [unit(case, rates[name]) if name in rates else "-" for name in ("straight", "proxy", "rclone")]
+        ratios = [f"{rates['proxy'] / rates[name]:.2f}" if name in rates else "-" for name in ("straight", "rclone")]
+        lines.append(f"| {case.name}, {case.clients} clients | {' | '.join(shown)} | {' | '.join(ratios)} |")
+    lines += [
+        "",
+        "Processor time a request, µs (a PUT's with its copy):",
+        "",
+        f"| case | {' | '.join(SERVICES)} | together | PostgreSQL |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, measured in costs.items():
+        spent = {part: statistics.median(each[part] for each in measured) * 1e6 for part in (*SERVICES, "PostgreSQL")}
+        together = sum(spent[service] for service in SERVICES)
+        lines.append(
+            f"| {name} | {' | '.join(f'{spent[service]:,.0f}' for service in SERVICES)} | {together:,.0f} | {spent['PostgreSQL']:,.0f} |"
+        )
+    rate, lags = paced
+    lines += [
+        "",
+        f"Replication lag at {rate:.0f} PUT/s of 1 KiB: p50 {rank(lags, 50):.2f} s, p99 {rank(lags, 99):.2f} s ({len(lags)} copies).",
+    ]
+    lines.append(f"Proxy, peak resident memory: {', '.join(f'{name} {peak:.0f} MiB' for name, peak in memory.items())}.")
+    return "\n".join(lines)
+
+
+def unit(case: Case, rate: float) -> str:
+    return f"{rate:,.0f}/s" if case.size < MIB else f"{rate * case.size / MIB:,.0f} MiB/s"
+
+
+def rank(ordered: Sequence[float], percent: int) -> float:
+    """Nearest rank; 0 when there are none."""
+    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)] if ordered else 0.0
+
+
+def machine(rounds: int) -> str:
+    cpuinfo = Path("/proc/cpuinfo").read_text().splitlines()
+    models = [line.partition(":")[2].strip() for line in cpuinfo if line.startswith("model name")]
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / GIB
+    software = f"Linux {platform.release()}, Python {platform.python_version()}"
+    return f"{time.strftime('%Y-%m-%d')}, {len(models)} x {models[0]}, {memory:.0f} GiB, {software}; medians of {rounds} rounds."
+
+
+def free_layout() -> Layout:
+    """Beside whatever suite is running."""
+    for first in range(9000, 30000, 100):
+        if all(ports.is_free(port) for port in range(first, first + 80)):
+            return Layout(first)
+    raise RuntimeError("no 80 free ports in a row")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--seconds", type=float, default=8, help="length of each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="how often the targets take turns")
+    parser.add_argument("--large", action="store_true", help="measure memory with 5 GiB instead of 1 GiB")
+    parser.add_argument("--rclone", help="path of rclone, the peer; without it there is none")
+    arguments = parser.parse_args()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with tempfile.TemporaryDirectory(prefix="domicile-bench-") as folder:
+        # Replaced blobs go soon, or waiting for nothing to be owed would mostly be waiting for their grace period.
+        settings = Settings(state=Path(folder) / "state", layout=free_layout(), passed_on={"REMOVAL_GRACE_SECONDS": "2"})
+        with running(settings, say) as launcher:
+            result = Bench(launcher, Path(folder), arguments.rclone, arguments).run((5 if arguments.large else 1) * GIB)
+    print(f"\n{result}")
+
+
+if __name__ == "__main__":
+    main()

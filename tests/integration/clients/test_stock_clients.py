@@ -1,0 +1,185 @@
+"""Stock clients, as people use them, put, list, get and delete real files: the tree of this repository, and one of 200 MB."""
+
+from __future__ import annotations
+
+import filecmp
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.servers
+
+MIB = 1024 * 1024
+REPOSITORY = Path(__file__).parents[3]
+Run = Callable[..., str]
+
+
+@pytest.fixture(scope="session")
+def tree(tmp_path_factory) -> Path:
+    """Several hundred real files, with some names that only real life comes up with."""
+    folder = tmp_path_factory.mktemp("tree")
+    for part in ("libs", "services", "docs", "deploy"):
+        shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", ".*"))
+    odd = folder / "odd names"
+    odd.mkdir()
+    for name in ("ä ö ü.txt", "100% + more & less.txt", "日本語", "it's (a) [file] {1}", "empty", "~tilde$#,;=@!"):
+        (odd / name).write_text(f"the file {name}" if name != "empty" else "")
+    assert len(files(folder)) > 200
+    return folder
+
+
+@pytest.fixture(scope="session")
+def large(tmp_path_factory) -> Path:
+    """200 MB that do not compress."""
+    path = tmp_path_factory.mktemp("large") / "large.bin"
+    with path.open("wb") as file:
+        for _ in range(200):
+            file.write(os.urandom(MIB))
+    return path
+
+
+@pytest.fixture
+def bucket(domicile):
+    """Emptied again, so that copies of what one client has put do not go on while the next one is at work."""
+    name = domicile.new_bucket()
+    yield name
+    s3 = domicile.client()
+    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
+        if keys := [{"Key": entry["Key"]} for entry in page.get("Contents", [])]:
+            s3.delete_objects(Bucket=name, Delete={"Objects": keys})
+    domicile.idle(120)
+    assert domicile.leftovers(name) == {}
+
+
+@pytest.fixture
+def run(domicile, tmp_path) -> Run:
+    """Runs a program with the keys of tenant ``one`` and nothing else of ours in its environment, and answers what it prints."""
+    key = domicile.keys["one"]
+    environment = {
+        "PATH": "/usr/bin:/bin",
+        "LANG": "C.UTF-8",
+        "HOME": str(tmp_path),
+        "AWS_ACCESS_KEY_ID": key.access_key,
+        "AWS_SECRET_ACCESS_KEY": key.secret_key,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": domicile.suite.s3_endpoint,
+        "RCLONE_CONFIG_DOMICILE_TYPE": "s3",
+        "RCLONE_CONFIG_DOMICILE_PROVIDER": "Other",
+        "RCLONE_CONFIG_DOMICILE_ENDPOINT": domicile.suite.s3_endpoint,
+        "RCLONE_CONFIG_DOMICILE_ACCESS_KEY_ID": key.access_key,
+        "RCLONE_CONFIG_DOMICILE_SECRET_ACCESS_KEY": key.secret_key,
+    }
+
+    def start(program: str, *arguments: str | Path) -> str:
+        path = shutil.which(program, path=f"{REPOSITORY / '.venv-clients/bin'}:{os.environ['PATH']}")
+        assert path, f"{program} is missing: `make clients` installs it"
+        done = subprocess.run([path, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert done.returncode == 0, f"{program} {' '.join(map(str, arguments))}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+        return done.stdout
+
+    return start
+
+
+def files(folder: Path) -> dict[str, Path]:
+    return {str(path.relative_to(folder)): path for path in folder.rglob("*") if path.is_file()}
+
+
+def assert_same(before: Path, after: Path) -> None:
+    assert files(before).keys() == files(after).keys()
+    _, different, unreadable = filecmp.cmpfiles(before, after, list(files(before)), shallow=False)
+    assert (different, unreadable) == ([], [])
+
+
+def keys(domicile, bucket: str) -> set[str]:
+    pages = domicile.client().get_paginator("list_objects_v2").paginate(Bucket=bucket)
+    return {entry["Key"] for page in pages for entry in page.get("Contents", [])}
+
+
+def test_aws_cli_syncs_a_tree(domicile, run, bucket, tree, tmp_path):
+    run("aws", "s3", "sync", "--quiet", tree, f"s3://{bucket}/tree")
+    assert keys(domicile, bucket) == {f"tree/{name}" for name in files(tree)}
+    assert run("aws", "s3", "sync", tree, f"s3://{bucket}/tree") == ""  # it finds nothing that differs
+    listed = run("aws", "s3", "ls", "--recursive", f"s3://{bucket}/tree/odd names/")
+    assert all(f"tree/odd names/{path.name}" in listed for path in (tree / "odd names").iterdir())
+    run("aws", "s3", "sync", "--quiet", f"s3://{bucket}/tree", tmp_path / "back")
+    assert_same(tree, tmp_path / "back")
+    run("aws", "s3", "rm", "--quiet", "--recursive", f"s3://{bucket}")
+    assert keys(domicile, bucket) == set()
+    run("aws", "s3", "rb", f"s3://{bucket}")
+    run("aws", "s3", "mb", f"s3://{bucket}")
+
+
+def test_aws_cli_copies_200_mb(domicile, run, bucket, large, tmp_path):
+    run("aws", "s3", "cp", "--quiet", large, f"s3://{bucket}/large")
+    run("aws", "s3", "cp", "--quiet", f"s3://{bucket}/large", tmp_path / "back")
+    assert filecmp.cmp(large, tmp_path / "back", shallow=False)
+    (tmp_path / "back").unlink()
+    domicile.verified(bucket, "large", seconds=120)
+    assert domicile.peak_memory("proxy") < 150 * MIB
+    assert domicile.peak_memory("replicator") < 200 * MIB
+    run("aws", "s3", "rm", f"s3://{bucket}/large")
+
+
+def test_boto3_with_default_settings(domicile, bucket, tree, large, tmp_path):
+    s3 = domicile.fresh_client(domicile.keys["one"])
+    s3.upload_file(str(large), bucket, "large")
+    for name, path in files(tree / "odd names").items():
+        s3.upload_file(str(path), bucket, name)
+    assert keys(domicile, bucket) == {"large", *files(tree / "odd names")}
+    (tmp_path / "back").mkdir()
+    s3.download_file(bucket, "large", str(tmp_path / "large"))
+    assert filecmp.cmp(large, tmp_path / "large", shallow=False)
+    (tmp_path / "large").unlink()
+    for name in files(tree / "odd names"):
+        s3.download_file(bucket, name, str(tmp_path / "back" / name))
+    assert_same(tree / "odd names", tmp_path / "back")
+    for copy in domicile.verified(bucket, "large", seconds=120).values():
+        head = domicile.at(copy["backend_id"]).head_object(Bucket=copy["namespace"], Key=copy["blob_key"])
+        assert head["ContentLength"] == 200 * MIB
+    for key in keys(domicile, bucket):
+        s3.delete_object(Bucket=bucket, Key=key)
+    assert keys(domicile, bucket) == set()
+
+
+def test_rclone_copies_and_checks(domicile, run, bucket, tree, tmp_path):
+    there, quiet = f"domicile:{bucket}/tree", ("--config=", "--s3-no-check-bucket")
+    run("rclone", "copy", *quiet, tree, there)
+    assert keys(domicile, bucket) == {f"tree/{name}" for name in files(tree)}
+    run("rclone", "check", *quiet, tree, there)
+    run("rclone", "check", *quiet, "--download", tree / "odd names", f"{there}/odd names")
+    assert set(run("rclone", "lsf", *quiet, "-R", "--files-only", there).splitlines()) == files(tree).keys()
+    run("rclone", "copy", *quiet, there, tmp_path / "back")
+    assert_same(tree, tmp_path / "back")
+    (tmp_path / "twenty").write_bytes(os.urandom(20 * MIB))
+    big = ("--s3-upload-cutoff=5M", "--s3-chunk-size=5M")
+    run("rclone", "copy", *quiet, *big, tmp_path / "twenty", f"domicile:{bucket}")
+    run("rclone", "check", *quiet, "--download", "--one-way", "--include=/twenty", tmp_path, f"domicile:{bucket}")
+    run("rclone", "delete", *quiet, f"domicile:{bucket}")
+    assert keys(domicile, bucket) == set()
+
+
+def test_s3cmd_puts_lists_gets_and_deletes(domicile, run, bucket, tree, tmp_path):
+    key, address = domicile.keys["one"], domicile.raw().address
+    (tmp_path / "s3cfg").write_text(
+        f"[default]\naccess_key = {key.access_key}\nsecret_key = {key.secret_key}\nhost_base = {address}\nhost_bucket = {address}\n"
+        "use_https = False\nsignature_v2 = False\n"
+    )
+    s3cmd = ("s3cmd", f"--config={tmp_path / 's3cfg'}", "--no-progress")
+    run(*s3cmd, "put", "--recursive", f"{tree / 'odd names'}/", f"s3://{bucket}/odd/")
+    (tmp_path / "twenty").write_bytes(os.urandom(20 * MIB))  # more than a part of s3cmd's
+    run(*s3cmd, "put", tmp_path / "twenty", f"s3://{bucket}/twenty")
+    assert keys(domicile, bucket) == {"twenty", *(f"odd/{name}" for name in files(tree / "odd names"))}
+    listed = run(*s3cmd, "ls", "--recursive", f"s3://{bucket}")
+    assert all(f"s3://{bucket}/{name}" in listed for name in keys(domicile, bucket))
+    (tmp_path / "back").mkdir()
+    run(*s3cmd, "get", "--recursive", f"s3://{bucket}/odd/", f"{tmp_path / 'back'}/")
+    assert_same(tree / "odd names", tmp_path / "back")
+    run(*s3cmd, "get", f"s3://{bucket}/twenty", tmp_path / "twenty again")
+    assert filecmp.cmp(tmp_path / "twenty", tmp_path / "twenty again", shallow=False)
+    run(*s3cmd, "info", f"s3://{bucket}/twenty")
+    run(*s3cmd, "del", "--recursive", "--force", f"s3://{bucket}")
+    assert keys(domicile, bucket) == set()

@@ -1,0 +1,225 @@
+"""A backend dies: reads go on from another copy, writes go elsewhere, and it receives what it is owed when it comes back."""
+
+from __future__ import annotations
+
+import random
+import socket
+from dataclasses import dataclass
+
+import httpx
+import pytest
+
+from domicile_common.testing.installation import Installation, until
+from domicile_common.testing.links import Link, Links
+from domicile_common.testing.private import private_backend
+from domicile_local.servers import ports
+from domicile_local.servers.seaweedfs import SeaweedFS
+
+pytestmark = pytest.mark.servers
+
+MIB = 1024 * 1024
+
+
+def noise(size: int) -> bytes:
+    return random.Random(size).randbytes(size)
+
+
+@dataclass
+class World:
+    """``fi`` can be killed; the way to ``de`` can be cut, stalled and broken. Reads prefer the one that ``prefer`` names."""
+
+    domicile: Installation
+    fi: SeaweedFS
+    de: Link
+
+    def prefer(self, backend_id: str) -> None:
+        for shown in self.domicile.admin("GET", "/backends")["backends"]:
+            registration = {name: value for name, value in shown.items() if name not in {"backend_id", "state"}}
+            registration["cost"] = 1 if shown["backend_id"] == backend_id else 100
+            self.domicile.admin("PUT", f"/backends/{shown['backend_id']}", registration)
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory, open_installation, backends):
+    real = {backend.backend_id: backend for backend in backends}
+    with (
+        private_backend(tmp_path_factory.mktemp("fi"), "fi", "FI") as fi,
+        Links({"de": (ports.take(), real["de"].port)}) as links,
+        open_installation(
+            backends=[fi.backend, real["de"]],
+            links={"de": links.by_name["de"].port},
+            BACKEND_IDLE_SECONDS="1",
+            INTENT_SECONDS="5",
+        ) as domicile,
+    ):
+        yield World(domicile, fi, links.by_name["de"])
+
+
+@pytest.fixture
+def domicile(world):
+    yield world.domicile
+    world.de.heal()
+    if not world.fi.child.alive:
+        world.fi.start()
+        world.fi.wait_ready()
+
+
+@pytest.fixture(scope="module")
+def body() -> bytes:
+    return noise(40 * MIB)
+
+
+@pytest.fixture
+def large(domicile, bucket, body):
+    """The target of a large object that is verified at both backends."""
+    domicile.client().put_object(Bucket=bucket, Key="large", Body=body)
+    domicile.verified(bucket, "large", seconds=60)
+    return f"/{bucket}/large"
+
+
+def read_half(connection: socket.socket, body: bytes) -> bytes:
+    """The head and some of the body, no more than a quarter."""
+    received = b""
+    while len(received) < len(body) // 4:
+        received += connection.recv(64 * 1024)
+    head, _, beginning = received.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ")
+    return beginning
+
+
+def read_rest(connection: socket.socket, received: bytes, size: int) -> bytes:
+    pieces = [received]
+    left = size - len(received)
+    while left and (piece := connection.recv(1024 * 1024)):
+        pieces.append(piece)
+        left -= len(piece)
+    return b"".join(pieces)
+
+
+def test_a_read_goes_on_when_its_backend_is_killed(world, domicile, large, body):
+    world.prefer("fi")
+    raw = domicile.raw()
+    host, port = raw.address.split(":")
+    with socket.create_connection((host, int(port)), timeout=30) as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
+        connection.sendall(raw.prepare("GET", large).head())
+        beginning = read_half(connection, body)
+        world.fi.kill()
+        assert read_rest(connection, beginning, len(body)) == body
+    assert raw.send("GET", large).body == body
+
+
+@pytest.mark.parametrize("after", [0, 1, 5 * MIB, 40 * MIB - 100])
+def test_a_read_goes_on_when_the_way_to_its_backend_breaks(world, domicile, large, body, after):
+    world.prefer("de")
+    world.de.break_after(after)
+    assert domicile.raw().send("GET", large).body == body
+    world.de.heal()
+    world.de.break_after(after)
+    answer = domicile.raw().send("GET", large, headers={"range": f"bytes=1000-{30 * MIB}"})
+    assert answer.body == body[1000 : 30 * MIB + 1]
+
+
+def test_a_read_goes_on_when_its_backend_falls_silent(world, domicile, large, body):
+    world.prefer("de")
+    assert domicile.raw().send("GET", large).body == body
+    world.de.stall()
+    assert domicile.raw().send("GET", large).body == body
+
+
+def test_without_any_copy_a_read_is_put_off(world, domicile, bucket):
+    raw = domicile.raw()
+    assert raw.send("PUT", f"/{bucket}/k", b"1").status == 200
+    domicile.verified(bucket, "k")
+    world.de.cut()
+    world.fi.kill()
+    assert raw.send("GET", f"/{bucket}/k").status == 503
+    assert raw.send("HEAD", f"/{bucket}/k").status == 200
+    world.de.heal()
+    assert until(lambda: (got := raw.send("GET", f"/{bucket}/k")).status == 200 and got).body == b"1"
+
+
+def test_writes_go_elsewhere_and_the_copies_come_later(world, domicile, bucket):
+    world.prefer("fi")
+    s3 = domicile.client()
+    s3.put_object(Bucket=bucket, Key="before", Body=b"0")
+    domicile.idle()
+    world.fi.kill()
+    bodies = {"short": b"1", "long": noise(MIB), "before": b"overwritten"}
+    for key, body in bodies.items():
+        s3.put_object(Bucket=bucket, Key=key, Body=body)
+    s3.copy_object(Bucket=bucket, Key="copy", CopySource={"Bucket": bucket, "Key": "long"})
+    bodies["copy"] = bodies["long"]
+    for key, body in bodies.items():
+        placement = domicile.admin("GET", "/placement", tenant="one", bucket=bucket, key=key)
+        assert placement["version"]["decision"]["write"] == ["de"]
+        assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == body
+        states = {replica["backend_id"]: replica["state"] for replica in placement["replicas"]}
+        assert states == {"de": "verified", "fi": "wanted"}
+    owed = {it["backend_id"]: it for it in domicile.admin("GET", "/jobs")["backlogs"]}
+    assert owed["fi"]["owed"] >= len(bodies)
+    world.fi.start()
+    world.fi.wait_ready()
+    domicile.idle(60)
+    for key, body in bodies.items():
+        copies = domicile.verified(bucket, key)
+        assert sorted(copies) == ["de", "fi"]
+        assert all(domicile.read(copy) == body for copy in copies.values())
+    for blobs in domicile.leftovers(bucket).values():
+        assert len([blob for blob in blobs if not blob.startswith(".domicile/")]) == len(bodies)
+
+
+def test_a_write_whose_backend_dies_in_the_middle_is_all_or_nothing(world, domicile, bucket, body):
+    """The client's bytes cannot be asked for again: it is told to try again, and finds what was there before."""
+    world.prefer("de")
+    raw = domicile.raw()
+    assert raw.send("PUT", f"/{bucket}/k", b"before").status == 200
+    domicile.idle()
+    world.de.stall()
+    answer = raw.send("PUT", f"/{bucket}/k", body[: 10 * MIB])
+    assert answer.status in {200, 503}
+    assert raw.send("GET", f"/{bucket}/k").body == (b"before" if answer.status == 503 else body[: 10 * MIB])
+    world.de.heal()
+    assert until(lambda: raw.send("PUT", f"/{bucket}/k", body[: 10 * MIB]).status == 200)
+    assert raw.send("GET", f"/{bucket}/k").body == body[: 10 * MIB]
+    domicile.idle(60)
+    for blobs in domicile.leftovers(bucket).values():
+        assert len([blob for blob in blobs if not blob.startswith(".domicile/")]) == 1
+
+
+def test_a_deletion_reaches_a_backend_that_was_down(world, domicile, bucket):
+    raw = domicile.raw()
+    assert raw.send("PUT", f"/{bucket}/k", b"1").status == 200
+    domicile.verified(bucket, "k")
+    world.fi.kill()
+    assert raw.send("DELETE", f"/{bucket}/k").status == 204
+    assert raw.send("GET", f"/{bucket}/k").code == "NoSuchKey"
+    until(lambda: domicile.blobs("de", domicile.namespace("de", bucket)) == {})
+    world.fi.start()
+    world.fi.wait_ready()
+    domicile.idle(60)
+    assert domicile.leftovers(bucket) == {}
+
+
+def test_a_replicator_that_is_told_to_stop_hands_back_what_it_cannot_finish(world, domicile, bucket):
+    world.prefer("fi")
+    domicile.restart("replicator", REPLICATOR_DRAIN_SECONDS="0.5")
+    world.de.stall()
+    assert domicile.raw().send("PUT", f"/{bucket}/k", noise(MIB)).status == 200
+    until(lambda: in_hand(domicile) == 1, what="the copy is under way")
+    replicator = domicile.suite.services["replicator"]
+    replicator.stop()
+    assert "ended with exit code 0" in replicator.child.died()  # and was not killed in the end
+    world.de.heal()
+    domicile.start("replicator")
+    copies = domicile.verified(bucket, "k")
+    assert [domicile.read(copy) == noise(MIB) for copy in copies.values()] == [True, True]
+
+
+def in_hand(domicile) -> int:
+    """Jobs for ``de`` that the replicator is at work on."""
+    lines = httpx.get(f"{domicile.suite.services['replicator'].health}/metrics", trust_env=False).text.splitlines()
+    counts = [
+        line.rpartition(" ")[2] for line in lines if line.startswith("domicile_replicator_jobs_in_flight") and '"de"' in line
+    ]
+    return int(float(counts[0])) if counts else 0
