@@ -21,7 +21,7 @@ from domicile_proxy.s3.headers import (
     unmodified_headers,
     with_hoisted,
 )
-from domicile_proxy.s3.operation import Operation, resolve
+from domicile_proxy.s3.operation import resolve
 from domicile_proxy.s3.ranges import Span
 
 OWNER = Tenant(tenant_id="t", name="Tenant", canonical_id="c" * 64)
@@ -186,7 +186,6 @@ def test_nothing_is_accepted_and_ignored(headers: dict[str, str], code: str):
         {"x-amz-acl": "private"},
         {"x-amz-acl": "bucket-owner-full-control"},
         {"x-amz-object-ownership": "BucketOwnerEnforced"},
-        {"x-amz-bucket-object-lock-enabled": "false"},
         {"x-amz-expected-bucket-owner": OWNER.canonical_id},
         {
             "x-amz-request-payer": "requester",
@@ -200,10 +199,18 @@ def test_what_is_done_anyway_is_accepted(headers: dict[str, str]):
     refuse_unserved(PUT, headers, OWNER)
 
 
-def test_a_conditional_delete_is_refused():
-    delete: Operation = resolve("DELETE", "b", "k", {}, {})
-    assert refusal(refuse_unserved, delete, {"if-match": "x"}, OWNER) == "NotImplemented"
-    refuse_unserved(PUT, {"if-match": "x"}, OWNER)
+@pytest.mark.parametrize(
+    ("header", "served", "elsewhere"),
+    [
+        ("x-amz-object-lock-mode", ("PUT", "b", "k", {}), ("GET", "b", "k", {})),
+        ("x-amz-object-lock-legal-hold", ("POST", "b", "k", {"uploads": ""}), ("PUT", "b", None, {})),
+        ("x-amz-if-match-size", ("DELETE", "b", "k", {}), ("PUT", "b", "k", {})),
+        ("x-amz-bucket-object-lock-enabled", ("PUT", "b", None, {}), ("PUT", "b", "k", {})),
+    ],
+)
+def test_headers_that_are_served_in_some_operations_only(header: str, served, elsewhere):
+    refuse_unserved(resolve(*served, {}), {header: "x"}, OWNER)
+    assert refusal(refuse_unserved, resolve(*elsewhere, {}), {header: "x"}, OWNER) == "NotImplemented"
 
 
 def test_headers_in_a_presigned_query():
