@@ -165,7 +165,7 @@ def test_an_object_may_ask_for_its_own_number_of_replicas():
         ({"x-amz-server-side-encryption": "AES256"}, "NotImplemented"),
         ({"x-amz-server-side-encryption-customer-key": "x"}, "NotImplemented"),
         ({"x-amz-copy-source-server-side-encryption-customer-key": "x"}, "NotImplemented"),
-        ({"x-amz-object-lock-mode": "GOVERNANCE"}, "NotImplemented"),
+        ({"x-amz-if-match-size": "5"}, "NotImplemented"),
         ({"x-amz-bucket-object-lock-enabled": "true"}, "NotImplemented"),
         ({"x-amz-object-ownership": "ObjectWriter"}, "NotImplemented"),
         ({"x-amz-write-offset-bytes": "5"}, "NotImplemented"),

@@ -17,7 +17,7 @@ _SIZE = re.compile("[0-9]{1,18}")
 
 def http_date(instant: datetime) -> str:
     """RFC 9110 5.6.7, always in GMT; parts of a second are dropped."""
-    return formatdate(int(instant.timestamp()), usegmt=True)
+    return formatdate(instant.replace(microsecond=0).timestamp(), usegmt=True)
 
 
 def parse_http_date(text: str) -> datetime | None:
