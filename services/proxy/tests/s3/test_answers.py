@@ -190,7 +190,7 @@ def test_access_control():
 def test_tagging():
     same(
         answers.tagging({"tag1": "val1", "<": ""}),
-        f"<Tagging {NS}><TagSet><Tag><Key>tag1</Key><Value>val1</Value></Tag><Tag><Key>&lt;</Key><Value></Value></Tag></TagSet></Tagging>",
+        f"<Tagging {NS}><TagSet><Tag><Key>&lt;</Key><Value></Value></Tag><Tag><Key>tag1</Key><Value>val1</Value></Tag></TagSet></Tagging>",
     )
     same(answers.tagging({}), f"<Tagging {NS}><TagSet></TagSet></Tagging>")
 

@@ -228,7 +228,6 @@ def test_a_completion():
         (["<PartNumber>0</PartNumber><ETag>a</ETag>"], "InvalidArgument"),
         (["<PartNumber>10001</PartNumber><ETag>a</ETag>"], "InvalidArgument"),
         (["<PartNumber>2</PartNumber><ETag>a</ETag>", "<PartNumber>1</PartNumber><ETag>a</ETag>"], "InvalidPartOrder"),
-        (["<PartNumber>2</PartNumber><ETag>a</ETag>", "<PartNumber>2</PartNumber><ETag>a</ETag>"], "InvalidPartOrder"),
     ],
 )
 def test_bad_completions(parts: list[str], code: str):
@@ -270,3 +269,9 @@ def test_tagging_documents():
         with pytest.raises(RequestError) as refused:
             parse_tagging(document(content))
         assert refused.value.code == code
+
+
+def test_of_a_part_named_twice_the_last_counts():
+    rows = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>" for n, etag in ((1, "a"), (1, "b"), (2, "c")))
+    parts = parse_completion(f"<CompleteMultipartUpload>{rows}</CompleteMultipartUpload>".encode())
+    assert [(part.number, part.etag) for part in parts] == [(1, "b"), (2, "c")]

@@ -53,7 +53,7 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     version = await intents.commit(
         intent, written.digest, written.etags, condition, context, stamped=written.stamped, trace=request.trace
     )
-    return answer(version, request.bucket, located.version, bucket)
+    return answer(version, located.version, bucket)
 
 
 def wanted_algorithm(headers: Mapping[str, str]) -> str | None:
@@ -171,9 +171,9 @@ class Copy:
         return target.backend_id, etag
 
 
-def answer(version: Version, bucket: Bucket, source: Version, source_bucket: Bucket) -> Response:
+def answer(version: Version, source: Version, source_bucket: Bucket) -> Response:
     digest = version.digest
-    headers = {"content-type": "application/xml"} | version_header(version, versioned=bucket.versioning != "off")
+    headers = {"content-type": "application/xml"} | version_header(version)
     return Response(
         200,
         headers | source_header(source, source_bucket),

@@ -285,7 +285,7 @@ def answer_completed(request: S3Request, version: Version) -> Response:
         checksums=digest.checksums,
         checksum_type=digest.checksum_type,
     )
-    return xml(body, version_header(version, versioned=request.bucket.versioning != "off"))
+    return xml(body, version_header(version))
 
 
 # --- abort ---

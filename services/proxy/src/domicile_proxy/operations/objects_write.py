@@ -33,7 +33,7 @@ async def put_object(request: S3Request, context: Context) -> Response:
     put = put_short if body.length <= READ_FIRST else put_long
     version = await put(request, draft, body, condition, context)
     # 3. What was stored.
-    headers = {"etag": f'"{version.digest.etag}"'} | version_header(version, versioned=request.bucket.versioning != "off")
+    headers = {"etag": f'"{version.digest.etag}"'} | version_header(version)
     return Response(200, headers | checksum_headers(version.digest.checksums, version.digest.checksum_type))
 
 

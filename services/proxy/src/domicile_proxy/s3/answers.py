@@ -240,8 +240,8 @@ def access_control(owner: Tenant) -> bytes:
 
 
 def tagging(tags: Mapping[str, str]) -> bytes:
-    """GetObjectTagging and GetBucketTagging."""
-    rows = "".join(f"<Tag>{_tag('Key', key)}{_tag('Value', value)}</Tag>" for key, value in tags.items())
+    """GetObjectTagging and GetBucketTagging: a set, shown by key."""
+    rows = "".join(f"<Tag>{_tag('Key', key)}{_tag('Value', value)}</Tag>" for key, value in sorted(tags.items()))
     return document("Tagging", f"<TagSet>{rows}</TagSet>")
 
 

@@ -80,6 +80,8 @@ def parse_deletion(body: bytes) -> Deletion:
 def parse_completion(body: bytes) -> tuple[CompletedPart, ...]:
     """The body of CompleteMultipartUpload, in the client's order.
 
+    Of a part that is named twice in a row, as after it was sent again, the last one counts.
+
     Raises:
         RequestError: MalformedXML, InvalidArgument (a part number outside 1 to 10,000), InvalidPartOrder.
     """
@@ -90,8 +92,10 @@ def parse_completion(body: bytes) -> tuple[CompletedPart, ...]:
         fields = children(child, {"PartNumber", "ETag", *CHECKSUM_ELEMENTS})
         values = {CHECKSUM_ELEMENTS[tag]: text.strip() for tag, text in fields.items() if tag in CHECKSUM_ELEMENTS}
         number = _part_number(required(fields, "PartNumber"))
-        if parts and number <= parts[-1].number:
+        if parts and number < parts[-1].number:
             raise RequestError("InvalidPartOrder")
+        if parts and number == parts[-1].number:
+            parts.pop()
         parts.append(CompletedPart(number=number, etag=required(fields, "ETag").strip().strip('"'), checksums=values))
     if not parts:
         raise RequestError("MalformedXML")

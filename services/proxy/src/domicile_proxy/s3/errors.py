@@ -97,7 +97,6 @@ CODES: dict[str, tuple[int, str]] = {
     "InvalidRange": (416, "The requested range is not satisfiable"),
     "InvalidStorageClass": (_BAD_REQUEST, "The storage class you specified is not valid"),
     "InvalidTag": (_BAD_REQUEST, "The tag provided was not a valid tag."),
-    "BadRequest": (_BAD_REQUEST, "Bad Request"),
     "InvalidRedirectLocation": (
         _BAD_REQUEST,
         "The website redirect location must have a prefix of 'http://', 'https://' or '/'.",

@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Mapping
 
 from domicile_common.errors import RequestError
-from domicile_common.model import Facts, Policy, Tenant, Version
+from domicile_common.model import Digest, Facts, Policy, Tenant, Version
 from domicile_proxy.s3.conditions import http_date
 from domicile_proxy.s3.locks import lock_headers
 from domicile_proxy.s3.operation import Operation
@@ -94,7 +94,7 @@ def read_facts(headers: Mapping[str, str]) -> Facts:
     """What a PutObject, CopyObject (with REPLACE) or CreateMultipartUpload stores beside the bytes.
 
     Raises:
-        RequestError: MetadataTooLarge, RequestHeaderSectionTooLarge, InvalidStorageClass, InvalidTag, InvalidArgument, BadRequest,
+        RequestError: MetadataTooLarge, RequestHeaderSectionTooLarge, InvalidStorageClass, InvalidTag, InvalidArgument,
             InvalidRedirectLocation.
     """
     stored = {name: headers[name] for name in _STORED if headers.get(name)}
@@ -125,7 +125,7 @@ def read_tags(headers: Mapping[str, str]) -> dict[str, str]:
     """The header ``x-amz-tagging``: a query string of up to ten tags, in the client's order.
 
     Raises:
-        RequestError: InvalidArgument (not a query string, or a key twice), InvalidTag, BadRequest (too many).
+        RequestError: InvalidArgument (not a query string, or a key twice), InvalidTag.
     """
     tags: dict[str, str] = {}
     for field in headers.get("x-amz-tagging", "").encode("latin-1").replace(b"+", b" ").split(b"&"):
@@ -144,11 +144,11 @@ def read_tags(headers: Mapping[str, str]) -> dict[str, str]:
 
 
 def check_tags(tags: Mapping[str, str], most: int = MAX_TAGS) -> None:
-    """Raises RequestError: InvalidTag, BadRequest (too many)."""
+    """Raises RequestError: InvalidTag, also for too many."""
     for key, value in tags.items():
         check_tag(key, value)
     if len(tags) > most:
-        raise RequestError("BadRequest", f"{'Object' if most == MAX_TAGS else 'Bucket'} tags cannot be greater than {most}")
+        raise RequestError("InvalidTag", f"{'Object' if most == MAX_TAGS else 'Bucket'} tags cannot be greater than {most}")
 
 
 def check_tag(key: str, value: str) -> None:
@@ -200,8 +200,8 @@ def object_headers(
     answer["content-length"] = str(span.length if span else digest.size)
     if span:
         answer["content-range"] = f"bytes {span.start}-{span.end}/{digest.size}"
-    elif digest.checksums and headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-        answer |= checksum_headers(digest.checksums, digest.checksum_type)
+    if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+        answer |= checksum_headers(shown_checksums(digest, params, span), digest.checksum_type)
     if facts.storage_class != "STANDARD":
         answer["x-amz-storage-class"] = facts.storage_class
     if facts.tags:
@@ -225,9 +225,16 @@ def wanted_version(params: Mapping[str, str]) -> str | None:
     return version_id
 
 
-def version_header(version: Version, *, versioned: bool) -> dict[str, str]:
-    """``versioned``: the bucket has or had versioning, so that S3 shows the id of null versions, too."""
+def version_header(version: Version, *, versioned: bool = False) -> dict[str, str]:
+    """``versioned``: in answers to reads, that the bucket has or had versioning: there S3 shows the id of null versions, too."""
     return {"x-amz-version-id": version.shown_id} if versioned or not version.is_null else {}
+
+
+def shown_checksums(digest: Digest, params: Mapping[str, str], span: Span | None) -> Mapping[str, str]:
+    """Those of exactly the bytes that are answered: of the whole, or of the part that was asked for by its number."""
+    if "partNumber" in params and digest.parts:
+        return digest.parts[int(params["partNumber"]) - 1].checksums
+    return digest.checksums if span is None or "partNumber" in params else {}
 
 
 def checksum_headers(checksums: Mapping[str, str], checksum_type: str = "") -> dict[str, str]:
