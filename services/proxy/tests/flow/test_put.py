@@ -242,3 +242,14 @@ async def test_delete_is_204_also_when_there_is_nothing(proxy):
         answer = await proxy.ask("DELETE", "/bucket/key")
         assert (answer.status, answer.body) == (204, b"")
     assert (await proxy.ask("GET", "/bucket/key")).code == "NoSuchKey"
+
+
+async def test_a_lock_wants_a_checksum(proxy):
+    lock = {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2999-01-01T00:00:00Z"}
+    answer = await proxy.ask("PUT", "/bucket/key", lock, SHORT)
+    assert (answer.status, answer.code) == (400, "InvalidRequest")
+    assert not proxy.metadata.count(Begin)
+    md5 = b64encode(hashlib.md5(SHORT, usedforsecurity=False).digest()).decode()
+    assert (await proxy.ask("PUT", "/bucket/key", lock | {"content-md5": md5}, SHORT)).status == 200
+    begin = next(call for call in proxy.metadata.asked if isinstance(call, Begin))
+    assert begin.lock.mode == "GOVERNANCE"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from domicile_common import checksums
+from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import Condition, Delete, Intent
 from domicile_common.model import Digest, Version
 from domicile_proxy.context import Context
@@ -28,6 +29,9 @@ async def put_object(request: S3Request, context: Context) -> Response:
     condition = write_condition(request.headers)
     facts = read_facts(request.headers)
     lock = read_lock(request.headers, context.clock())
+    if lock is not None and body.md5 is None and not body.declared:
+        message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"
+        raise RequestError("InvalidRequest", message)
     draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, body.length, request.trace, lock)
     # 2. The intent, the bytes, the version.
     put = put_short if body.length <= READ_FIRST else put_long
