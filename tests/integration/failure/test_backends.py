@@ -58,6 +58,7 @@ def world(tmp_path_factory, open_installation, backends):
 @pytest.fixture
 def domicile(world):
     yield world.domicile
+    world.domicile.mend()
     world.de.heal()
     if not world.fi.child.alive:
         world.fi.start()
@@ -125,6 +126,81 @@ def test_a_read_goes_on_when_its_backend_falls_silent(world, domicile, large, bo
     assert domicile.raw().send("GET", large).body == body
     world.de.stall()
     assert domicile.raw().send("GET", large).body == body
+
+
+def tampered(domicile, copy, content: bytes | None) -> None:
+    """What a backend may do to a blob behind our back."""
+    place = {"Bucket": copy["namespace"], "Key": copy["blob_key"]}
+    s3 = domicile.at(copy["backend_id"])
+    if content is None:
+        s3.delete_object(**place)
+    else:
+        s3.put_object(**place, Body=content)
+
+
+@pytest.mark.parametrize("size", [1000, 3 * MIB], ids=["short", "long"])
+@pytest.mark.parametrize("damage", ["other bytes", "cut off", "gone"])
+def test_a_damaged_copy_is_not_served(world, domicile, bucket, size, damage):
+    world.prefer("de")
+    raw = domicile.raw()
+    assert raw.send("PUT", f"/{bucket}/k", noise(size)).status == 200
+    other = noise(size)[:-1] + b"x"
+    tampered(
+        domicile, domicile.verified(bucket, "k")["de"], {"other bytes": other, "cut off": noise(size)[:-1], "gone": None}[damage]
+    )
+    assert raw.send("GET", f"/{bucket}/k").body == noise(size)
+    assert raw.send("GET", f"/{bucket}/k", headers={"range": "bytes=-5"}).body == noise(size)[-5:]
+
+
+@pytest.mark.parametrize("size", [1000, 30 * MIB], ids=["short", "long"])
+def test_a_damaged_source_is_not_copied(world, domicile, bucket, size):
+    world.prefer("fi")
+    domicile.suite.services["replicator"].kill()
+    body = noise(size)
+    domicile.client().put_object(Bucket=bucket, Key="k", Body=body)
+    copies = domicile.replicas(bucket, "k")
+    tampered(domicile, copies["fi"], body[:-1] + b"x")
+    domicile.start("replicator", REPLICATOR_MULTIPART_BYTES=str(8 * MIB))
+    until(lambda: domicile.replicas(bucket, "k")["de"]["attempt"] >= 1, what="the copy has been tried")
+    assert domicile.replicas(bucket, "k")["de"]["state"] == "wanted"
+    assert domicile.blobs("de", copies["de"]["namespace"]) == {}
+    tampered(domicile, copies["fi"], body)
+    assert all(domicile.read(copy) == body for copy in domicile.verified(bucket, "k").values())
+    assert domicile.uploads("de", copies["de"]["namespace"]) == []
+
+
+def test_a_physical_bucket_that_somebody_deleted_is_made_again(world, domicile, bucket):
+    raw = domicile.raw()
+    assert raw.send("PUT", f"/{bucket}/k", b"1").status == 200
+    for backend_id, copy in domicile.verified(bucket, "k").items():
+        tampered(domicile, copy, None)
+        domicile.at(backend_id).delete_bucket(Bucket=copy["namespace"])
+    for key, size in (("short", 1000), ("long", 300_000)):
+        assert until(lambda key=key, size=size: raw.send("PUT", f"/{bucket}/{key}", noise(size)).status == 200)
+        assert all(domicile.read(copy) == noise(size) for copy in domicile.verified(bucket, key).values())
+
+
+def test_a_backend_that_no_longer_lets_us_in_is_done_without(world, domicile, bucket):
+    world.prefer("de")
+    raw = domicile.raw()
+    assert raw.send("PUT", f"/{bucket}/before", b"1").status == 200
+    domicile.verified(bucket, "before")
+    shown = next(each for each in domicile.admin("GET", "/backends")["backends"] if each["backend_id"] == "de")
+    registration = {name: value for name, value in shown.items() if name not in {"backend_id", "state"}}
+    domicile.admin("PUT", "/backends/de", {**registration, "secret_key": "no-longer-this-one"})
+    try:
+        until(lambda: raw.send("PUT", f"/{bucket}/while", b"2").status == 200 and "fi" in written_to(domicile, bucket, "while"))
+        assert raw.send("PUT", f"/{bucket}/while-long", noise(300_000)).status == 200
+        for key, content in (("before", b"1"), ("while", b"2"), ("while-long", noise(300_000))):
+            assert raw.send("GET", f"/{bucket}/{key}").body == content
+    finally:
+        domicile.admin("PUT", "/backends/de", {**registration, "secret_key": domicile.backends["de"].secret_key})
+    for key in ("while", "while-long"):
+        assert sorted(domicile.verified(bucket, key, seconds=60)) == ["de", "fi"]
+
+
+def written_to(domicile, bucket: str, key: str) -> list[str]:
+    return domicile.admin("GET", "/placement", tenant="one", bucket=bucket, key=key)["version"]["decision"]["write"]
 
 
 def test_without_any_copy_a_read_is_put_off(world, domicile, bucket):

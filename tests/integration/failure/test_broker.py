@@ -100,6 +100,8 @@ def test_the_broker_dies_and_comes_back_without_its_data(world, domicile, bucket
     world.broker.kill()
     shutil.rmtree(world.folder / "rabbitmq" / "data")
     other = domicile.new_bucket()
+    for service in ("proxy", "metadata", "replicator"):
+        domicile.restart(service, wait=service != "replicator")
     put_all(domicile, other)  # without a broker, too
     for key in KEYS:
         assert domicile.raw().send("GET", f"/{other}/{key}").body == key.encode()

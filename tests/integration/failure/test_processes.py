@@ -22,7 +22,7 @@ def noise(size: int) -> bytes:
 
 @pytest.fixture(scope="module")
 def domicile(open_installation):
-    limits = {"INTENT_SECONDS": "3", "UPLOAD_SECONDS": "5", "OVERDUE_SECONDS": "2", "REPLICATOR_MULTIPART_BYTES": str(5 * MIB)}
+    limits = {"OVERDUE_SECONDS": "2", "REPLICATOR_MULTIPART_BYTES": str(5 * MIB)}
     with open_installation(**limits) as made:
         yield made
 
@@ -54,6 +54,13 @@ def all_blobs(domicile, bucket: str) -> set[tuple[str, str]]:
     return {(name, key) for name, key in found if not key.startswith(".domicile/")}
 
 
+def abandoned_writes_expire(domicile) -> None:
+    """What time would do to the writes that nobody goes on with."""
+    domicile.sql("UPDATE intents SET deadline = now()")
+    until(lambda: domicile.sql("SELECT count(*) FROM intents") == [(0,)], what="the sweeper has been by")
+    domicile.idle()
+
+
 # --- the proxy, between BEGIN and COMMIT ---
 
 
@@ -67,12 +74,13 @@ def test_a_put_that_was_not_committed_never_appears(domicile, raw, bucket, size)
         with pytest.raises((OSError, HTTPException)):
             raw.send("PUT", f"/{bucket}/{key}", noise(size))
         domicile.killed("proxy")
-    assert len(all_blobs(domicile, bucket) - known) == 2  # the orphans are there, and nobody points to them
+        # The orphan is there, and nobody points to it.
+        assert [blob for _, blob in all_blobs(domicile, bucket) - known if blob.startswith(f"{key}/")]
     domicile.start("proxy")
     assert raw.send("GET", f"/{bucket}/old").body == b"before"
     assert raw.send("GET", f"/{bucket}/new").code == "NoSuchKey"
     assert raw.send("GET", f"/{bucket}").texts("Key") == ["old", "other"]
-    domicile.idle()  # the sweeper has been by
+    abandoned_writes_expire(domicile)
     assert all_blobs(domicile, bucket) == known
     assert raw.send("GET", f"/{bucket}/old").body == b"before"
     assert raw.send("PUT", f"/{bucket}/new", b"after").status == 200
@@ -88,7 +96,7 @@ def test_a_put_that_broke_off_before_its_last_bytes(domicile, raw, bucket):
     domicile.killed("proxy")
     domicile.start("proxy")
     assert raw.send("GET", f"/{bucket}/old").body == b"before"
-    domicile.idle()
+    abandoned_writes_expire(domicile)
     assert all_blobs(domicile, bucket) == known
 
 
@@ -121,6 +129,33 @@ def refuses(host: str, port: int) -> bool:
     return False
 
 
+def test_a_slow_upload_outlives_its_first_deadline(domicile, raw, bucket):
+    domicile.restart("metadata", INTENT_SECONDS="3")
+    request = raw.prepare("PUT", f"/{bucket}/k", noise(300_000))
+    host, port = raw.address.split(":")
+    with socket.create_connection((host, int(port))) as connection:
+        connection.sendall(request.head() + request.body[:200_000])
+        [(first,)] = until(lambda: domicile.sql("SELECT deadline FROM intents"), what="the write has begun")
+        until(lambda: domicile.sql("SELECT now()")[0][0] > first, what="its first deadline has passed")
+        connection.sendall(request.body[200_000:])
+        assert connection.recv(10_000).startswith(b"HTTP/1.1 200 ")
+    assert raw.send("GET", f"/{bucket}/k").body == noise(300_000)
+
+
+@pytest.mark.parametrize("sent", [100, 200_000])
+def test_a_client_that_falls_silent_is_not_waited_for(domicile, raw, bucket, sent):
+    domicile.restart("proxy", CLIENT_IDLE_SECONDS="0.5")
+    request = raw.prepare("PUT", f"/{bucket}/k", noise(sent + 1000))
+    host, port = raw.address.split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(request.head() + request.body[:sent])
+        answer = b"".join(iter(lambda: connection.recv(10_000), b""))
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>RequestTimeout</Code>" in answer
+    domicile.idle()
+    assert domicile.leftovers(bucket) == {}
+
+
 def begun_upload(raw, bucket: str) -> tuple[str, bytes]:
     """The target of an upload of two parts, and the document that completes it."""
     [upload] = raw.send("POST", f"/{bucket}/k?uploads").texts("UploadId")
@@ -149,8 +184,7 @@ def test_a_completion_that_was_not_committed_never_appears(domicile, raw, bucket
         known = known_blobs(domicile, bucket, "k")
         domicile.idle()
     else:
-        until(lambda: domicile.sql("SELECT count(*) FROM intents") == [(0,)], what="the upload has ended")
-        domicile.idle()
+        abandoned_writes_expire(domicile)
         assert raw.send("POST", target, document).code == "NoSuchUpload"
         assert raw.send("GET", f"/{bucket}/k").body == b"before"
     assert all_blobs(domicile, bucket) == known
@@ -172,8 +206,10 @@ def test_a_completion_whose_answer_was_lost_can_be_repeated(domicile, raw, bucke
 # --- the relay, between publish and mark ---
 
 
-def test_a_relay_that_published_and_did_not_mark(domicile, raw, bucket):
-    """The messages go out twice, and every copy is made once. No reconciler runs that could mend what the relay loses."""
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_relay_that_did_not_mark_what_it_published(domicile, raw, bucket, when):
+    """The messages go out again, and every copy is made once. No reconciler runs that could mend what the relay loses."""
+    domicile.idle()  # the bucket is told of
     domicile.restart("metadata", METADATA_ROLES="api")
     keys = [f"k{number}" for number in range(8)]
     for key in keys:
@@ -181,7 +217,7 @@ def test_a_relay_that_published_and_did_not_mark(domicile, raw, bucket):
     [(owed,)] = domicile.sql("SELECT count(*) FROM outbox")
     assert owed == len(keys)
     relaying = {"METADATA_ROLES": "api,relay"}
-    domicile.restart("metadata", kill=("before", "domicile_metadata.storage.outbox:delete"), wait=False, **relaying)
+    domicile.restart("metadata", kill=(when, "domicile_metadata.relay:Relay.publish"), wait=False, **relaying)
     domicile.killed("metadata")
     assert domicile.sql("SELECT count(*) FROM outbox") == [(owed,)]
     domicile.start("metadata", **relaying)
@@ -236,7 +272,22 @@ def test_a_replicator_that_reported_and_did_not_acknowledge(domicile, raw, bucke
     assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, "k")
 
 
-# --- metadata, between commit and answer ---
+# --- metadata, between commit and answer, and away ---
+
+
+def test_nothing_is_answered_from_memory_while_metadata_is_away(domicile, raw, bucket):
+    assert raw.send("PUT", f"/{bucket}/k", b"1").status == 200
+    assert raw.send("GET", f"/{bucket}/k").body == b"1"
+    domicile.suite.services["metadata"].kill()
+    with ThreadPoolExecutor() as pool:
+        requests = [("GET", "k"), ("HEAD", "k"), ("PUT", "other"), ("DELETE", "k"), ("GET", "")]
+        answers = [
+            pool.submit(raw.send, method, f"/{bucket}/{key}", b"2" if method == "PUT" else b"") for method, key in requests
+        ]
+        assert {answer.result().status for answer in answers} == {503}
+    domicile.start("metadata")
+    assert raw.send("GET", f"/{bucket}/k").body == b"1"
+    assert raw.send("GET", f"/{bucket}").texts("Key") == ["k"]
 
 
 def test_a_commit_whose_answer_was_lost(domicile, raw, bucket):
@@ -251,7 +302,7 @@ def test_a_commit_whose_answer_was_lost(domicile, raw, bucket):
     # It was committed all the same: what is listed is what is read.
     assert raw.send("GET", f"/{bucket}/k").body == noise(300_000)
     assert raw.send("GET", f"/{bucket}").texts("Size") == ["300000"]
-    domicile.idle()
+    abandoned_writes_expire(domicile)
     assert raw.send("GET", f"/{bucket}/k").body == noise(300_000)
     assert raw.send("PUT", f"/{bucket}/k", b"again").status == 200
     domicile.idle()
@@ -260,13 +311,15 @@ def test_a_commit_whose_answer_was_lost(domicile, raw, bucket):
 
 
 def test_an_intent_whose_answer_was_lost(domicile, raw, bucket):
-    """The proxy asks again: the client notices nothing, and the first intent is swept."""
+    """The proxy asks again, for a while: the first intent is swept in any case."""
     domicile.restart("metadata", kill=("after", "domicile_metadata.services.begin:begin"))
     with ThreadPoolExecutor() as pool:
         answer = pool.submit(raw.send, "PUT", f"/{bucket}/k", b"1")
         domicile.killed("metadata")
         domicile.start("metadata")
-        assert answer.result().status == 200
-    assert raw.send("GET", f"/{bucket}/k").body == b"1"
-    domicile.idle()
-    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, "k")
+        status = answer.result().status
+    assert status in {200, 503}
+    keys = ["k"] if status == 200 else []
+    assert raw.send("GET", f"/{bucket}").texts("Key") == keys
+    abandoned_writes_expire(domicile)
+    assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, *keys)

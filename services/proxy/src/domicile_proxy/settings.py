@@ -13,7 +13,6 @@ class ProxySettings(ServiceBlock, MetadataBlock, SealingBlock, RabbitmqBlock):
     s3_base_domain: str | None = Field(
         None, description="With it, <bucket>.<this domain> addresses a bucket by host name, beside the path form."
     )
-    intent_seconds: int = Field(900, ge=3, description="How long an unrenewed write lives; the same as metadata's.")
     cache_seconds: float = Field(30, gt=0, description="How old a cached key, bucket or backend may be without an invalidation.")
     backend_connections: int = Field(256, ge=1, description="Most connections to one backend.")
     client_idle_seconds: float = Field(60, gt=0, description="How long a client may neither send nor take a byte.")

@@ -164,6 +164,7 @@ class MemoryMetadata:
         self.objects: dict[tuple[str, str], models.Located] = {}
         self.intents: dict[str, tuple[models.Intent, Facts]] = {}
         self.quorum = 1
+        self.intent_seconds = 900.0
         self.failing: dict[type, Exception] = {}
         self.before: dict[type, Callable[[], None]] = {}
         self.asked: list[Any] = []
@@ -206,7 +207,7 @@ class MemoryMetadata:
             Blob(backend.backend_id, f"ns-{backend.backend_id}", blob_key(request.key, version_id)) for backend in self.backends
         )
         decision = Decision(tuple(blob.backend_id for blob in blobs), tuple(write), 1, "test")
-        deadline = datetime.now(UTC) + timedelta(seconds=900)
+        deadline = datetime.now(UTC) + timedelta(seconds=self.intent_seconds)
         intent = models.Intent(request.bucket_id, request.key, version_id, decision, blobs, deadline)
         self.intents[version_id] = (intent, request.facts)
         return intent

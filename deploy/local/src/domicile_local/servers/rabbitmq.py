@@ -116,13 +116,15 @@ vm_memory_high_watermark.absolute = 1GB
             # Idle schedulers sleep at once instead of spinning; Erlang's own distribution listens on this machine only.
             "SERVER_ADDITIONAL_ERL_ARGS": "+sbwt none +sbwtdcpu none +sbwtdio none -kernel inet_dist_use_interface {127,0,0,1}",
         }
+        # The start script then becomes the node itself, so that signals and figures are the node's.
+        script = {"RUNNING_UNDER_SYSTEMD": "true"}
         erlang = {"HOME": str(self._folder), "ERL_EPMD_PORT": str(self._ports.epmd), "ERL_EPMD_ADDRESS": "127.0.0.1"}
         return Program(
             name=self.name,
             argv=[str(DEBIAN_SERVER)],
             log=self._log(),
             cwd=self._folder,
-            env=erlang | {f"RABBITMQ_{name}": value for name, value in node.items()},
+            env=script | erlang | {f"RABBITMQ_{name}": value for name, value in node.items()},
             patience=30,
         )
 

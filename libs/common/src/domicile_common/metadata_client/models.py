@@ -222,7 +222,8 @@ class Stored(Value, frozen=True):
 class Commit(Request["Committed"], frozen=True, kw_only=True):
     """TX2: version, replicas and outbox. The intent must be live: gone is ``unavailable`` (the client tries again); a refused commit sweeps it.
 
-    ``digest.parts`` is empty for uploads: metadata knows the parts chosen by ``BeginComplete``.
+    ``digest.parts`` is empty for uploads: metadata knows the parts chosen by ``BeginComplete``. ``blobs``: where the bytes are. When the
+    intent is gone, they may have arrived after its blobs had been removed, so they are removed (again), unless the version exists.
     """
 
     bucket_id: str
@@ -230,6 +231,7 @@ class Commit(Request["Committed"], frozen=True, kw_only=True):
     digest: Digest
     stored: tuple[Stored, ...]
     condition: Condition = Condition()
+    blobs: tuple[Blob, ...] = ()
 
 
 class Committed(Value, frozen=True):

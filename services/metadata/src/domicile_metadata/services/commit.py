@@ -44,8 +44,11 @@ async def commit_all(context: Context, session: Session, requests: Sequence[Comm
     }
     etags = await intents.current_etags(session, keys) if keys else {}
     verdicts = judge(requests, taken, etags, context.clock())
-    # 3. Versions, the removal of those that they replace, replicas, and a message for each that is owed.
     settings = context.settings
+    late = [request for request in requests if request.version_id not in taken and request.blobs and _references([request])]
+    if late:
+        await intents.remove_late(session, late, settings.removal_grace_seconds)
+    # 3. Versions, the removal of those that they replace, replicas, and a message for each that is owed.
     versions = [verdict for verdict in verdicts if isinstance(verdict, Accepted) and not verdict.is_replaced]
     replicas = [
         replica

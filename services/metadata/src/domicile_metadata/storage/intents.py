@@ -8,6 +8,7 @@ from typing import Any
 
 import msgspec
 
+from domicile_common.metadata_client.models import Commit
 from domicile_common.model import Blob, Decision, DefaultRetention, Facts, Lock, Part
 from domicile_metadata.domain.writes import Accepted, NewIntent, NewReplica, TakenIntent
 from domicile_metadata.storage.database import Session, Statements
@@ -53,6 +54,19 @@ async def end(statements: Statements, ids: Sequence[Reference], grace_seconds: f
 async def end_all(session: Session, bucket_id: str, grace_seconds: float) -> None:
     ids = [(bucket_id, row["version_id"].hex) for row in await session.fetch("list_intents", bucket_id)]
     await end(session, ids, grace_seconds)
+
+
+async def remove_late(session: Session, requests: Iterable[Commit], grace_seconds: float) -> None:
+    """Owes the removal of the blobs of writes whose intents are gone, unless they were committed."""
+    blobs = [(request, blob) for request in requests for blob in request.blobs]
+    columns = (
+        [request.bucket_id for request, _ in blobs],
+        [request.version_id for request, _ in blobs],
+        [blob.backend_id for _, blob in blobs],
+        [blob.namespace for _, blob in blobs],
+        [blob.blob_key for _, blob in blobs],
+    )
+    await session.execute("remove_late_blobs", *columns, grace_seconds)
 
 
 async def take(session: Session, ids: Sequence[Reference]) -> dict[str, TakenIntent]:

@@ -26,6 +26,7 @@ from domicile_proxy.s3.headers import object_policy
 
 ATTEMPTS = 3
 """Placements that one write may try, when what failed can be done again without the client."""
+SHORTEST_RENEWAL = 1.0  # seconds; clocks may differ
 
 T = TypeVar("T")
 
@@ -141,7 +142,7 @@ def _stamp(draft: Draft, intent: Intent, digest: Digest | None) -> dict[str, str
 
 @asynccontextmanager
 async def renewed(intent: Intent, context: Context, trace: str) -> AsyncIterator[None]:
-    """Keeps the intent alive while a long body streams."""
+    """Keeps the intent alive while a long body streams: three times in the time that it was given."""
     task = asyncio.ensure_future(_renew(intent, context, trace))
     try:
         yield
@@ -150,8 +151,9 @@ async def renewed(intent: Intent, context: Context, trace: str) -> AsyncIterator
 
 
 async def _renew(intent: Intent, context: Context, trace: str) -> None:
+    life = (intent.deadline - context.clock()).total_seconds()
     while True:
-        await asyncio.sleep(context.settings.intent_seconds / 3)
+        await asyncio.sleep(max(life / 3, SHORTEST_RENEWAL))
         try:
             await context.metadata.call(Renew(bucket_id=intent.bucket_id, version_id=intent.version_id, trace=trace))
         except Unavailable as error:
@@ -173,6 +175,7 @@ async def commit(
         digest=digest,
         stored=tuple(Stored(backend_id, etag, stamped) for backend_id, etag in etags.items()),
         condition=condition,
+        blobs=tuple(written_blobs(intent)),
         trace=trace,
     )
     try:

@@ -40,7 +40,7 @@ from domicile_proxy.operations.transfer import check_size, locate_source, source
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.addressing import parse_source
-from domicile_proxy.s3.body import BodyPlan, plan_body
+from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.documents import parse_completion
 from domicile_proxy.s3.headers import checksum_headers, read_facts, version_header
@@ -151,8 +151,8 @@ def plan_part(request: S3Request, upload: Upload) -> BodyPlan:
 
     Raises ``RequestError`` before a byte was read.
     """
-    incoming, wanted = request.incoming, upload.checksum_algorithm
-    body = plan_body(incoming.raw_headers, request.verified.claim, default=wanted or checksums.DEFAULT)
+    wanted = upload.checksum_algorithm
+    body = streams.plan(request, default=wanted or checksums.DEFAULT)
     if wanted and body.algorithm != wanted:
         message = f"Checksum Type mismatch occurred, expected checksum Type: {wanted}, actual checksum Type: {body.algorithm}"
         raise RequestError("InvalidRequest", message)
@@ -227,6 +227,7 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
         digest=digest,
         stored=tuple(stored),
         condition=condition,
+        blobs=completion.upload.blobs,
         trace=request.trace,
     )
     return answer_completed(request, (await context.metadata.call(commit)).version)

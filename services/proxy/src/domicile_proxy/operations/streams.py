@@ -7,7 +7,8 @@ readers check each replica against the bucket's lock once more before they open 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -32,7 +33,7 @@ from domicile_proxy.health import Health
 from domicile_proxy.request import S3Request
 from domicile_proxy.s3.body import BodyPlan, BodyVerifier, plan_body
 
-HASHED_ASIDE = 64 * 1024  # bytes
+BATCH = 256 * 1024  # bytes that are worth a thread's attention
 MOST_BREAKS = 16
 
 T = TypeVar("T")
@@ -125,12 +126,12 @@ def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Heal
         health.failed(blob.backend_id)
 
 
-def plan(request: S3Request, *, checksum_of_body: bool = True) -> BodyPlan:
+def plan(request: S3Request, *, default: str = checksums.DEFAULT, checksum_of_body: bool = True) -> BodyPlan:
     """How the body is to be read. Raises ``RequestError`` before a byte of it was."""
     claim, headers = request.verified.claim, request.incoming.raw_headers
     if claim.presigned:  # its query may name the checksum
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
-    return plan_body(headers, claim, checksum_of_body=checksum_of_body)
+    return plan_body(headers, claim, default=default, checksum_of_body=checksum_of_body)
 
 
 async def receive_whole(request: S3Request, body: BodyPlan) -> tuple[bytes, Digest]:
@@ -149,19 +150,50 @@ async def receive_into(request: S3Request, body: BodyPlan, fan_out: FanOut) -> t
     Returns what the body was, and the ETag that each backend gave it.
     """
     verifier = BodyVerifier(body, request.verified)
-    async for wire in request.body():
-        for piece in await aside(verifier.feed, wire):
-            await fan_out.write(piece)
+
+    def feed(wire: list[bytes]) -> list[bytes]:
+        return [piece for chunk in wire for piece in verifier.feed(chunk)]
+
+    async with aclosing(one_ahead(request.body(), feed)) as verified:
+        async for pieces in verified:
+            for piece in pieces:
+                await fan_out.write(piece)
     last, digest = verifier.finish()
     await fan_out.write(last)
     return digest, await fan_out.finish(digest.md5)
 
 
-async def aside(digest_chunk: Callable[[bytes], T], chunk: bytes) -> T:
-    """Calls it in a thread when there is enough to hash: it releases the interpreter's lock, and the loop goes on moving bytes."""
-    if len(chunk) < HASHED_ASIDE:
-        return digest_chunk(chunk)
-    return await asyncio.get_running_loop().run_in_executor(None, digest_chunk, chunk)
+async def one_ahead(chunks: AsyncIterator[bytes], work: Callable[[list[bytes]], T]) -> AsyncGenerator[T, None]:
+    """What ``work`` makes of the chunks, batch by batch and in order, one batch ahead of the reader in a thread.
+
+    For work that hashes, and so releases the interpreter's lock. Waiting for a thread at every chunk would cost more processor time
+    than MD5 itself; batches of which one is always under way cost no more than hashing on the loop, which then moves bytes meanwhile.
+    """
+    loop = asyncio.get_running_loop()
+    batch: list[bytes] = []
+    size = 0
+    ahead: asyncio.Future[T] | None = None
+    async for chunk in chunks:
+        batch.append(chunk)
+        size += len(chunk)
+        if size >= BATCH:
+            before, ahead = ahead, None
+            done = [await before] if before else []
+            ahead = loop.run_in_executor(None, work, batch)
+            ahead.add_done_callback(_take_exception)
+            batch, size = [], 0
+            for result in done:
+                yield result
+    if ahead:
+        yield await ahead
+    if batch:
+        yield work(batch)
+
+
+def _take_exception(future: asyncio.Future[Any]) -> None:
+    """Nobody may be left to be told."""
+    if not future.cancelled():
+        future.exception()
 
 
 # --- reading ---

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import aclosing
 
 from domicile_common import checksums
 from domicile_common.errors import BlobMismatch, RequestError, Unavailable
@@ -50,14 +51,21 @@ async def transfer(context: Context, bucket: Bucket, located: Located, fan_out: 
     source = located.version.digest
     hasher = checksums.BodyHasher(dict.fromkeys(("md5", algorithm)))
     parts = PartHasher(recorded_parts(source, span))
+
+    def digest(chunks: list[bytes]) -> list[bytes]:
+        for chunk in chunks:
+            hasher.update(chunk)
+            parts.update(chunk)
+        return chunks
+
     held = b""
     reader = BlobReader(context, bucket, located, span.start, span.end)
     try:
-        async for chunk in reader.chunks():
-            await streams.aside(hasher.update, chunk)
-            await streams.aside(parts.update, chunk)
-            await fan_out.write(held)
-            held = chunk
+        async with aclosing(streams.one_ahead(reader.chunks(), digest)) as digested:
+            async for chunks in digested:
+                for chunk in chunks:
+                    await fan_out.write(held)
+                    held = chunk
     except BlobMismatch as error:  # not a fault of the targets
         raise Unavailable(str(error)) from error
     finally:
