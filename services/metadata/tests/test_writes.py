@@ -86,6 +86,27 @@ async def test_an_unknown_intent_cannot_be_committed(metadata):
         await metadata.ask(Renew(bucket_id=bucket.bucket_id, version_id=intent.version_id))
 
 
+async def test_bytes_that_came_after_their_removal_are_removed_again(metadata):
+    bucket = await metadata.make_bucket()
+    intent = await metadata.begin(bucket, "k")
+    await metadata.ask(Abort(bucket_id=bucket.bucket_id, version_id=intent.version_id))
+    await metadata.sql("DELETE FROM replicas")  # as if the removal had been confirmed
+    with pytest.raises(Unavailable):
+        await metadata.ask(metadata.commit(intent, blobs=intent.blobs[:1]))
+    assert await metadata.replicas(intent.version_id) == {"us": "deleting"}
+
+
+async def test_a_commit_that_comes_twice_removes_nothing(metadata):
+    bucket = await metadata.make_bucket()
+    intent = await metadata.begin(bucket, "k")
+    commit = metadata.commit(intent, blobs=intent.blobs[:1])
+    await metadata.ask(commit)
+    await metadata.sql("DELETE FROM replicas")
+    with pytest.raises(Unavailable):
+        await metadata.ask(commit)
+    assert await metadata.replicas(intent.version_id) == {}
+
+
 async def test_renewing_moves_the_deadline(metadata):
     bucket = await metadata.make_bucket()
     intent = await metadata.begin(bucket, "k")

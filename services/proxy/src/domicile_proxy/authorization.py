@@ -20,7 +20,7 @@ from domicile_common.model import Bucket, Credential, Tenant
 from domicile_proxy.context import Context
 from domicile_proxy.request import S3Request
 from domicile_proxy.s3.asking import circumstances, request_facts
-from domicile_proxy.s3.headers import read_tags
+from domicile_proxy.s3.headers import read_tags, wanted_version
 
 ANONYMOUS = Credential(access_key="", sealed_secret="", tenant=Tenant(tenant_id="", name="", canonical_id=""))
 """Somebody without a key: owns nothing, and may what is granted to everybody."""
@@ -46,7 +46,7 @@ async def authorize(request: S3Request, context: Context) -> S3Request:
             raise RequestError("AccessDenied")
         check_consequences(request, context)
         return request  # each key is decided by itself
-    located = await check(request, context, request.bucket, need, request.key, version_id=request.params.get("versionId"))
+    located = await check(request, context, request.bucket, need, request.key, version_id=wanted_version(request.params))
     check_consequences(request, context)
     return replace(request, located=located)
 
@@ -158,6 +158,4 @@ def check_expected_owner(expected: str | None, bucket: Bucket) -> None:
 
 async def locate(bucket: Bucket, key: str, version_id: str | None, trace: str, context: Context) -> Located:
     """Raises ``RequestError`` NoSuchKey, NoSuchVersion, InvalidArgument."""
-    if version_id == "":
-        raise RequestError("InvalidArgument", "Version id cannot be the empty string", {"ArgumentName": "versionId"})
     return await context.metadata.call(Locate(bucket_id=bucket.bucket_id, key=key, version_id=version_id, trace=trace))

@@ -15,6 +15,7 @@ from domicile_proxy.operations import (
     Handler,
     access_settings,
     acls,
+    attributes,
     bucket_rules,
     buckets,
     copy,
@@ -22,10 +23,13 @@ from domicile_proxy.operations import (
     multi_delete,
     multipart,
     multipart_listing,
+    object_lock,
     objects_read,
     objects_write,
     post_object,
     settings_reads,
+    tagging,
+    versioning,
 )
 from domicile_proxy.operations.preflight import preflight
 from domicile_proxy.request import Incoming, Response, S3Request
@@ -39,16 +43,20 @@ OPERATIONS: Mapping[str, Handler] = {
     **access_settings.OPERATIONS,
     **acls.OPERATIONS,
     **bucket_rules.OPERATIONS,
+    **attributes.OPERATIONS,
     **buckets.OPERATIONS,
     **copy.OPERATIONS,
     **listing.OPERATIONS,
     **multi_delete.OPERATIONS,
     **multipart.OPERATIONS,
     **multipart_listing.OPERATIONS,
+    **object_lock.OPERATIONS,
     **objects_read.OPERATIONS,
     **objects_write.OPERATIONS,
     **post_object.OPERATIONS,
     **settings_reads.OPERATIONS,
+    **tagging.OPERATIONS,
+    **versioning.OPERATIONS,
 }
 
 

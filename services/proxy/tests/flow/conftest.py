@@ -108,6 +108,7 @@ class MemoryStore:
         self.stored_etag = ""
         self.chunk = 65_536
         self.written = 0
+        self.copied = 0
         self.delivered = 0
         self.aborted = 0
         self.open_sources = 0
@@ -146,6 +147,13 @@ class MemoryStore:
         self.open_sources += 1
         info = BlobInfo(len(content), self.etag or hashlib.md5(content, usedforsecurity=False).hexdigest(), headers)
         return MemorySource(self, info, content[start : None if end is None else end + 1])
+
+    async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
+        self.step("copy")
+        content, _ = self.blobs[source.namespace, source.blob_key]
+        self.blobs[target.namespace, target.blob_key] = (content, dict(headers))
+        self.copied += 1
+        return self.stored_etag or hashlib.md5(content, usedforsecurity=False).hexdigest()
 
     async def close(self) -> None:
         pass

@@ -16,7 +16,13 @@ async def test_every_answer_carries_its_ids_date_and_server(proxy):
 
 
 async def test_somebody_without_a_key_sees_no_bucket_and_may_not_ask_for_an_account(proxy):
-    for method, path in (("GET", "/bucket/key"), ("PUT", "/bucket/key"), ("GET", "/bucket"), ("GET", "/never/key"), ("GET", "/never")):
+    for method, path in (
+        ("GET", "/bucket/key"),
+        ("PUT", "/bucket/key"),
+        ("GET", "/bucket"),
+        ("GET", "/never/key"),
+        ("GET", "/never"),
+    ):
         answer = await proxy.ask_anonymously(method, path, body=b"" if method == "PUT" else None)
         assert (answer.status, answer.code) == (404, "NoSuchBucket")
     for method, path in (("GET", "/"), ("PUT", "/other")):

@@ -163,7 +163,7 @@ class Proxy:
             return self.bucket
 
         directory = SimpleNamespace(store=store, bucket=bucket, forget_bucket=lambda *about: self.forgotten.append(about))
-        return SimpleNamespace(metadata=self.metadata, directory=directory, health=Health(lambda: 0.0))
+        return SimpleNamespace(metadata=self.metadata, directory=directory, health=Health(lambda: 0.0), clock=lambda: WHEN)
 
     async def ask(
         self,

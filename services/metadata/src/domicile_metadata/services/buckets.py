@@ -112,7 +112,15 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
         backends = await directory.list_backends(session)
         _check_satisfiable(policy, backends, asked_for=request.location)
         await _check_count(context, session, request.tenant_id)
-        await buckets.insert(session, bucket_id, request.tenant_id, request.name, location=request.location, policy=policy)
+        await buckets.insert(
+            session,
+            bucket_id,
+            request.tenant_id,
+            request.name,
+            location=request.location,
+            policy=policy,
+            object_lock=request.object_lock,
+        )
         if lock:
             await buckets.insert_policy(session, bucket_id, inner)
         await buckets.put_settings(session, bucket_id, request.settings)
@@ -215,4 +223,6 @@ def _bucket(found: Described) -> Bucket:
         versioning=record.versioning,
         owner=found.owner,
         settings=found.settings,
+        object_lock=record.object_lock,
+        default_retention=record.default_retention,
     )

@@ -43,9 +43,12 @@ async def commit_all(context: Context, session: Session, requests: Sequence[Comm
         if request.condition != UNCONDITIONAL and (intent := taken.get(request.version_id))
     }
     etags = await intents.current_etags(session, keys) if keys else {}
-    verdicts = judge(requests, taken, etags)
-    # 3. Versions, the removal of those that they replace, replicas, and a message for each that is owed.
+    verdicts = judge(requests, taken, etags, context.clock())
     settings = context.settings
+    late = [request for request in requests if request.version_id not in taken and request.blobs and _references([request])]
+    if late:
+        await intents.remove_late(session, late, settings.removal_grace_seconds)
+    # 3. Versions, the removal of those that they replace, replicas, and a message for each that is owed.
     versions = [verdict for verdict in verdicts if isinstance(verdict, Accepted) and not verdict.is_replaced]
     replicas = [
         replica
@@ -70,6 +73,7 @@ def _answer(verdict: Verdict, times: Mapping[str, datetime], now: datetime) -> A
         facts=intent.facts,
         digest=verdict.digest,
         is_null=intent.makes_null,
+        lock=verdict.lock,
     )
     return Committed(version)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import msgspec
+
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import (
     BeginComplete,
@@ -73,8 +75,12 @@ async def list_parts(context: Context, request: ListParts) -> PartPage:
 async def begin_complete(context: Context, request: BeginComplete) -> Completion:
     upload = await find(context, request)
     recorded = await uploads.list_parts(context.database, request.bucket_id, request.upload_id, after=0, limit=uploads.EVERY_PART)
-    chosen = choose_parts({entry.part.number: entry for entry in recorded}, request.parts)
-    parts = [entry.part for entry in chosen]
+    try:
+        chosen = choose_parts({entry.part.number: entry for entry in recorded}, request.parts)
+    except RequestError:
+        await find(context, request)  # raises when the upload has ended meanwhile, and its parts with it
+        raise
+    parts = [msgspec.structs.replace(entry.part, checksums=entry.checksums) for entry in chosen]
     if request.fix and not await uploads.choose(context.database, request.bucket_id, request.upload_id, parts):
         await find(context, request)  # raises when the upload has ended meanwhile
         raise RequestError(

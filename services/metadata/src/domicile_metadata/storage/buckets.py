@@ -13,8 +13,10 @@ import msgspec
 from domicile_common.bucket_settings import BucketSettings, CorsRule, SettingName
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
-from domicile_common.model import Backend, EffectivePolicy, Policy, Tenant
+from domicile_common.model import Backend, DefaultRetention, EffectivePolicy, Policy, Tenant
 from domicile_metadata.storage.database import Session, Statements
+
+_TEXTS = msgspec.json.Decoder(dict[str, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class BucketRecord:
     location: str
     layout: Literal["readable", "opaque"]
     versioning: Literal["off", "enabled", "suspended"]
+    object_lock: bool
+    default_retention: DefaultRetention | None
     levels: Levels
     namespaces: Mapping[str, str]
     backends: tuple[Backend, ...]
@@ -95,6 +99,7 @@ def _backends(text: str) -> tuple[Backend, ...]:
 
 
 def _record(row: Any) -> BucketRecord:
+    mode, days, years = row["default_retention_mode"], row["default_retention_days"], row["default_retention_years"]
     return BucketRecord(
         bucket_id=row["bucket_id"].hex,
         tenant_id=row["tenant_id"],
@@ -103,6 +108,8 @@ def _record(row: Any) -> BucketRecord:
         location=row["location"],
         layout=row["layout"],
         versioning=row["versioning"],
+        object_lock=row["object_lock"],
+        default_retention=None if mode is None else DefaultRetention(mode, days, years),
         levels=Levels(tuple(row["policies"]), max(row["policy_versions"], default=0)),
         namespaces=dict(row["namespaces"]),
         backends=_backends(row["backends"]),
@@ -121,9 +128,41 @@ async def count(statements: Statements, tenant_id: str, limit: int) -> int:
     return found
 
 
-async def insert(session: Session, bucket_id: str, tenant_id: str, name: str, *, location: str, policy: EffectivePolicy) -> None:
+async def insert(
+    session: Session, bucket_id: str, tenant_id: str, name: str, *, location: str, policy: EffectivePolicy, object_lock: bool
+) -> None:
     """Raises ``BucketAlreadyOwnedByYou``."""
-    await session.execute("insert_bucket", bucket_id, tenant_id, name, location, policy.countries, policy.jurisdictions)
+    lock = policy.countries, policy.jurisdictions
+    await session.execute("insert_bucket", bucket_id, tenant_id, name, location, *lock, object_lock)
+
+
+async def put_versioning(session: Session, bucket_id: str, versioning: Literal["enabled", "suspended"]) -> tuple[str, str] | None:
+    """Tenant and name of the bucket, ``None`` when it is gone. Raises ``InvalidBucketState``."""
+    return _owner(await session.row("put_versioning", bucket_id, versioning))
+
+
+async def put_lock_configuration(session: Session, bucket_id: str, default: DefaultRetention | None) -> tuple[str, str] | None:
+    """Tenant and name of the bucket, ``None`` when it is gone. Raises ``InvalidBucketState``."""
+    columns = (default.mode, default.days, default.years) if default else (None, 0, 0)
+    return _owner(await session.row("put_lock_configuration", bucket_id, *columns))
+
+
+def _owner(row: Any | None) -> tuple[str, str] | None:
+    return None if row is None else (row["tenant_id"], row["name"])
+
+
+async def find_tags(statements: Statements, bucket_id: str) -> tuple[dict[str, str] | None] | None:
+    """The bucket's tags, ``(None,)`` when it has no set, and ``None`` when it is gone."""
+    row = await statements.row("find_bucket_tags", bucket_id)
+    if row is None:
+        return None
+    return (None if row["tags"] is None else _TEXTS.decode(row["tags"]),)
+
+
+async def put_tags(statements: Statements, bucket_id: str, tags: Mapping[str, str] | None) -> bool:
+    """False when the bucket is gone."""
+    text = None if tags is None else msgspec.json.encode(tags).decode()
+    return bool(await statements.execute("put_bucket_tags", bucket_id, text))
 
 
 async def insert_policy(session: Session, bucket_id: str, policy: Policy) -> int:

@@ -15,9 +15,10 @@ from domicile_common.model import Bucket, Facts, Tenant
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.documents import receive_document, xml
-from domicile_proxy.operations.objects_read import locate
+from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.access_documents import GRANT_HEADERS, AskedGrant, grantees, parse_acl, read_grants, render_acl
+from domicile_proxy.s3.headers import version_header
 
 FULL_CONTROL = "bucket-owner-full-control"
 
@@ -41,24 +42,26 @@ async def put_bucket_acl(request: S3Request, context: Context) -> Response:
 
 async def get_object_acl(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html."""
-    version = (await locate(request, context)).version
+    version = (await locate_object(request, context)).version
     acl = lists.effective(request.bucket, version.facts.acl)
-    return xml(render_acl(acl), {} if version.is_null else {"x-amz-version-id": version.version_id})
+    return xml(render_acl(acl), version_header(version))
 
 
 async def put_object_acl(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectAcl.html. Neither bytes nor Last-Modified change."""
     bucket = request.bucket
     refuse_lists_off(bucket)
-    version = (await locate(request, context)).version
+    version = (await locate_object(request, context)).version
     before = lists.effective(bucket, version.facts.acl)
     asked = await asked_acl(request, owner_of(before), request.owner, context)
     acl = asked or await acl_of_document(request, before, context)
     refuse_blocked(bucket, acl)
     kept = None if lists.is_private(acl, request.owner) else acl
     await note_sharing(request, kept, context)
-    await context.metadata.call(PutAcl(bucket_id=bucket.bucket_id, version_id=version.version_id, acl=kept, trace=request.trace))
-    return Response(200, {} if version.is_null else {"x-amz-version-id": version.version_id})
+    await context.metadata.call(
+        PutAcl(bucket_id=bucket.bucket_id, key=request.key, version_id=version.version_id, acl=kept, trace=request.trace)
+    )
+    return Response(200, version_header(version))
 
 
 def owner_of(acl: Acl) -> Tenant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from collections.abc import Mapping
 
 from domicile_common.access import acl as lists
 from domicile_common.bucket_settings import BucketSettings
@@ -52,16 +53,19 @@ async def create_bucket(request: S3Request, context: Context) -> Response:
     """
     name = request.bucket_name or request.params["bucket"]
     check_bucket_name(name)
+    object_lock = wants_object_lock(request.headers)
     location = parse_location_document(await receive_document(request))
     tenant_id = request.tenant.tenant_id
     settings = await first_settings(request, context)
-    call = CreateBucket(tenant_id=tenant_id, name=name, location=location, settings=settings, trace=request.trace)
+    call = CreateBucket(
+        tenant_id=tenant_id, name=name, location=location, object_lock=object_lock, settings=settings, trace=request.trace
+    )
     try:
         await context.metadata.call(call)
     except RequestError as refusal:
         if refusal.code != "BucketAlreadyOwnedByYou":
             raise
-        refuse_changes(await context.directory.bucket(tenant_id, name), location, settings, refusal)
+        refuse_changes(await context.directory.bucket(tenant_id, name), call)
     context.directory.forget_bucket(name)
     return Response(200, {"location": f"/{name}"})
 
@@ -78,13 +82,23 @@ async def first_settings(request: S3Request, context: Context) -> BucketSettings
     return BucketSettings(acl=acl, ownership=ownership)
 
 
-def refuse_changes(existing: Bucket, location: str, settings: BucketSettings, refusal: RequestError) -> None:
+def refuse_changes(existing: Bucket, asked: CreateBucket) -> None:
     """Raises when the bucket that is there is not what was asked for."""
-    if location and parse_location(location) != parse_location(existing.location):
-        raise refusal
-    wanted = lists.effective(existing, settings.acl), settings.ownership or existing.settings.ownership
-    if wanted != (lists.effective(existing, existing.settings.acl), existing.settings.ownership):
+    elsewhere = asked.location and parse_location(asked.location) != parse_location(existing.location)
+    if elsewhere or (asked.object_lock and not existing.object_lock):
+        raise RequestError("BucketAlreadyOwnedByYou")
+    ownership = existing.settings.ownership
+    wanted = lists.effective(existing, asked.settings.acl), asked.settings.ownership or ownership
+    if wanted != (lists.effective(existing, existing.settings.acl), ownership):
         raise RequestError("BucketAlreadyExists")
+
+
+def wants_object_lock(headers: Mapping[str, str]) -> bool:
+    """Raises ``RequestError`` InvalidArgument."""
+    wanted = headers.get("x-amz-bucket-object-lock-enabled", "false").lower()
+    if wanted not in {"true", "false"}:
+        raise RequestError("InvalidArgument", detail={"ArgumentName": "x-amz-bucket-object-lock-enabled"})
+    return wanted == "true"
 
 
 async def head_bucket(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the pipeline has found the bucket

@@ -78,8 +78,28 @@ SELECT DISTINCT ON (level) policy_version, document::text AS document
 SELECT count(*) FROM (SELECT FROM buckets WHERE tenant_id = $1 LIMIT $2) AS counted;
 
 -- name: insert_bucket
--- $1 bucket id, $2 tenant, $3 name, $4 location, $5 countries, $6 jurisdictions.
-INSERT INTO buckets (bucket_id, tenant_id, name, location, countries, jurisdictions) VALUES ($1, $2, $3, $4, $5, $6);
+-- $1 bucket id, $2 tenant, $3 name, $4 location, $5 countries, $6 jurisdictions, $7 with object lock or not.
+INSERT INTO buckets (bucket_id, tenant_id, name, location, countries, jurisdictions, object_lock, versioning)
+VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 THEN 'enabled' ELSE 'off' END);
+
+-- name: put_versioning
+-- Answers whose bucket it is. $1 bucket id, $2 versioning.
+UPDATE buckets SET versioning = $2 WHERE bucket_id = $1 RETURNING tenant_id, name;
+
+-- name: put_lock_configuration
+-- Answers whose bucket it is. $1 bucket id, $2 mode (NULL: no default retention), $3 days, $4 years.
+UPDATE buckets
+   SET object_lock = true, default_retention_mode = $2, default_retention_days = $3, default_retention_years = $4
+ WHERE bucket_id = $1
+RETURNING tenant_id, name;
+
+-- name: find_bucket_tags
+-- $1 bucket id.
+SELECT tags FROM buckets WHERE bucket_id = $1;
+
+-- name: put_bucket_tags
+-- $1 bucket id, $2 tags (NULL: none).
+UPDATE buckets SET tags = $2 WHERE bucket_id = $1;
 
 -- name: insert_bucket_policy
 -- The version that it got. $1 bucket id as text, $2 document.
