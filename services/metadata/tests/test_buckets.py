@@ -1,11 +1,14 @@
 import asyncio
+from dataclasses import replace
 
 import msgspec
 import pytest
 
-from domicile_common.errors import RequestError, Unavailable
+from domicile_common.bucket_settings import BucketSettings
+from domicile_common.errors import ConfigurationError, RequestError, Unavailable
 from domicile_common.metadata_client.models import (
     Begin,
+    ChangeBucket,
     CreateBucket,
     Delete,
     DeleteBucket,
@@ -14,8 +17,11 @@ from domicile_common.metadata_client.models import (
     ListBackends,
     ListBuckets,
     Locate,
+    ShareObjects,
 )
+from domicile_common.model import Bucket
 from domicile_common.namespace import namespace_name
+from domicile_metadata.main import check_bucket_names
 
 pytestmark = pytest.mark.servers
 
@@ -236,3 +242,63 @@ async def test_all_backends_are_listed(metadata):
     listed = (await metadata.ask(ListBackends())).backends
     assert [(backend.backend_id, backend.state) for backend in listed] == [("de", "active"), ("fi", "active"), ("us", "disabled")]
     assert listed[0].jurisdictions == ("DE",)
+
+
+# --- one name space for all tenants ---
+
+
+@pytest.fixture
+def shared(metadata, settings):
+    """The same service where tenants share bucket names."""
+    context = replace(metadata.context, settings=settings.model_copy(update={"bucket_names": "global"}))
+    return type(metadata)(context)
+
+
+async def test_a_global_name_belongs_to_one_tenant(shared):
+    made = await shared.make_bucket()
+    with pytest.raises(RequestError) as taken:
+        await shared.ask(CreateBucket(tenant_id="zeta", name="photos"))
+    assert taken.value.code == "BucketAlreadyExists"
+    with pytest.raises(RequestError) as own:
+        await shared.make_bucket()
+    assert own.value.code == "BucketAlreadyOwnedByYou"
+    for caller in ("acme", "zeta", ""):
+        assert await shared.ask(FindBucket(tenant_id=caller, name="photos")) == made
+
+
+async def test_of_many_tenants_at_once_one_gets_the_name(shared):
+    calls = [CreateBucket(tenant_id=tenant_id, name="photos") for tenant_id in ("acme", "zeta") * 4]
+    answers = await shared.ask_all(*calls)
+    assert len({answer.tenant_id for answer in answers if isinstance(answer, Bucket)}) == 1
+    assert sum(isinstance(answer, Bucket) for answer in answers) == 1
+
+
+async def test_names_cannot_become_global_while_one_is_used_twice(metadata, settings):
+    shared = settings.model_copy(update={"bucket_names": "global"})
+    await metadata.make_bucket()
+    await check_bucket_names(shared, metadata.database)
+    await metadata.ask(CreateBucket(tenant_id="zeta", name="photos"))
+    with pytest.raises(ConfigurationError, match="photos"):
+        await check_bucket_names(shared, metadata.database)
+    await check_bucket_names(settings, metadata.database)
+
+
+async def test_a_locked_out_tenants_bucket_is_closed_to_others_too(metadata):
+    made = await metadata.make_bucket()
+    await metadata.ask(ShareObjects(bucket_id=made.bucket_id, grantees=("AllUsers",)))
+    assert (await metadata.ask(FindBucket(tenant_id="", name="photos"))).bucket_id == made.bucket_id
+    await metadata.sql("UPDATE tenants SET state = 'disabled' WHERE tenant_id = 'acme'")
+    with pytest.raises(RequestError) as gone:
+        await metadata.ask(FindBucket(tenant_id="", name="photos"))
+    assert gone.value.code == "NoSuchBucket"
+
+
+async def test_a_changed_setting_is_told_to_the_proxies_and_goes_with_its_bucket(metadata):
+    made = await metadata.make_bucket()
+    await metadata.sql("DELETE FROM outbox")
+    await metadata.ask(ChangeBucket(bucket_id=made.bucket_id, put=BucketSettings(policy="{}")))
+    assert [row["payload"] for row in await metadata.sql("SELECT payload FROM outbox")] == [
+        '{"id": "acme/photos", "kind": "bucket"}'
+    ]
+    await metadata.ask(DeleteBucket(tenant_id="acme", name="photos"))
+    assert await metadata.sql("SELECT * FROM bucket_settings") == []

@@ -1,3 +1,5 @@
+from datetime import UTC, datetime
+
 import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -79,7 +81,7 @@ def values_of(name, kind):
     return build(info)
 
 
-def build(info):  # noqa: PLR0911 - a table of cases
+def build(info):  # noqa: C901, PLR0911 - a table of cases
     match info:
         case msgspec.inspect.StrType():
             return TEXTS
@@ -87,6 +89,8 @@ def build(info):  # noqa: PLR0911 - a table of cases
             return COUNTS
         case msgspec.inspect.BoolType():
             return st.booleans()
+        case msgspec.inspect.DateTimeType():
+            return st.datetimes(datetime(2, 1, 1), datetime(9990, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001 - hypothesis wants naive bounds
         case msgspec.inspect.NoneType():
             return st.none()
         case msgspec.inspect.LiteralType(values=values):

@@ -7,13 +7,14 @@ Keys are text here and UTF-8 bytes in PostgreSQL; S3 refuses keys that are not U
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
+from domicile_common.bucket_settings import Acl, BucketSettings
+from domicile_common.value import Value as Value  # noqa: PLC0414 -- the glossary is where everybody looks for it
 
-class Value(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Base of every value that crosses a service boundary; unknown fields are ignored, so that versions of services can mix."""
+Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
 class Policy(Value, frozen=True, forbid_unknown_fields=True):
@@ -112,11 +113,34 @@ class Credential(Value, frozen=True):
     expires_at: datetime | None = None
 
 
+LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
+
+
+class DefaultRetention(Value, frozen=True):
+    """How long a bucket locks its new versions: ``days`` or ``years``, the other is 0."""
+
+    mode: LockMode
+    days: int = 0
+    years: int = 0
+
+
+class Lock(Value, frozen=True):
+    """What keeps a version from being deleted (S3 Object Lock). ``mode`` and ``until`` come together.
+
+    ``legal_hold``: ``None`` when it was never set.
+    """
+
+    mode: LockMode | None = None
+    until: Instant | None = None
+    legal_hold: bool | None = None
+
+
 class Bucket(Value, frozen=True):
     """A tenant's logical bucket. ``namespaces``: backend id → physical bucket name, for every allowed backend.
 
     ``location``: the LocationConstraint it was created with, as given (``""`` when none).
     ``layout``: ``readable`` blob keys (``<key>/<version id>``) or ``opaque`` (``<version id>``).
+    ``owner``: the tenant, as S3's answers show it; metadata always tells it.
     """
 
     bucket_id: str
@@ -128,28 +152,38 @@ class Bucket(Value, frozen=True):
     namespaces: dict[str, str]
     layout: Literal["readable", "opaque"] = "readable"
     versioning: Literal["off", "enabled", "suspended"] = "off"
+    owner: Tenant | None = None
+    settings: BucketSettings = BucketSettings()
+    object_lock: bool = False
+    default_retention: DefaultRetention | None = None
 
 
 class Part(Value, frozen=True):
-    """One part of a multipart version. ``etag``: MD5 as 32 hex digits, without quotes. ``size``: bytes."""
+    """One part of a multipart version. ``etag``: MD5 as 32 hex digits, without quotes. ``size``: bytes.
+
+    ``checksums``: as in ``Digest``; kept of the parts that a version was made of.
+    """
 
     number: int
     size: int
     etag: str
+    checksums: dict[str, str] = {}
 
 
 class Facts(Value, frozen=True):
-    """What S3 answers about a version besides its bytes; fixed when the write begins.
+    """What S3 answers about a version besides its bytes; fixed when the write begins, except for ``tags``.
 
     ``headers``: the stored system headers by lower-case name (content-type, cache-control, content-disposition,
     content-encoding, content-language, expires, website-redirect-location). ``metadata``: user metadata without the
     ``x-amz-meta-`` prefix, names in lower case. Values are the header's bytes as Latin-1 text, so none is lost.
+    ``acl``: ``None`` when the object belongs to the bucket's owner and nobody else has anything; the one field that may change later.
     """
 
     headers: dict[str, str] = {}
     metadata: dict[str, str] = {}
     tags: dict[str, str] = {}
     storage_class: str = "STANDARD"
+    acl: Acl | None = None
 
 
 class Digest(Value, frozen=True):
@@ -183,6 +217,12 @@ class Version(Value, frozen=True):
     digest: Digest
     is_null: bool = True
     is_delete_marker: bool = False
+    lock: Lock | None = None
+
+    @property
+    def shown_id(self) -> str:
+        """Its id as S3 shows it."""
+        return "null" if self.is_null else self.version_id
 
 
 class Blob(Value, frozen=True):

@@ -48,11 +48,12 @@ def provider_slug(provider: str) -> str:
 def check_bucket_name(name: str) -> None:
     """Raises ``RequestError`` ``InvalidBucketName`` unless S3 allows the name for a general purpose bucket.
 
-    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucketnamingrules.html. A hyphen beside a period would make a label that no
+    host name may have, and is refused as S3 did for long.
     """
     allowed = (
         _NAME.fullmatch(name)
-        and ".." not in name
+        and not any(pair in name for pair in ("..", ".-", "-."))
         and not _ADDRESS.fullmatch(name)
         and not name.startswith(_RESERVED_PREFIXES)
         and not name.endswith(_RESERVED_SUFFIXES)

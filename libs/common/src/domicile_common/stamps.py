@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from domicile_common.model import Digest, Facts, Value, Version
+from domicile_common.model import Digest, Facts, Lock, Value, Version
 
 # --- blob keys ---
 
@@ -73,9 +73,10 @@ MAXIMUM_METADATA_BYTES = 2048
 
 
 class Stamp(Value, frozen=True, kw_only=True):
-    """All that the record knows of one version, kept beside its bytes.
+    """All that the record knows of one version, kept beside its bytes. A sidecar is newer than the header: tags and locks may change.
 
     ``digest`` is ``None`` while the bytes are still arriving. ``format`` is raised when the meaning of a field changes.
+    ``facts`` have no access control list: it may change, and what was restored from an old one could be open to the world.
     """
 
     version_id: str
@@ -87,7 +88,12 @@ class Stamp(Value, frozen=True, kw_only=True):
     digest: Digest | None = None
     committed_at: datetime | None = None
     is_null: bool = True
+    lock: Lock | None = None
     format: int = 1
+
+
+def stamped_facts(facts: Facts) -> Facts:
+    return msgspec.structs.replace(facts, acl=None) if facts.acl else facts
 
 
 def make_stamp(version: Version, *, tenant_id: str, bucket: str, policy_version: int) -> Stamp:
@@ -98,10 +104,11 @@ def make_stamp(version: Version, *, tenant_id: str, bucket: str, policy_version:
         bucket=bucket,
         key=version.key,
         policy_version=policy_version,
-        facts=version.facts,
+        facts=stamped_facts(version.facts),
         digest=version.digest,
         committed_at=version.committed_at,
         is_null=version.is_null,
+        lock=version.lock,
     )
 
 

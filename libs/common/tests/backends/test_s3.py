@@ -123,6 +123,21 @@ async def test_a_blob_comes_back_as_it_went(store, namespace, key, size):
     await store.delete(blob)
 
 
+@pytest.mark.parametrize("key", ["plain/1", "a b/c+d/é/%2F/x=1&y/1"])
+async def test_a_backend_copies_its_own_blobs(store, namespace, key):
+    """Also one that is not asked to, since the quirk says only what can be relied on."""
+    source, target, body = Blob("fi", namespace, key), Blob("fi", f"{namespace}-2", f"{key}-copy"), os.urandom(300_000)
+    await store.ensure_namespace(target.namespace)
+    await put(store, source, body, {"content-type": "text/x-old", "x-amz-meta-domicile": "old"})
+    etag = await store.copy(source, target, {"content-type": "text/x-new", "x-amz-meta-domicile": "new"})
+    assert await got(store, target) == body
+    if quirks_of(store.backend).copies:
+        info = await store.head(target)
+        assert (etag, info.headers["content-type"], info.headers["x-amz-meta-domicile"]) == (md5(body), "text/x-new", "new")
+    with pytest.raises(BlobNotFound):
+        await store.copy(Blob("fi", namespace, "none/1"), target, {})
+
+
 async def test_ranges(store, namespace):
     blob, body = Blob("fi", namespace, "a"), os.urandom(1000)
     await put(store, blob, body)

@@ -1,7 +1,7 @@
 import pytest
 
 from domicile_common.metadata_client.fake import FakeMetadata
-from domicile_common.model import Backend
+from domicile_common.model import Backend, Tenant
 from domicile_common.testing.metadata_contract import MetadataContract
 
 
@@ -10,5 +10,6 @@ class TestFake(MetadataContract):
     def metadata(self) -> FakeMetadata:
         sites = (("fi", "FI", 10), ("de", "DE", 20), ("us", "US", 5))
         return FakeMetadata(
-            Backend(name, name, f"http://{name}", country, (country,), "k", "s", cost=cost) for name, country, cost in sites
+            (Backend(name, name, f"http://{name}", country, (country,), "k", "s", cost=cost) for name, country, cost in sites),
+            tenants=(Tenant("acme", "Acme", "a" * 64), Tenant("zeta", "Zeta", "b" * 64)),
         )

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
+from domicile_common.errors import ConfigurationError
 from domicile_common.sealing import sealer
 from domicile_common.settings import load
 from domicile_common.telemetry import configure_logging, run
@@ -23,7 +24,8 @@ from domicile_metadata.context import Context
 from domicile_metadata.reconcile import run_reconciler
 from domicile_metadata.relay import run_relay
 from domicile_metadata.settings import MigrateSettings, Settings
-from domicile_metadata.storage.database import connect
+from domicile_metadata.storage import buckets
+from domicile_metadata.storage.database import Database, connect
 from domicile_metadata.storage.migrate import migrate as apply_migrations
 from domicile_metadata.sweep import run_sweeper
 
@@ -47,11 +49,19 @@ async def serve(stop: asyncio.Event) -> None:
         return
     try:
         await apply_migrations(url, trailing_post=False)
+        await check_bucket_names(settings, database)
         context = Context(settings=settings, database=database, sealer=sealer(settings))
         log.info("starting", port=settings.metadata_port, roles=settings.metadata_roles)
         await _run_roles(context, stop)
     finally:
         await database.close()
+
+
+async def check_bucket_names(settings: Settings, database: Database) -> None:
+    """Raises ``ConfigurationError`` when tenants shall share one name space and already have a name twice."""
+    twice = await buckets.name_used_twice(database) if settings.bucket_names == "global" else None
+    if twice is not None:
+        raise ConfigurationError(f"BUCKET_NAMES: several tenants have a bucket {twice}, so the names cannot be global")
 
 
 async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None:

@@ -18,7 +18,7 @@ from domicile_common.settings import (
     StrongSecret,
 )
 
-Role = Literal["api", "relay", "reconcile", "sweep"]
+Role = Literal["api", "relay", "reconcile", "sweep", "lifecycle"]
 
 
 def _words(value: object) -> object:
@@ -47,4 +47,10 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     reconcile_seconds: float = Field(5, gt=0, description="How often owed work is looked for.")
     sweep_seconds: float = Field(5, gt=0, description="How often expired writes are looked for.")
     overdue_seconds: float = Field(30, gt=0, description="How long a job may go unreported before it is sent again.")
+    lifecycle_seconds: float = Field(
+        3600, gt=0, description="How often buckets are searched for what their lifecycle rules expire."
+    )
+    bucket_names: Literal["tenant", "global"] = Field(
+        "tenant", description="Whether each tenant has bucket names of its own, or all share one name space as in S3."
+    )
     buckets_per_tenant: int = Field(1000, ge=1, le=10_000, description="The most buckets that one tenant may own.")

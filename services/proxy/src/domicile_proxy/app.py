@@ -21,6 +21,7 @@ from domicile_proxy import metrics
 from domicile_proxy.context import Context
 from domicile_proxy.pipeline import answer
 from domicile_proxy.request import ClientGone, Incoming, Receive, Response, WireBody
+from domicile_proxy.s3 import cors
 from domicile_proxy.s3.errors import describe, render
 
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -51,6 +52,7 @@ class App:
             return
         except Exception as error:  # noqa: BLE001 - whatever went wrong, the client gets an S3 error and never the details
             response = failed(incoming, error)
+        response.headers |= cors_headers(incoming)
         try:
             await self._respond(incoming, response, receive, send)
         finally:
@@ -119,6 +121,7 @@ def read_head(scope: MutableMapping[str, Any], receive: Receive, idle_seconds: f
         request_id=secrets.token_hex(8).upper(),
         trace=str(begin_trace(headers.get("traceparent", ""))),
         remote=client[0] if client else "",
+        secure=scope.get("scheme") == "https",
     )
 
 
@@ -135,6 +138,16 @@ def failed(incoming: Incoming, error: Exception) -> Response:
     headers["content-type"] = "application/xml"
     resource = unquote(incoming.raw_path.decode("latin-1"))
     return Response(failure.status, headers, render(failure, incoming.request_id, resource))
+
+
+def cors_headers(incoming: Incoming) -> dict[str, str]:
+    """What lets a web page of another origin read the answer, if its bucket's rules say so."""
+    origin = incoming.headers.get("origin")
+    if origin is None or incoming.bucket is None:
+        return {}
+    method = incoming.headers.get("access-control-request-method", incoming.method)
+    rule = cors.find_rule(incoming.bucket.settings.cors, origin, method)
+    return cors.allowing(rule, origin) if rule else {}
 
 
 async def linger(incoming: Incoming) -> None:

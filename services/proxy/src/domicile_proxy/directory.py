@@ -14,10 +14,11 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from domicile_common.backends.port import BlobStore
+from domicile_common.bucket_settings import CorsRule
 from domicile_common.errors import BackendUnavailable, RequestError
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.client import Metadata
-from domicile_common.metadata_client.models import FindBucket, FindCredential, ListBackends
+from domicile_common.metadata_client.models import FindBucket, FindCors, FindCredential, ListBackends
 from domicile_common.model import Backend, Bucket, Credential
 
 CREDENTIALS_KEPT = 10_000
@@ -139,6 +140,7 @@ class Directory:
             self._find_credential, clock, limit=CREDENTIALS_KEPT, ttl=ttl, refusal_ttl=UNKNOWN_KEY_SECONDS
         )
         self._buckets: Cache[tuple[str, str], Bucket] = Cache(self._find_bucket, clock, limit=BUCKETS_KEPT, ttl=ttl)
+        self._cors: Cache[str, tuple[CorsRule, ...]] = Cache(self._find_cors, clock, limit=BUCKETS_KEPT, ttl=ttl)
         self._backends: Cache[None, dict[str, BlobStore]] = Cache(self._list_backends, clock, limit=1, ttl=ttl)
 
     async def credential(self, access_key: str) -> KnownCredential:
@@ -146,8 +148,15 @@ class Directory:
         return await self._credentials.get(access_key)
 
     async def bucket(self, tenant_id: str, name: str) -> Bucket:
-        """Raises ``RequestError`` ``NoSuchBucket`` for whatever is not this tenant's."""
+        """What this tenant (``""``: somebody without a key) means by the name; it may be another tenant's bucket.
+
+        Raises ``RequestError`` ``NoSuchBucket`` for whatever this tenant may not know of.
+        """
         return await self._buckets.get((tenant_id, name))
+
+    async def cors(self, name: str) -> tuple[CorsRule, ...]:
+        """The rules of every bucket of this name, whoever's."""
+        return await self._cors.get(name)
 
     async def store(self, backend_id: str) -> BlobStore:
         """Raises ``BackendUnavailable`` for one that metadata does not know (any more)."""
@@ -159,8 +168,10 @@ class Directory:
             raise BackendUnavailable(backend_id, "is not registered")
         return stores[backend_id]
 
-    def forget_bucket(self, tenant_id: str, name: str) -> None:
-        self._buckets.forget((tenant_id, name))
+    def forget_bucket(self, name: str) -> None:
+        """Whatever anybody means by the name: what one tenant changes may decide what another one sees."""
+        self._buckets.forget_if(lambda key, _: key[1] == name)
+        self._cors.forget(name)
 
     def forget(self, about: Invalidation) -> None:
         """What the invalidation listener calls for each message."""
@@ -171,8 +182,7 @@ class Directory:
                 self._credentials.forget_if(lambda _, known: known.credential.tenant.tenant_id == about.id)
                 self._buckets.forget_if(lambda _, bucket: bucket.tenant_id == about.id)
             case "bucket":
-                tenant_id, _, name = about.id.partition("/")
-                self._buckets.forget((tenant_id, name))
+                self.forget_bucket(about.id.partition("/")[2])
             case "backend":  # a bucket's namespaces name every allowed backend
                 self._backends.forget(None)
                 self._buckets.forget_if(_always)
@@ -181,6 +191,7 @@ class Directory:
         """What the listener calls when it may have missed a message."""
         self._credentials.forget_if(_always)
         self._buckets.forget_if(_always)
+        self._cors.forget_if(_always)
         self._backends.forget_if(_always)
 
     async def close(self) -> None:
@@ -193,6 +204,9 @@ class Directory:
 
     async def _find_bucket(self, key: tuple[str, str]) -> Bucket:
         return await self._metadata.call(FindBucket(tenant_id=key[0], name=key[1]))
+
+    async def _find_cors(self, name: str) -> tuple[CorsRule, ...]:
+        return (await self._metadata.call(FindCors(name=name))).rules
 
     async def _list_backends(self, _: None) -> dict[str, BlobStore]:
         listed = (await self._metadata.call(ListBackends())).backends

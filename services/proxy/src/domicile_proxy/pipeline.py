@@ -9,19 +9,29 @@ from typing import NamedTuple
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.model import Bucket, Credential
 from domicile_common.sigv4.verify import Verified, parse, verify
+from domicile_proxy.authorization import ANONYMOUS, authorize
 from domicile_proxy.context import Context
 from domicile_proxy.operations import (
     Handler,
+    access_settings,
+    acls,
+    attributes,
+    bucket_rules,
     buckets,
     copy,
     listing,
     multi_delete,
     multipart,
     multipart_listing,
+    object_lock,
     objects_read,
     objects_write,
+    post_object,
     settings_reads,
+    tagging,
+    versioning,
 )
+from domicile_proxy.operations.preflight import preflight
 from domicile_proxy.request import Incoming, Response, S3Request
 from domicile_proxy.s3 import operation as operations
 from domicile_proxy.s3.addressing import parse_address
@@ -30,37 +40,65 @@ from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import parse_query
 
 OPERATIONS: Mapping[str, Handler] = {
+    **access_settings.OPERATIONS,
+    **acls.OPERATIONS,
+    **bucket_rules.OPERATIONS,
+    **attributes.OPERATIONS,
     **buckets.OPERATIONS,
     **copy.OPERATIONS,
     **listing.OPERATIONS,
     **multi_delete.OPERATIONS,
     **multipart.OPERATIONS,
     **multipart_listing.OPERATIONS,
+    **object_lock.OPERATIONS,
     **objects_read.OPERATIONS,
     **objects_write.OPERATIONS,
+    **post_object.OPERATIONS,
     **settings_reads.OPERATIONS,
+    **tagging.OPERATIONS,
+    **versioning.OPERATIONS,
 }
 
 
 async def answer(incoming: Incoming, context: Context) -> Response:
-    """From the head of a request to its answer; no byte of the body is read before step 5.
+    """From the head of a request to its answer; no byte of the body is read before step 6.
 
     Raises what ``s3.errors`` describes to the client.
     """
+    if incoming.method == "OPTIONS":
+        return await preflight(incoming, context)
     # 1. What is asked for, and in which bucket.
     target = read_target(incoming, context.settings.s3_base_domain)
+    if target.operation.name == "PostObject":
+        return await answer_form(incoming, target, context)
     # 2. Who asks.
     credential, verified = await authenticate(incoming, context)
-    headers = with_hoisted(incoming.headers, target.params) if verified.claim.presigned else incoming.headers
+    presigned = verified is not None and verified.claim.presigned
+    headers = with_hoisted(incoming.headers, target.params) if presigned else incoming.headers
     # 3. Whether this key may do such things at all, and nothing is asked for that would be ignored.
-    authorize(credential, target.operation, headers)
-    # 4. Which bucket that is, among the caller's own.
-    bucket = await resolve(target, credential, context)
-    # 5. Do it.
+    admit(credential, target.operation, headers)
+    # 4. Which bucket that is: the caller's own, or another's that the caller may know of.
+    incoming.bucket = bucket = await resolve(target, credential, context)
+    # 5. Whether the caller may do this there.
     request = S3Request(
         incoming, headers, target.operation, target.bucket, target.key, target.params, credential, verified, bucket
     )
+    request = await authorize(request, context)
+    # 6. Do it.
     return await operate(request, context)
+
+
+async def answer_form(incoming: Incoming, target: Target, context: Context) -> Response:
+    """The same steps for a browser's form, which says in its body who signed it, and what the object shall be."""
+    form = await post_object.read_form(incoming)
+    credential = await post_object.authenticate(form, target.bucket, context)
+    incoming.access_key = credential.access_key
+    arrived, key, headers = post_object.as_put(incoming, form)
+    admit(credential, target.operation, headers)
+    incoming.bucket = bucket = await resolve(target, credential, context)
+    params = post_object.answer_fields(form)
+    request = S3Request(arrived, headers, target.operation, target.bucket, key, params, credential, None, bucket)
+    return await operate(await authorize(request, context), context)
 
 
 class Target(NamedTuple):
@@ -81,11 +119,11 @@ def read_target(incoming: Incoming, base_domain: str | None) -> Target:
     return Target(operation, bucket or "", key or "", params)
 
 
-async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential, Verified]:
-    """The caller's key and its verified signature; nobody is let in without one."""
+async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential, Verified | None]:
+    """The caller's key and its verified signature; without any, it is nobody, who may what is granted to everybody."""
     claim = parse(incoming.method, incoming.raw_path, incoming.raw_query, incoming.raw_headers)
     if claim is None:
-        raise RequestError("AccessDenied")
+        return ANONYMOUS, None
     known = await context.directory.credential(claim.access_key)
     now = context.clock()
     verified = verify(claim, known.secret, now, context.keys)
@@ -96,10 +134,10 @@ async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential
     return credential, verified
 
 
-def authorize(credential: Credential, operation: Operation, headers: Mapping[str, str]) -> None:
+def admit(credential: Credential, operation: Operation, headers: Mapping[str, str]) -> None:
     if not operations.permits(credential.access, operation.access):
         raise RequestError("AccessDenied")
-    refuse_unserved(operation, headers, credential.tenant)
+    refuse_unserved(operation, headers)
 
 
 async def resolve(target: Target, credential: Credential, context: Context) -> Bucket | None:
@@ -122,11 +160,11 @@ async def operate(request: S3Request, context: Context) -> Response:
 
 async def operate_anew(request: S3Request, context: Context, refusal: RequestError) -> Response:
     """The bucket that was remembered is gone; perhaps another one has its name by now."""
-    tenant_id = request.tenant.tenant_id
-    context.directory.forget_bucket(tenant_id, request.bucket_name)
-    bucket = await context.directory.bucket(tenant_id, request.bucket_name)
+    context.directory.forget_bucket(request.bucket_name)
+    bucket = await context.directory.bucket(request.tenant.tenant_id, request.bucket_name)
     if bucket.bucket_id == request.bucket.bucket_id:
         raise refusal
     if request.incoming.wire.started:
         raise Unavailable("the bucket was made anew during the request")
-    return await OPERATIONS[request.operation.name](replace(request, found_bucket=bucket), context)
+    anew = await authorize(replace(request, found_bucket=bucket, located=None), context)
+    return await OPERATIONS[request.operation.name](anew, context)

@@ -11,8 +11,12 @@ from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, 
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from domicile_common.access import acl as lists
+from domicile_common.access.documents import Caller
 from domicile_common.errors import DomicileError, RequestError
+from domicile_common.metadata_client.models import Located
 from domicile_common.model import Bucket, Credential, Tenant
+from domicile_common.sigv4.claim import Claim
 from domicile_common.sigv4.verify import Verified
 from domicile_proxy.s3.operation import Operation
 
@@ -70,7 +74,8 @@ class WireBody:
 class Incoming:
     """What arrived on the wire. ``raw_path``/``raw_query``: still percent-encoded. ``trace``: W3C traceparent.
 
-    ``label``: the operation and ``access_key``: the caller, for logs and metrics, as soon as the pipeline knows them.
+    ``secure``: it came over TLS, to this process. ``label``: the operation and ``access_key``: the caller, for logs and metrics, and
+    ``bucket``, whose rules say which web pages may read the answer, all as soon as the pipeline knows them.
     """
 
     method: str
@@ -82,16 +87,19 @@ class Incoming:
     request_id: str
     trace: str
     remote: str
+    secure: bool = False
     label: str = "unknown"
     access_key: str = ""
+    bucket: Bucket | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class S3Request:
-    """An authenticated request. ``bucket`` is set for every operation inside a bucket, except its creation and deletion.
+    """A request whose caller is known. ``bucket`` is set for every operation inside a bucket, except its creation.
 
     ``bucket_name`` and ``key`` are ``""`` where the operation's level has none. ``params``: the query, decoded. ``headers``: repeated ones
-    are joined by a comma, and those that a presigned request carries in its query are among them.
+    are joined by a comma, and those that a presigned request carries in its query are among them. ``verified``: ``None`` for somebody
+    without a key. ``located``: the object, where it had to be looked at to decide whether the caller may have it.
     """
 
     incoming: Incoming
@@ -101,12 +109,27 @@ class S3Request:
     key: str
     params: Mapping[str, str]
     credential: Credential
-    verified: Verified
+    verified: Verified | None
     found_bucket: Bucket | None = None
+    located: Located | None = None
 
     @property
     def tenant(self) -> Tenant:
         return self.credential.tenant
+
+    @property
+    def caller(self) -> Caller:
+        tenant = self.credential.tenant
+        return Caller(tenant.tenant_id, tenant.canonical_id, self.credential.access_key)
+
+    @property
+    def owner(self) -> Tenant:
+        """Whom the bucket belongs to: mostly the caller, but it may be another tenant's."""
+        return lists.owner_of(self.bucket)
+
+    @property
+    def claim(self) -> Claim | None:
+        return self.verified.claim if self.verified else None
 
     @property
     def trace(self) -> str:

@@ -13,12 +13,16 @@ from typing import Any
 from urllib.parse import quote
 from uuid import uuid4
 
+import msgspec
 import pytest
 import structlog
 import uvicorn
 from pydantic import SecretStr
 
+from domicile_common.access.documents import Caller
+from domicile_common.access.engine import may_know_of
 from domicile_common.backends.port import BlobInfo
+from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import BackendError, BackendUnavailable, BlobNotFound, NamespaceNotFound, RequestError
 from domicile_common.metadata_client import models
 from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, EffectivePolicy, Facts, Tenant, Version
@@ -32,6 +36,7 @@ from domicile_proxy.health import Health
 from domicile_proxy.settings import ProxySettings
 
 HOST = "s3.example"
+CANONICAL_IDS = {"t": "c" * 64, "other": "d" * 64}
 COUNTRIES = {"fi": "FI", "de": "DE", "us": "US"}
 
 
@@ -103,6 +108,7 @@ class MemoryStore:
         self.stored_etag = ""
         self.chunk = 65_536
         self.written = 0
+        self.copied = 0
         self.delivered = 0
         self.aborted = 0
         self.open_sources = 0
@@ -142,6 +148,13 @@ class MemoryStore:
         info = BlobInfo(len(content), self.etag or hashlib.md5(content, usedforsecurity=False).hexdigest(), headers)
         return MemorySource(self, info, content[start : None if end is None else end + 1])
 
+    async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
+        self.step("copy")
+        content, _ = self.blobs[source.namespace, source.blob_key]
+        self.blobs[target.namespace, target.blob_key] = (content, dict(headers))
+        self.copied += 1
+        return self.stored_etag or hashlib.md5(content, usedforsecurity=False).hexdigest()
+
     async def close(self) -> None:
         pass
 
@@ -151,6 +164,7 @@ class MemoryMetadata:
 
     def __init__(self) -> None:
         self.credentials: dict[str, Credential] = {}
+        self.tenants: dict[str, Tenant] = {}
         self.backends: list[Backend] = []
         self.buckets: dict[tuple[str, str], Bucket] = {}
         self.objects: dict[tuple[str, str], models.Located] = {}
@@ -181,9 +195,45 @@ class MemoryMetadata:
         return models.Backends(tuple(self.backends))
 
     def FindBucket(self, request: models.FindBucket) -> Bucket:  # noqa: N802
-        if (request.tenant_id, request.name) not in self.buckets:
+        own = self.buckets.get((request.tenant_id, request.name))
+        if own is not None:
+            return own
+        tenant = self.tenants.get(request.tenant_id)
+        caller = Caller(tenant.tenant_id, tenant.canonical_id) if tenant else Caller()
+        known = [it for (_, name), it in self.buckets.items() if name == request.name and may_know_of(caller, it)]
+        if len(known) != 1:
             raise RequestError("NoSuchBucket")
-        return self.buckets[request.tenant_id, request.name]
+        return known[0]
+
+    def change_settings(self, bucket_id: str, **settings: Any) -> None:
+        """Behind the proxy's back; it goes on with what it remembers until it is told."""
+        ((place, bucket),) = [(place, it) for place, it in self.buckets.items() if it.bucket_id == bucket_id]
+        self.buckets[place] = msgspec.structs.replace(bucket, settings=msgspec.structs.replace(bucket.settings, **settings))
+
+    def ChangeBucket(self, request: models.ChangeBucket) -> models.Empty:  # noqa: N802
+        unset = BucketSettings()
+        put = {name: value for name, value in msgspec.structs.asdict(request.put).items() if value != getattr(unset, name)}
+        self.change_settings(request.bucket_id, **put, **{name: getattr(unset, name) for name in request.remove})
+        return models.Empty()
+
+    def ShareObjects(self, request: models.ShareObjects) -> models.Empty:  # noqa: N802
+        self.change_settings(request.bucket_id, mixed=request.mixed, object_grantees=request.grantees)
+        return models.Empty()
+
+    def FindTenants(self, request: models.FindTenants) -> models.Tenants:  # noqa: N802
+        return models.Tenants(tuple(it for it in self.tenants.values() if it.canonical_id in request.canonical_ids))
+
+    def FindCors(self, request: models.FindCors) -> models.Cors:  # noqa: N802
+        return models.Cors(
+            tuple(rule for (_, name), it in self.buckets.items() if name == request.name for rule in it.settings.cors)
+        )
+
+    def PutAcl(self, request: models.PutAcl) -> models.Empty:  # noqa: N802
+        for place, located in self.objects.items():
+            if located.version.version_id == request.version_id:
+                facts = msgspec.structs.replace(located.version.facts, acl=request.acl)
+                self.objects[place] = models.Located(msgspec.structs.replace(located.version, facts=facts), located.replicas)
+        return models.Empty()
 
     def Locate(self, request: models.Locate) -> models.Located:  # noqa: N802
         if (request.bucket_id, request.key) not in self.objects:
@@ -294,14 +344,18 @@ class Proxy:
         store: MemoryStore = self._open_store(backend)
         return store
 
-    def add_bucket(self, name: str, tenant_id: str = "t", *, countries: tuple[str, ...] | None = None) -> Bucket:
+    def add_bucket(self, name: str, tenant_id: str = "t", *, countries: tuple[str, ...] | None = None, **settings: Any) -> Bucket:
         policy = EffectivePolicy(replica_count=2, write_quorum=1, version=1, countries=countries)
-        bucket = Bucket(uuid4().hex, tenant_id, name, datetime.now(UTC), "", policy, {})
+        owner = Tenant(tenant_id, tenant_id, CANONICAL_IDS.get(tenant_id, "c" * 64))
+        bucket = Bucket(
+            uuid4().hex, tenant_id, name, datetime.now(UTC), "", policy, {}, owner=owner, settings=BucketSettings(**settings)
+        )
         self.metadata.buckets[tenant_id, name] = bucket
         return bucket
 
     def add_key(self, access_key: str, tenant_id: str = "t", **changes: Any) -> None:
-        tenant = Tenant(tenant_id, tenant_id, "c" * 64, changes.pop("tenant_state", "active"))
+        tenant = Tenant(tenant_id, tenant_id, CANONICAL_IDS.get(tenant_id, "c" * 64), changes.pop("tenant_state", "active"))
+        self.metadata.tenants[tenant_id] = tenant
         self.metadata.credentials[access_key] = Credential(access_key, "SECRET", tenant, **changes)
 
     @asynccontextmanager
@@ -337,6 +391,15 @@ class Proxy:
             sent["content-length"] = str(length)
         lines = [f"{method} {raw_path}{'?' + query if query else ''} HTTP/1.1", *(f"{k}: {v}" for k, v in sent.items())]
         return ("\r\n".join(lines) + "\r\n\r\n").encode("latin-1")
+
+    async def ask_anonymously(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> Answer:
+        sent = {"host": HOST} | dict(headers or {}) | ({} if body is None else {"content-length": str(len(body))})
+        lines = [f"{method} {quote(path, safe='/?=&-._~')} HTTP/1.1", *(f"{name}: {value}" for name, value in sent.items())]
+        async with self.connection() as connection:
+            connection.send(("\r\n".join(lines) + "\r\n\r\n").encode("latin-1") + (body or b""))
+            return await connection.answer(bodyless=method == "HEAD")
 
     async def ask(
         self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes | None = None, **signing: Any

@@ -154,3 +154,54 @@ async def test_parts_are_compared_with_their_record_while_they_are_copied(source
     answer = await copy(source, "/bucket/copy", "bucket/source")
     assert (answer.status, answer.code) == (503, "SlowDown")
     assert not [blob for blob in store.blobs if blob[1].startswith("copy")]
+
+
+def verify(proxy) -> None:
+    """As if the copies of the source had been verified, at backends that can copy by themselves."""
+    place = proxy.metadata.buckets["t", "bucket"].bucket_id, "source"
+    located = proxy.metadata.objects[place]
+    replicas = tuple(msgspec.structs.replace(replica, verified=True) for replica in located.replicas)
+    proxy.metadata.objects[place] = Located(located.version, replicas)
+    for store in proxy.stores.values():
+        store.backend = msgspec.structs.replace(store.backend, quirks="seaweedfs")
+
+
+async def test_within_a_backend_no_byte_passes_here(source):
+    verify(source)
+    source.stores["fi"].failing["open_get"] = source.stores["fi"].failing["open_put"] = BackendUnavailable("fi", "refused")
+    answer = await copy(source, "/bucket/copy", "bucket/source", x_amz_meta_a="b", x_amz_metadata_directive="REPLACE")
+    assert (answer.status, source.stores["fi"].copied) == (200, 1)
+    ((_, headers),) = [blob for place, blob in source.stores["fi"].blobs.items() if place[1].startswith("copy")]
+    assert "x-amz-meta-domicile" in headers
+    commit = next(call for call in source.metadata.asked if isinstance(call, Commit))
+    assert commit.stored[0].stamped
+    assert commit.digest.md5 == hashlib.md5(BODY, usedforsecurity=False).hexdigest()
+    assert (await source.ask("HEAD", "/bucket/copy", {"x-amz-checksum-mode": "ENABLED"})).headers["x-amz-checksum-crc64nvme"]
+
+
+@pytest.mark.parametrize("hindrance", ["refusal", "other bytes", "not verified", "another checksum", "a quirk"])
+async def test_what_a_backend_cannot_copy_streams_through(source, hindrance):
+    verify(source)
+    store, headers = source.stores["fi"], {}
+    if hindrance == "refusal":
+        store.failing["copy"] = BackendUnavailable("fi", "refused")
+    elif hindrance == "not verified":
+        place = source.metadata.buckets["t", "bucket"].bucket_id, "source"
+        located = source.metadata.objects[place]
+        unverified = tuple(msgspec.structs.replace(replica, verified=False) for replica in located.replicas)
+        source.metadata.objects[place] = Located(located.version, unverified)
+    elif hindrance == "another checksum":
+        headers = {"x_amz_checksum_algorithm": "SHA256"}
+    elif hindrance == "a quirk":
+        store.backend = msgspec.structs.replace(store.backend, quirks="generic")
+    else:
+        copied = store.copy
+
+        async def copy_badly(*args):
+            await copied(*args)
+            return "0" * 32
+
+        store.copy = copy_badly
+    assert (await copy(source, "/bucket/copy", "bucket/source", **headers)).status == 200
+    assert (await source.ask("GET", "/bucket/copy")).body == BODY
+    assert store.copied == (hindrance == "other bytes")

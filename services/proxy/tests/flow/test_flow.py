@@ -15,12 +15,19 @@ async def test_every_answer_carries_its_ids_date_and_server(proxy):
         assert answer.headers["x-amz-request-id"].encode() in answer.body or answer.status == 200
 
 
-async def test_an_anonymous_request_is_denied_whatever_it_asks(proxy):
-    async with proxy.connection() as connection:
-        connection.send(b"GET /bucket/key HTTP/1.1\r\nhost: s3.example\r\n\r\n")
-        answer = await connection.answer()
-    assert (answer.status, answer.code) == (403, "AccessDenied")
-    assert not proxy.metadata.asked
+async def test_somebody_without_a_key_sees_no_bucket_and_may_not_ask_for_an_account(proxy):
+    for method, path in (
+        ("GET", "/bucket/key"),
+        ("PUT", "/bucket/key"),
+        ("GET", "/bucket"),
+        ("GET", "/never/key"),
+        ("GET", "/never"),
+    ):
+        answer = await proxy.ask_anonymously(method, path, body=b"" if method == "PUT" else None)
+        assert (answer.status, answer.code) == (404, "NoSuchBucket")
+    for method, path in (("GET", "/"), ("PUT", "/other")):
+        answer = await proxy.ask_anonymously(method, path)
+        assert (answer.status, answer.code) == (403, "AccessDenied")
 
 
 async def test_a_wrong_signature_is_refused(proxy):
@@ -51,7 +58,7 @@ async def test_a_read_only_key_reads_and_does_not_write(proxy):
 
 
 async def test_what_is_not_served_is_refused_by_name(proxy):
-    answer = await proxy.ask("PUT", "/bucket?policy", body=b"{}")
+    answer = await proxy.ask("PUT", "/bucket?notification", body=b"{}")
     assert (answer.status, answer.code) == (501, "NotImplemented")
     answer = await proxy.ask("PATCH", "/bucket/key")
     assert (answer.status, answer.code) == (405, "MethodNotAllowed")

@@ -110,7 +110,7 @@ async def test_the_last_piece_of_a_bad_body_never_reaches_a_backend(proxy):
 
 
 async def test_a_refusal_in_the_head_leaves_the_body_unread(proxy):
-    for headers in ({"content-md5": "nonsense"}, {"x-amz-storage-class": "TAPE"}, {"if-none-match": "abc"}):
+    for headers in ({"content-md5": "nonsense"}, {"x-amz-storage-class": "TAPE"}, {"if-modified-since": "abc"}):
         async with proxy.connection() as connection:
             connection.send(proxy.head("PUT", "/bucket/key", headers | {"expect": "100-continue"}, length=5))
             assert (await connection.answer()).status in (400, 501)
@@ -242,3 +242,14 @@ async def test_delete_is_204_also_when_there_is_nothing(proxy):
         answer = await proxy.ask("DELETE", "/bucket/key")
         assert (answer.status, answer.body) == (204, b"")
     assert (await proxy.ask("GET", "/bucket/key")).code == "NoSuchKey"
+
+
+async def test_a_lock_wants_a_checksum(proxy):
+    lock = {"x-amz-object-lock-mode": "GOVERNANCE", "x-amz-object-lock-retain-until-date": "2999-01-01T00:00:00Z"}
+    answer = await proxy.ask("PUT", "/bucket/key", lock, SHORT)
+    assert (answer.status, answer.code) == (400, "InvalidRequest")
+    assert not proxy.metadata.count(Begin)
+    md5 = base64.b64encode(hashlib.md5(SHORT, usedforsecurity=False).digest()).decode()
+    assert (await proxy.ask("PUT", "/bucket/key", lock | {"content-md5": md5}, SHORT)).status == 200
+    begin = next(call for call in proxy.metadata.asked if isinstance(call, Begin))
+    assert begin.lock.mode == "GOVERNANCE"

@@ -34,6 +34,7 @@ BUCKET = Bucket(
     location="FI,DE",
     policy=EffectivePolicy(replica_count=2, write_quorum=2, version=1),
     namespaces={"fi": "ns-fi", "de": "ns-de"},
+    owner=OWNER,
 )
 CLAIM = Claim(
     access_key="AK",
@@ -162,7 +163,7 @@ class Proxy:
             return self.bucket
 
         directory = SimpleNamespace(store=store, bucket=bucket, forget_bucket=lambda *about: self.forgotten.append(about))
-        return SimpleNamespace(metadata=self.metadata, directory=directory, health=Health(lambda: 0.0))
+        return SimpleNamespace(metadata=self.metadata, directory=directory, health=Health(lambda: 0.0), clock=lambda: WHEN)
 
     async def ask(
         self,

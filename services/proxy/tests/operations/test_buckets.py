@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-import msgspec
 import pytest
 from defusedxml.ElementTree import fromstring
 
@@ -14,6 +13,7 @@ from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import (
     BucketEntry,
     BucketPage,
+    Condition,
     CreateBucket,
     Delete,
     DeleteBucket,
@@ -21,10 +21,13 @@ from domicile_common.metadata_client.models import (
     Empty,
     ListBuckets,
     ListObjects,
+    ListVersions,
     Locate,
     Located,
     ObjectEntry,
     ObjectPage,
+    VersionEntry,
+    VersionPage,
 )
 from domicile_common.model import Digest, Facts, Version
 from domicile_proxy.operations.buckets import decode_token, encode_token
@@ -100,7 +103,7 @@ async def test_head_and_delete_bucket(proxy):
     assert (await proxy.ask("HEAD")).headers["x-amz-bucket-region"] == "us-east-1"
     proxy.metadata.answers[DeleteBucket] = Empty()
     assert (await proxy.ask("DELETE")).status == 204
-    assert proxy.forgotten == [("t", "bucket")]
+    assert proxy.forgotten == [("bucket",)]
     proxy.metadata.answers[DeleteBucket] = RequestError("BucketNotEmpty")
     assert await proxy.refusal("DELETE") == "BucketNotEmpty"
 
@@ -138,13 +141,19 @@ async def test_list_objects_pages(proxy):
     assert (call.after, call.limit) == ("a", 1)
 
 
-async def test_list_object_versions_of_a_bucket_without_versioning(proxy):
-    proxy.metadata.answers[ListObjects] = ObjectPage(objects=(entry("a"),), prefixes=(), truncated=False, last="a")
+async def test_list_object_versions(proxy):
+    versions = (
+        VersionEntry(entry("a"), "1" * 32, is_null=False, is_latest=True, is_delete_marker=True),
+        VersionEntry(entry("a"), "2" * 32, is_null=True, is_latest=False),
+    )
+    proxy.metadata.answers[ListVersions] = VersionPage(versions, ("b/",), truncated=True, last=("a", "2" * 32))
     answer = await proxy.ask("GET", params={"versions": "", "key-marker": "0", "version-id-marker": "null"})
     assert texts(answer.body, "Version/VersionId") == ["null"]
+    assert texts(answer.body, "DeleteMarker/VersionId") == ["1" * 32]
+    assert texts(answer.body, "DeleteMarker/IsLatest") == ["true"]
+    assert texts(answer.body, "NextVersionIdMarker") == ["2" * 32]
+    assert (proxy.metadata.asked[0].after_key, proxy.metadata.asked[0].after_version) == ("0", "null")
     assert await proxy.refusal("GET", params={"versions": "", "version-id-marker": "null"}) == "InvalidArgument"
-    proxy.bucket = msgspec.structs.replace(proxy.bucket, versioning="enabled")
-    assert await proxy.refusal("GET", params={"versions": ""}) == "NotImplemented"
 
 
 @pytest.mark.parametrize("params", [{}, {"list-type": "2"}, {"versions": ""}])
@@ -186,9 +195,8 @@ def test_tokens():
         ("encryption", "ServerSideEncryptionConfigurationNotFoundError"),
         ("lifecycle", "NoSuchLifecycleConfiguration"),
         ("policy", "NoSuchBucketPolicy"),
-        ("policyStatus", "NoSuchBucketPolicy"),
+        ("ownershipControls", "OwnershipControlsNotFoundError"),
         ("replication", "ReplicationConfigurationNotFoundError"),
-        ("tagging", "NoSuchTagSet"),
         ("website", "NoSuchWebsiteConfiguration"),
         ("object-lock", "ObjectLockConfigurationNotFoundError"),
         ("publicAccessBlock", "NoSuchPublicAccessBlockConfiguration"),
@@ -207,7 +215,7 @@ async def test_settings_that_no_bucket_has(proxy, marker: str, code: str):
         ("logging", "BucketLoggingStatus", ""),
         ("notification", "NotificationConfiguration", ""),
         ("requestPayment", "RequestPaymentConfiguration", "BucketOwner"),
-        ("ownershipControls", "OwnershipControls", "BucketOwnerEnforced"),
+        ("policyStatus", "PolicyStatus", "false"),
     ],
 )
 async def test_settings_that_every_bucket_has(proxy, marker: str, root: str, content: str):
@@ -274,11 +282,11 @@ async def test_versions_and_markers_are_told(proxy):
     proxy.metadata.answers[Delete] = Deleted(version_id="m" * 32, delete_marker=True)
     more = "<Object><Key>v</Key><VersionId>null</VersionId></Object><Object><Key>c</Key><ETag>x</ETag></Object>"
     answer = await proxy.ask("POST", **deletion("a", more=more))
-    assert texts(answer.body, "Deleted/Key") == ["v", "a"]
+    assert texts(answer.body, "Deleted/Key") == ["v", "c", "a"]
     assert texts(answer.body, "Deleted/VersionId") == ["null"]
-    assert texts(answer.body, "Deleted/DeleteMarkerVersionId") == ["m" * 32] * 2
-    assert texts(answer.body, "Error/Code") == ["NotImplemented"]
-    assert [(call.key, call.version_id) for call in proxy.metadata.asked] == [("v", "null"), ("a", None)]
+    assert texts(answer.body, "Deleted/DeleteMarkerVersionId") == ["m" * 32] * 3
+    asked = [(call.key, call.version_id, call.condition) for call in proxy.metadata.asked]
+    assert asked == [("v", "null", Condition()), ("c", None, Condition(if_match="x")), ("a", None, Condition())]
 
 
 @pytest.mark.parametrize("error", [Unavailable("away"), RequestError("NoSuchBucket")])

@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import Condition
-from domicile_proxy.s3.conditions import check_copy_source, http_date, not_modified, parse_http_date, write_condition
+from domicile_proxy.s3.conditions import (
+    check_copy_source,
+    deletion_condition,
+    http_date,
+    not_modified,
+    parse_http_date,
+    state_condition,
+    write_condition,
+)
 
 ETAG = "d41d8cd98f00b204e9800998ecf8427e"
 BEFORE, SAME, AFTER = (f"Mon, 12 Oct 2009 17:50:{second} GMT" for second in (29, 30, 31))
@@ -84,7 +92,39 @@ def test_conditions_of_writes():
     assert write_condition({}) == Condition()
     assert write_condition({"if-none-match": "*"}) == Condition(if_none_match=True)
     assert write_condition({"if-match": f'"{ETAG}"'}) == Condition(if_match=ETAG)
-    for headers in ({"if-none-match": f'"{ETAG}"'}, {"if-modified-since": SAME}, {"if-unmodified-since": SAME}):
+    assert write_condition({"if-none-match": f'"{ETAG}", other'}) == Condition(other_than=(ETAG, "other"))
+    for headers in ({"if-modified-since": SAME}, {"if-unmodified-since": SAME}):
         with pytest.raises(RequestError) as refused:
             write_condition(headers)
         assert refused.value.code == "NotImplemented"
+
+
+@pytest.mark.parametrize("date", ["Thu, 05 Nov 2009 12:00:00 GMT", "2009-11-05T12:00:00.5Z", "2009-11-05T13:00:00+01:00"])
+def test_conditions_of_deletions(date: str):
+    headers = {"if-match": f'"{ETAG}"', "x-amz-if-match-size": "5", "x-amz-if-match-last-modified-time": date}
+    wanted = Condition(if_match=ETAG, size=5, modified=datetime(2009, 11, 5, 12, tzinfo=UTC))
+    assert deletion_condition(headers) == wanted
+    assert deletion_condition({}) == Condition()
+
+
+@pytest.mark.parametrize(
+    ("headers", "code"),
+    [
+        ({"x-amz-if-match-size": "-1"}, "InvalidArgument"),
+        ({"x-amz-if-match-last-modified-time": "yesterday"}, "InvalidArgument"),
+        ({"if-none-match": "*"}, "NotImplemented"),
+        ({"if-unmodified-since": SAME}, "NotImplemented"),
+    ],
+)
+def test_conditions_of_deletions_that_are_none(headers: dict[str, str], code: str):
+    with pytest.raises(RequestError) as refused:
+        deletion_condition(headers)
+    assert refused.value.code == code
+
+
+@given(st.text(), st.text(), st.text())
+def test_any_condition_of_a_deletion_is_read_or_refused(etag: str, modified: str, size: str):
+    try:
+        state_condition(etag, modified, size)
+    except RequestError as error:
+        assert error.code == "InvalidArgument"

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from domicile_common.errors import RequestError
 from domicile_common.model import Digest, Facts, Part, Version
-from domicile_proxy.s3.ranges import Span, wanted_span
+from domicile_proxy.s3.ranges import Span, copied_span, wanted_span
 
 MODIFIED = datetime(2009, 10, 12, 17, 50, 30, tzinfo=UTC)
 
@@ -109,3 +109,27 @@ def test_a_range_of_a_part_is_refused(version):
     with pytest.raises(RequestError) as refused:
         wanted_span({"range": "bytes=0-1"}, {"partNumber": "1"}, version())
     assert refused.value.code == "InvalidRequest"
+
+
+@pytest.mark.parametrize(
+    ("value", "size", "wanted"),
+    [(None, 5, Span(0, 4)), (None, 0, Span(0, -1)), ("bytes=0-4", 5, Span(0, 4)), ("bytes=2-2", 5, Span(2, 2))],
+)
+def test_what_a_part_copy_copies(value: str | None, size: int, wanted: Span):
+    assert copied_span(value, size) == wanted
+
+
+@pytest.mark.parametrize(
+    "value", ["0-2", "bytes=0", "bytes=a-b", "bytes=0-", "bytes=-2", "bytes=0-2,3-5", "bytes=3-2", "", "bytes=1-2 "]
+)
+def test_ranges_of_part_copies_are_read_strictly(value: str):
+    with pytest.raises(RequestError) as refused:
+        copied_span(value, 10)
+    assert refused.value.code == "InvalidArgument"
+
+
+@pytest.mark.parametrize(("value", "size"), [("bytes=0-5", 5), ("bytes=5-6", 5), ("bytes=0-0", 0)])
+def test_a_part_copy_stays_within_its_source(value: str, size: int):
+    with pytest.raises(RequestError) as refused:
+        copied_span(value, size)
+    assert refused.value.code == "InvalidRange"

@@ -11,8 +11,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import CompletedPart
-from domicile_proxy.s3.documents import Deletion, ObjectId, parse_completion, parse_deletion, parse_location
+from domicile_common.metadata_client.models import CompletedPart, Condition
+from domicile_proxy.s3.documents import (
+    Deletion,
+    ObjectId,
+    parse_completion,
+    parse_deletion,
+    parse_location,
+    parse_tagging,
+    parse_versioning,
+)
 from domicile_proxy.s3.xml import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, escape, parse, timestamp, url_encode
 
 NS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
@@ -163,7 +171,7 @@ def test_a_deletion():
         "<Object><VersionId>null</VersionId><Key>c</Key></Object><Object><Key>d</Key><ETag>x</ETag></Object></Delete>"
     )
     assert parse_deletion(body.encode()) == Deletion(
-        quiet=True, objects=(ObjectId(" a&b\n", None, False), ObjectId("c", "null", False), ObjectId("d", None, True))
+        quiet=True, objects=(ObjectId(" a&b\n", None), ObjectId("c", "null"), ObjectId("d", None, Condition(if_match="x")))
     )
 
 
@@ -220,8 +228,50 @@ def test_a_completion():
         (["<PartNumber>0</PartNumber><ETag>a</ETag>"], "InvalidArgument"),
         (["<PartNumber>10001</PartNumber><ETag>a</ETag>"], "InvalidArgument"),
         (["<PartNumber>2</PartNumber><ETag>a</ETag>", "<PartNumber>1</PartNumber><ETag>a</ETag>"], "InvalidPartOrder"),
-        (["<PartNumber>2</PartNumber><ETag>a</ETag>", "<PartNumber>2</PartNumber><ETag>a</ETag>"], "InvalidPartOrder"),
     ],
 )
 def test_bad_completions(parts: list[str], code: str):
     assert refusal(parse_completion, completion(*parts)) == code
+
+
+def test_versioning_documents():
+    def document(content: str) -> bytes:
+        return f"<VersioningConfiguration {NS}>{content}</VersioningConfiguration>".encode()
+
+    assert parse_versioning(document("<Status>Enabled</Status><MfaDelete>Disabled</MfaDelete>")) == "enabled"
+    assert parse_versioning(document("<Status>Suspended</Status>")) == "suspended"
+    for content, code in (
+        ("", "IllegalVersioningConfigurationException"),
+        ("<Status>Off</Status>", "MalformedXML"),
+        ("<Status>Enabled</Status><MfaDelete>Enabled</MfaDelete>", "NotImplemented"),
+        ("<Status>Enabled</Status><Other/>", "MalformedXML"),
+    ):
+        with pytest.raises(RequestError) as refused:
+            parse_versioning(document(content))
+        assert refused.value.code == code
+
+
+def test_tagging_documents():
+    def document(tags: str) -> bytes:
+        return f"<Tagging {NS}>{tags}</Tagging>".encode()
+
+    body = "<TagSet><Tag><Key>b</Key><Value/></Tag><Tag><Value> 1 </Value><Key>a</Key></Tag></TagSet>"
+    assert list(parse_tagging(document(body)).items()) == [("b", ""), ("a", " 1 ")]
+    assert parse_tagging(document("<TagSet/>")) == {}
+    twice = "<Tag><Key>a</Key><Value/></Tag>" * 2
+    for content, code in (
+        ("", "MalformedXML"),
+        ("<TagSet/><TagSet/>", "MalformedXML"),
+        ("<TagSet><Tag><Key>a</Key></Tag></TagSet>", "MalformedXML"),
+        ("<TagSet><Other/></TagSet>", "MalformedXML"),
+        (f"<TagSet>{twice}</TagSet>", "InvalidTag"),
+    ):
+        with pytest.raises(RequestError) as refused:
+            parse_tagging(document(content))
+        assert refused.value.code == code
+
+
+def test_of_a_part_named_twice_the_last_counts():
+    rows = "".join(f"<Part><PartNumber>{n}</PartNumber><ETag>{etag}</ETag></Part>" for n, etag in ((1, "a"), (1, "b"), (2, "c")))
+    parts = parse_completion(f"<CompleteMultipartUpload>{rows}</CompleteMultipartUpload>".encode())
+    assert [(part.number, part.etag) for part in parts] == [(1, "b"), (2, "c")]

@@ -42,6 +42,11 @@ def completed_etag(document: bytes) -> str:
     return bare_etag(_text(_parse(document, "CompleteMultipartUploadResult"), "ETag"))
 
 
+def copied_etag(document: bytes) -> str:
+    """CopyObject's answer, without quotes."""
+    return bare_etag(_text(_parse(document, "CopyObjectResult"), "ETag"))
+
+
 def page(document: bytes) -> Page:
     """ListObjectsV2's answer."""
     root = _parse(document, "ListBucketResult")

@@ -78,6 +78,9 @@ class BlobStore(Protocol):
 
     async def head(self, blob: Blob) -> BlobInfo: ...
 
+    async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
+        """The backend copies one of its own blobs, with other headers (as in ``open_put``); the new blob's ETag."""
+
     async def delete(self, blob: Blob) -> None:
         """An absent blob is no error."""
 

@@ -16,11 +16,14 @@ class Quirks:
 
     ``needs_location``: CreateBucket wants the region in a LocationConstraint, except in us-east-1. Most others refuse to see one.
 
+    ``copies``: it copies blobs of any size that a single PUT may have by itself, and takes new headers for the copy.
+
     ``own_bucket_exists``: making one's own bucket again says ``BucketAlreadyExists``, which elsewhere means a stranger's.
     """
 
     etag_is_md5: bool = True
     needs_location: bool = False
+    copies: bool = False
     own_bucket_exists: bool = False
 
 
@@ -28,12 +31,12 @@ QUIRKS: dict[str, Quirks] = {
     # Claims nothing that could make a bad copy pass.
     "generic": Quirks(etag_is_md5=False),
     # With default encryption (SSE-S3); not with SSE-KMS keys: register such a bucket's backend as generic.
-    "aws": Quirks(needs_location=True),
-    "ceph": Quirks(),
-    "minio": Quirks(),
+    "aws": Quirks(needs_location=True, copies=True),
+    "ceph": Quirks(copies=True),
+    "minio": Quirks(copies=True),
     # One user, no owners; the ETag of a multipart upload is a plain MD5 or the remote's own.
     "rclone": Quirks(etag_is_md5=False, own_bucket_exists=True),
-    "seaweedfs": Quirks(),
+    "seaweedfs": Quirks(copies=True),
 }
 
 

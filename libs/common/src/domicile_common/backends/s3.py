@@ -18,10 +18,11 @@ from domicile_common.backends.quirks import quirks_of
 from domicile_common.backends.wire import Wire
 from domicile_common.errors import BackendUnavailable, BlobMismatch
 from domicile_common.model import Backend, Blob, Part
-from domicile_common.sigv4.canonical import UNSIGNED_PAYLOAD
+from domicile_common.sigv4.canonical import UNSIGNED_PAYLOAD, encode
 
 PAGE_KEYS = 1000
 COMPLETE_SECONDS = 300.0  # assembling many parts may take minutes
+COPY_SECONDS = 300.0  # and so may copying 5 GiB
 NO_LOCATION = "us-east-1"
 
 _DONE = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
@@ -91,6 +92,12 @@ class S3BlobStore:
             source = await self.open_get(blob, 0, 0)
             await source.close()
         raise self._wire.problem(reply)
+
+    async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
+        path = encode(f"{source.namespace}/{source.blob_key}".encode(), "/")
+        sent = {**headers, "x-amz-copy-source": path, "x-amz-metadata-directive": "REPLACE"}
+        reply = await self._wire.ask("PUT", target.namespace, target.blob_key, headers=sent, patience=COPY_SECONDS)
+        return self._wire.parsed(reply, documents.copied_etag)
 
     async def delete(self, blob: Blob) -> None:
         reply = await self._wire.ask("DELETE", blob.namespace, blob.blob_key)

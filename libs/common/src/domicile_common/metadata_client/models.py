@@ -13,7 +13,24 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
-from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, Digest, Facts, Part, Policy, Value, Version
+from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, SettingName
+from domicile_common.model import (
+    Backend,
+    Blob,
+    Bucket,
+    Credential,
+    Decision,
+    DefaultRetention,
+    Digest,
+    Facts,
+    Instant,
+    Lock,
+    Part,
+    Policy,
+    Tenant,
+    Value,
+    Version,
+)
 
 R = TypeVar("R")
 
@@ -49,18 +66,57 @@ class Backends(Value, frozen=True):
 
 
 class FindBucket(Request[Bucket], frozen=True, kw_only=True):
-    """Unknown to this tenant: ``NoSuchBucket``."""
+    """The bucket that this tenant means by a name: its own, or else another tenant's that it may know of (docs/adr/0009).
+
+    ``tenant_id``: ``""`` for somebody without a key. Error: ``NoSuchBucket``.
+    """
 
     tenant_id: str
     name: str
 
 
 class CreateBucket(Request[Bucket], frozen=True, kw_only=True):
-    """Errors: ``BucketAlreadyOwnedByYou``, ``InvalidLocationConstraint``, ``InvalidBucketName``, ``TooManyBuckets``, policy refusals."""
+    """Errors: ``BucketAlreadyOwnedByYou``, ``InvalidLocationConstraint``, ``InvalidBucketName``, ``TooManyBuckets``, policy refusals.
+
+    ``BucketAlreadyExists`` only where all tenants share one name space.
+    """
 
     tenant_id: str
     name: str
     location: str = ""
+    settings: BucketSettings = BucketSettings()
+    object_lock: bool = False
+
+
+class PutVersioning(Request[Empty], frozen=True, kw_only=True):
+    """Errors: ``NoSuchBucket``; ``InvalidBucketState`` when a bucket with object lock is to be suspended."""
+
+    bucket_id: str
+    versioning: Literal["enabled", "suspended"]
+
+
+class PutLockConfiguration(Request[Empty], frozen=True, kw_only=True):
+    """Enables object lock, and sets or removes the default retention. Errors: ``InvalidBucketState`` unless versioning is enabled."""
+
+    bucket_id: str
+    default_retention: DefaultRetention | None = None
+
+
+class FindBucketTags(Request["BucketTags"], frozen=True, kw_only=True):
+    bucket_id: str
+
+
+class PutBucketTags(Request[Empty], frozen=True, kw_only=True):
+    """Replaces the whole set; ``None`` removes it."""
+
+    bucket_id: str
+    tags: dict[str, str] | None
+
+
+class BucketTags(Value, frozen=True):
+    """``tags``: ``None`` when the bucket has no set."""
+
+    tags: dict[str, str] | None = None
 
 
 class DeleteBucket(Request[Empty], frozen=True, kw_only=True):
@@ -86,6 +142,45 @@ class BucketEntry(Value, frozen=True):
 class BucketPage(Value, frozen=True):
     buckets: tuple[BucketEntry, ...]
     truncated: bool = False
+
+
+class ChangeBucket(Request[Empty], frozen=True, kw_only=True):
+    """Sets every field of ``put`` that is not at its default, and forgets those in ``remove``. Error: ``NoSuchBucket``."""
+
+    bucket_id: str
+    put: BucketSettings = BucketSettings()
+    remove: tuple[SettingName, ...] = ()
+
+
+class ShareObjects(Request[Empty], frozen=True, kw_only=True):
+    """Notes, before it becomes true, that objects of a bucket are granted to somebody or may belong to others than its owner.
+
+    ``grantees``: see ``bucket_settings.Grant.grantee``. Errors: ``NoSuchBucket``, ``InvalidRequest`` (too many grantees).
+    """
+
+    bucket_id: str
+    grantees: tuple[str, ...] = ()
+    mixed: bool = False
+
+
+class FindCors(Request["Cors"], frozen=True, kw_only=True):
+    """For a browser's preflight, which does not say who will ask: the rules of all buckets of this name that have some."""
+
+    name: str
+
+
+class Cors(Value, frozen=True):
+    rules: tuple[CorsRule, ...] = ()
+
+
+class FindTenants(Request["Tenants"], frozen=True, kw_only=True):
+    """Those that exist."""
+
+    canonical_ids: tuple[str, ...]
+
+
+class Tenants(Value, frozen=True):
+    tenants: tuple[Tenant, ...]
 
 
 # --- objects ---
@@ -115,8 +210,9 @@ class Begin(Request["Intent"], frozen=True, kw_only=True):
     """TX1: the intent with its decision, before the first byte.
 
     ``avoid``: backends that this proxy finds down now (they may be wanted, never written to). ``policy``: the object level.
-    ``upload``: this intent is a multipart upload. Errors: ``NoSuchBucket``, ``KeyTooLongError``, policy refusals; ``unavailable`` when
-    fewer than ``write_quorum`` allowed backends are up.
+    ``upload``: this intent is a multipart upload. ``lock``: what the client asks for; without it the bucket's default applies at the commit.
+    Errors: ``NoSuchBucket``, ``KeyTooLongError``, ``InvalidRequest`` (a lock in a bucket without object lock), policy refusals;
+    ``unavailable`` when fewer than ``write_quorum`` allowed backends are up.
     """
 
     bucket_id: str
@@ -125,6 +221,7 @@ class Begin(Request["Intent"], frozen=True, kw_only=True):
     policy: Policy | None = None
     avoid: tuple[str, ...] = ()
     upload: bool = False
+    lock: Lock | None = None
 
 
 class Intent(Value, frozen=True):
@@ -149,10 +246,17 @@ class Renew(Request[Empty], frozen=True, kw_only=True):
 
 
 class Condition(Value, frozen=True):
-    """Decided inside the commit transaction; failing: ``PreconditionFailed``. ``if_match``: an ETag without quotes, or ``*``."""
+    """Decided inside the commit transaction; failing: ``PreconditionFailed``.
+
+    ``if_match``: an ETag without quotes, or ``*``. ``if_none_match``: nothing may be there. ``other_than``: nothing with one of these ETags
+    may be there. ``modified`` (whole seconds) and ``size`` are for deletions: what S3 calls x-amz-if-match-last-modified-time and -size.
+    """
 
     if_none_match: bool = False
     if_match: str | None = None
+    other_than: tuple[str, ...] = ()
+    modified: Instant | None = None
+    size: int | None = None
 
 
 class Stored(Value, frozen=True):
@@ -190,18 +294,52 @@ class Abort(Request[Empty], frozen=True, kw_only=True):
 
 
 class Delete(Request["Deleted"], frozen=True, kw_only=True):
-    """Removes the null version of a key (or the named version). An absent key is no error."""
+    """Removes the named version for good, or does to the key what the bucket's versioning says: removes it, or makes a delete marker.
+
+    ``version_id``: ``null`` for the null version. ``condition``: on the named version, or on what the key holds. What is not there is no
+    error, unless there is a condition: ``NoSuchKey``. Errors: ``AccessDenied`` (locked), ``PreconditionFailed``, ``InvalidArgument``.
+    """
 
     bucket_id: str
     key: str
     version_id: str | None = None
+    condition: Condition = Condition()
+    bypass_governance: bool = False
 
 
 class Deleted(Value, frozen=True):
-    """As S3 shows it: ``version_id`` of what was removed or of the marker made."""
+    """As S3 shows it: ``version_id`` of what was removed or of the marker made; ``delete_marker``: it is (or was) one."""
 
     version_id: str | None = None
     delete_marker: bool = False
+
+
+class PutAcl(Request[Empty], frozen=True, kw_only=True):
+    """Replaces the access control list of a version, which its caller has located; ``None`` makes it the owner's alone again.
+
+    Error: ``NoSuchKey`` when the version is gone.
+    """
+
+    bucket_id: str
+    key: str
+    version_id: str
+    acl: Acl | None
+
+
+class ChangeVersion(Request["Committed"], frozen=True, kw_only=True):
+    """Changes what may be changed of a version; what is ``None`` stays as it is. ``retention``: mode and date, neither to remove them.
+
+    Errors: ``NoSuchKey``, ``NoSuchVersion``, ``MethodNotAllowed`` (a delete marker), ``InvalidRequest`` (a lock in a bucket without object
+    lock), ``AccessDenied`` (a retention that may not be loosened), ``NotImplemented`` (another ``replica-count``).
+    """
+
+    bucket_id: str
+    key: str
+    version_id: str | None = None
+    tags: dict[str, str] | None = None
+    retention: Lock | None = None
+    legal_hold: bool | None = None
+    bypass_governance: bool = False
 
 
 class ListObjects(Request["ObjectPage"], frozen=True, kw_only=True):
@@ -234,6 +372,44 @@ class ObjectPage(Value, frozen=True):
     prefixes: tuple[str, ...]
     truncated: bool
     last: str
+
+
+class ListVersions(Request["VersionPage"], frozen=True, kw_only=True):
+    """A page of all versions: keys by UTF-8 bytes, versions of a key newest first. ``limit`` counts as in ``ListObjects``.
+
+    ``after_key``/``after_version``: exclusive; without a version id, all versions of the key lie before the page.
+    """
+
+    bucket_id: str
+    prefix: str = ""
+    delimiter: str = ""
+    after_key: str = ""
+    after_version: str = ""
+    limit: int = 1000
+
+
+class VersionEntry(Value, frozen=True):
+    """``version_id``: as in ``Version``, also for null versions."""
+
+    object: ObjectEntry
+    version_id: str
+    is_null: bool
+    is_latest: bool
+    is_delete_marker: bool = False
+
+    @property
+    def shown_id(self) -> str:
+        """Its id as S3 shows it."""
+        return "null" if self.is_null else self.version_id
+
+
+class VersionPage(Value, frozen=True):
+    """``last``: key (or common prefix) and version id of the page's end, to be the next page's ``after_…``."""
+
+    versions: tuple[VersionEntry, ...]
+    prefixes: tuple[str, ...]
+    truncated: bool
+    last: tuple[str, str]
 
 
 # --- multipart uploads ---
@@ -444,14 +620,25 @@ CALLS: dict[type[Request[Any]], Call] = {
         Call("find-bucket", FindBucket, Bucket, safe=True),
         Call("create-bucket", CreateBucket, Bucket, safe=False),
         Call("delete-bucket", DeleteBucket, Empty, safe=False),
+        Call("put-versioning", PutVersioning, Empty, safe=True),
+        Call("put-lock-configuration", PutLockConfiguration, Empty, safe=True),
+        Call("find-bucket-tags", FindBucketTags, BucketTags, safe=True),
+        Call("put-bucket-tags", PutBucketTags, Empty, safe=True),
         Call("list-buckets", ListBuckets, BucketPage, safe=True),
+        Call("change-bucket", ChangeBucket, Empty, safe=True),
+        Call("share-objects", ShareObjects, Empty, safe=True),
+        Call("find-cors", FindCors, Cors, safe=True),
+        Call("find-tenants", FindTenants, Tenants, safe=True),
+        Call("put-acl", PutAcl, Empty, safe=True),
         Call("locate", Locate, Located, safe=True),
         Call("begin", Begin, Intent, safe=True),
         Call("renew", Renew, Empty, safe=True),
         Call("commit", Commit, Committed, safe=False),
         Call("abort", Abort, Empty, safe=True),
         Call("delete", Delete, Deleted, safe=False),
+        Call("change-version", ChangeVersion, Committed, safe=True),
         Call("list-objects", ListObjects, ObjectPage, safe=True),
+        Call("list-versions", ListVersions, VersionPage, safe=True),
         Call("register-upload", RegisterUpload, Empty, safe=True),
         Call("find-upload", FindUpload, Upload, safe=True),
         Call("put-part", PutPart, Empty, safe=True),

@@ -198,6 +198,11 @@ class MemoryStore:
         body, headers, etag = self._find(where)
         return BlobInfo(len(body), etag, headers)
 
+    async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
+        self.trip("copy")
+        self._check(target.namespace)
+        return self.put(target, self._find(source)[0], headers)
+
     async def delete(self, where: Blob) -> None:
         self.trip("delete")
         self.blobs.pop((where.namespace, where.blob_key), None)

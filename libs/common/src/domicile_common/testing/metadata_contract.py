@@ -4,20 +4,24 @@
         @pytest.fixture
         def metadata(self) -> Metadata: ...
 
-``metadata`` holds the tenants ``acme`` and ``zeta`` without buckets, the backends ``fi`` (FI, cost 10), ``de`` (DE, cost 20) and ``us``
+``metadata`` holds the tenants ``acme`` (canonical id ``aaa…``) and ``zeta`` (``bbb…``) without buckets, the
+backends ``fi`` (FI, cost 10), ``de`` (DE, cost 20) and ``us``
 (US, cost 5), and a default policy of two replicas and a quorum of one.
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
+from datetime import UTC, datetime
 from typing import Any, assert_type
 
 import pytest
 
+from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, Grant, PublicAccessBlock
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client import models as m
 from domicile_common.metadata_client.client import Metadata
-from domicile_common.model import Bucket, Digest, Facts, Part, Version
+from domicile_common.model import Bucket, Digest, Facts, Lock, Part, Version
 
 MD5 = "0123456789abcdef" * 2
 NOWHERE = "0" * 32
@@ -49,6 +53,168 @@ def commit_of(intent: m.Intent, md5: str = MD5, *, condition: m.Condition | None
 async def put(metadata: Metadata, bucket: Bucket, key: str, md5: str = MD5, *, condition: m.Condition | None = None) -> Version:
     intent = await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key=key, facts=FACTS))
     return (await metadata.call(commit_of(intent, md5, condition=condition))).version
+
+
+class SettingsContract:
+    async def test_settings_are_set_one_by_one(self, metadata: Metadata) -> None:
+        made = await make_bucket(metadata)
+        assert made.settings == BucketSettings()
+        assert made.owner is not None
+        assert made.owner.canonical_id == "a" * 64
+        rule = CorsRule(origins=("*",), methods=("GET",))
+        await metadata.call(m.ChangeBucket(bucket_id=made.bucket_id, put=BucketSettings(cors=(rule,), ownership="ObjectWriter")))
+        await metadata.call(
+            m.ChangeBucket(
+                bucket_id=made.bucket_id,
+                put=BucketSettings(public_access_block=PublicAccessBlock()),
+                remove=("ownership", "policy"),
+            )
+        )
+        found = await metadata.call(m.FindBucket(tenant_id="acme", name="photos"))
+        assert found.settings == BucketSettings(cors=(rule,), public_access_block=PublicAccessBlock())
+        assert await metadata.call(m.FindCors(name="photos")) == m.Cors((rule,))
+        assert await metadata.call(m.FindCors(name="other")) == m.Cors()
+        assert await refused(metadata, m.ChangeBucket(bucket_id=NOWHERE)) == "NoSuchBucket"
+
+    async def test_settings_a_bucket_is_made_with(self, metadata: Metadata) -> None:
+        settings = BucketSettings(acl=Acl("a" * 64, "Acme", (Grant("READ", group="AllUsers"),)))
+        await metadata.call(m.CreateBucket(tenant_id="acme", name="photos", settings=settings))
+        assert (await metadata.call(m.FindBucket(tenant_id="acme", name="photos"))).settings == settings
+
+    async def test_strangers_see_what_they_are_granted(self, metadata: Metadata) -> None:
+        made = await make_bucket(metadata)
+        callers = ("zeta", "")
+
+        async def seen() -> list[str]:
+            calls = [m.FindBucket(tenant_id=caller, name="photos") for caller in callers]
+            return [call.tenant_id for call in calls if await _is_found(metadata, call)]
+
+        assert await seen() == []
+        to_zeta = Acl("a" * 64, "Acme", (Grant("READ", "b" * 64, "Zeta"),))
+        await metadata.call(m.ChangeBucket(bucket_id=made.bucket_id, put=BucketSettings(acl=to_zeta)))
+        assert await seen() == ["zeta"]
+        await metadata.call(m.ChangeBucket(bucket_id=made.bucket_id, remove=("acl",)))
+        assert await seen() == []
+        await metadata.call(m.ShareObjects(bucket_id=made.bucket_id, grantees=("AllUsers",)))
+        assert await seen() == ["zeta", ""]
+        theirs = await make_bucket(metadata, tenant_id="zeta")
+        assert await metadata.call(m.FindBucket(tenant_id="zeta", name="photos")) == theirs
+
+    async def test_two_strangers_of_one_name_are_none(self, metadata: Metadata) -> None:
+        for tenant_id in ("acme", "zeta"):
+            made = await make_bucket(metadata, tenant_id=tenant_id)
+            await metadata.call(m.ShareObjects(bucket_id=made.bucket_id, grantees=("AllUsers",), mixed=True))
+        assert await refused(metadata, m.FindBucket(tenant_id="", name="photos")) == "NoSuchBucket"
+
+    async def test_noting_grantees_adds_them(self, metadata: Metadata) -> None:
+        made = await make_bucket(metadata)
+        await metadata.call(m.ShareObjects(bucket_id=made.bucket_id, grantees=("AllUsers",), mixed=True))
+        await metadata.call(m.ShareObjects(bucket_id=made.bucket_id, grantees=("b" * 64,)))
+        settings = (await metadata.call(m.FindBucket(tenant_id="acme", name="photos"))).settings
+        assert settings == BucketSettings(mixed=True, object_grantees=("AllUsers", "b" * 64))
+
+    async def test_tenants_by_their_ids(self, metadata: Metadata) -> None:
+        found = await metadata.call(m.FindTenants(canonical_ids=("b" * 64, "c" * 64)))
+        assert [tenant.tenant_id for tenant in found.tenants] == ["zeta"]
+
+    async def test_the_list_of_an_object_is_replaced(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        version = await put(metadata, bucket, "a")
+        acl = Acl("a" * 64, "Acme", (Grant("READ", group="AllUsers"),))
+        for wanted in (acl, None):
+            await metadata.call(m.PutAcl(bucket_id=bucket.bucket_id, key="a", version_id=version.version_id, acl=wanted))
+            found = (await metadata.call(m.Locate(bucket_id=bucket.bucket_id, key="a"))).version
+            assert found.facts.acl == wanted
+            assert found.facts.headers == FACTS.headers
+            assert found.committed_at == version.committed_at
+        assert await refused(metadata, m.PutAcl(bucket_id=bucket.bucket_id, key="a", version_id=NOWHERE, acl=acl)) == "NoSuchKey"
+
+
+async def _is_found(metadata: Metadata, call: m.FindBucket) -> bool:
+    with suppress(RequestError):
+        await metadata.call(call)
+        return True
+    return False
+
+
+class VersionContract:
+    """Versioning, object lock, tags."""
+
+    async def test_versions_of_a_key(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        plain = await put(metadata, bucket, "k")
+        await metadata.call(m.PutVersioning(bucket_id=bucket.bucket_id, versioning="enabled"))
+        assert (await metadata.call(m.FindBucket(tenant_id="acme", name="photos"))).versioning == "enabled"
+        second = await put(metadata, bucket, "k")
+        assert (plain.shown_id, second.shown_id) == ("null", second.version_id)
+        marker = await metadata.call(m.Delete(bucket_id=bucket.bucket_id, key="k"))
+        assert marker.delete_marker
+        assert await refused(metadata, m.Locate(bucket_id=bucket.bucket_id, key="k")) == "NoSuchKey"
+        named = m.Locate(bucket_id=bucket.bucket_id, key="k", version_id="null")
+        assert (await metadata.call(named)).version == plain
+        page = await metadata.call(m.ListVersions(bucket_id=bucket.bucket_id))
+        assert [(it.shown_id, it.is_latest, it.is_delete_marker) for it in page.versions] == [
+            (marker.version_id, True, True),
+            (second.version_id, False, False),
+            ("null", False, False),
+        ]
+        first = await metadata.call(m.ListVersions(bucket_id=bucket.bucket_id, limit=1))
+        assert first.truncated
+        rest = m.ListVersions(bucket_id=bucket.bucket_id, after_key=first.last[0], after_version=first.last[1])
+        assert (await metadata.call(rest)).versions == page.versions[1:]
+        removal = m.Delete(bucket_id=bucket.bucket_id, key="k", version_id=marker.version_id)
+        assert (await metadata.call(removal)).delete_marker
+        assert (await metadata.call(m.Locate(bucket_id=bucket.bucket_id, key="k"))).version == second
+
+    async def test_a_suspended_bucket_has_null_versions(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        await metadata.call(m.PutVersioning(bucket_id=bucket.bucket_id, versioning="suspended"))
+        await put(metadata, bucket, "k")
+        assert (await put(metadata, bucket, "k")).is_null
+        assert await metadata.call(m.Delete(bucket_id=bucket.bucket_id, key="k")) == m.Deleted("null", delete_marker=True)
+        page = await metadata.call(m.ListVersions(bucket_id=bucket.bucket_id))
+        assert [(it.shown_id, it.is_delete_marker) for it in page.versions] == [("null", True)]
+
+    async def test_a_locked_version_stays(self, metadata: Metadata) -> None:
+        bucket = await metadata.call(m.CreateBucket(tenant_id="acme", name="vault", object_lock=True))
+        assert (bucket.object_lock, bucket.versioning) == (True, "enabled")
+        suspend = m.PutVersioning(bucket_id=bucket.bucket_id, versioning="suspended")
+        assert await refused(metadata, suspend) == "InvalidBucketState"
+        version = await put(metadata, bucket, "k")
+        retention = Lock("GOVERNANCE", datetime(2999, 1, 1, tzinfo=UTC))
+        change = m.ChangeVersion(bucket_id=bucket.bucket_id, key="k", retention=retention)
+        assert (await metadata.call(change)).version.lock == retention
+        removal = m.Delete(bucket_id=bucket.bucket_id, key="k", version_id=version.version_id)
+        assert await refused(metadata, removal) == "AccessDenied"
+        await metadata.call(m.Delete(bucket_id=bucket.bucket_id, key="k", version_id=version.version_id, bypass_governance=True))
+        plain = await make_bucket(metadata)
+        await put(metadata, plain, "k")
+        hold = m.ChangeVersion(bucket_id=plain.bucket_id, key="k", legal_hold=True)
+        assert await refused(metadata, hold) == "InvalidRequest"
+        assert await refused(metadata, m.Begin(bucket_id=plain.bucket_id, key="k", lock=retention)) == "InvalidRequest"
+
+    async def test_tags_are_replaced(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        await put(metadata, bucket, "k")
+        change = m.ChangeVersion(bucket_id=bucket.bucket_id, key="k", tags={"x": "y"})
+        assert (await metadata.call(change)).version.facts.tags == {"x": "y"}
+        located = await metadata.call(m.Locate(bucket_id=bucket.bucket_id, key="k"))
+        assert located.version.facts.tags == {"x": "y"}
+        assert located.version.facts.metadata == FACTS.metadata
+        find = m.FindBucketTags(bucket_id=bucket.bucket_id)
+        assert (await metadata.call(find)).tags is None
+        for tags in ({"a": "1"}, None):
+            await metadata.call(m.PutBucketTags(bucket_id=bucket.bucket_id, tags=tags))
+            assert (await metadata.call(find)).tags == tags
+
+    async def test_deletions_with_conditions(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        request = m.Delete(bucket_id=bucket.bucket_id, key="k", condition=m.Condition(if_match=MD5, size=3))
+        assert await refused(metadata, request) == "NoSuchKey"
+        await put(metadata, bucket, "k", "f" * 32)
+        assert await refused(metadata, request) == "PreconditionFailed"
+        await put(metadata, bucket, "k")
+        assert await metadata.call(request) == m.Deleted()
 
 
 class BucketContract:
@@ -354,5 +520,5 @@ class UploadContract:
             assert await refused(metadata, request) == "NoSuchUpload"
 
 
-class MetadataContract(BucketContract, WriteContract, PageContract, UploadContract):
+class MetadataContract(BucketContract, SettingsContract, VersionContract, WriteContract, PageContract, UploadContract):
     """The whole suite."""

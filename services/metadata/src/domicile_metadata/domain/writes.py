@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 import msgspec
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import Commit, Condition
-from domicile_common.model import Blob, Decision, Digest, Facts, Part, ReplicaState
+from domicile_common.model import Blob, Decision, DefaultRetention, Digest, Facts, Lock, Part, ReplicaState
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +24,15 @@ class NewIntent:
     is_upload: bool
     trace: str
     deadline: datetime
+    lock: Lock | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TakenIntent:
     """An intent that a commit has ended. ``parts``: those of an upload, ``None`` while they have not been chosen.
 
-    ``makes_null``: the version replaces the key's null version (the bucket is not versioned).
+    ``makes_null``: the version replaces the key's null version (the bucket is not versioned). ``lock``: what was asked for when it began;
+    ``default_retention``: what the bucket has for versions that bring none.
     """
 
     bucket_id: str
@@ -43,6 +45,8 @@ class TakenIntent:
     parts: tuple[Part, ...] | None
     trace: str
     makes_null: bool
+    lock: Lock | None = None
+    default_retention: DefaultRetention | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,7 @@ class Accepted:
     request: Commit
     intent: TakenIntent
     digest: Digest
+    lock: Lock | None = None
     is_last: bool = True
 
     @property
@@ -82,11 +87,13 @@ class NewReplica:
 Verdict = Accepted | Refused | Unavailable
 
 
-def judge(requests: Sequence[Commit], taken: Mapping[str, TakenIntent], etags: Mapping[tuple[str, str], str]) -> list[Verdict]:
+def judge(
+    requests: Sequence[Commit], taken: Mapping[str, TakenIntent], etags: Mapping[tuple[str, str], str], now: datetime
+) -> list[Verdict]:
     """What becomes of each commit, as if they came one after the other.
 
     ``taken``: the intents that were there, by version id. ``etags``: of current versions by (bucket id, key), for the keys that
-    conditions ask about.
+    conditions ask about. ``now``: from when on default retention counts.
     """
     remaining, current = dict(taken), dict(etags)
     last: dict[tuple[str, str], int] = {}
@@ -99,7 +106,7 @@ def judge(requests: Sequence[Commit], taken: Mapping[str, TakenIntent], etags: M
         key = (intent.bucket_id, intent.key)
         try:
             check_condition(request.condition, current.get(key), intent.key)
-            verdict = Accepted(request, intent, _digest(request, intent))
+            verdict = Accepted(request, intent, _digest(request, intent), lock_at_commit(intent, now))
         except RequestError as error:
             verdicts.append(Refused(error, intent))
             continue
@@ -118,7 +125,7 @@ def check_condition(condition: Condition, etag: str | None, key: str) -> None:
     ``etag``: of the key's current version, ``None`` when it has none.
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
     """
-    if condition.if_none_match and etag is not None:
+    if etag is not None and (condition.if_none_match or etag in condition.other_than):
         raise _failed("If-None-Match")
     if condition.if_match is not None and etag is None:
         raise RequestError("NoSuchKey", "The specified key does not exist.", {"Key": key})
@@ -130,6 +137,25 @@ def _failed(header: str) -> RequestError:
     return RequestError(
         "PreconditionFailed", "At least one of the pre-conditions you specified did not hold.", {"Condition": header}
     )
+
+
+def lock_at_commit(intent: TakenIntent, now: datetime) -> Lock | None:
+    """What the client asked for; where it asked for no retention, the bucket's default.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock.html
+    """
+    default = intent.default_retention
+    if default is None or (intent.lock is not None and intent.lock.mode is not None):
+        return intent.lock
+    until = _years_later(now, default.years) + timedelta(days=default.days)
+    return Lock(default.mode, until, None if intent.lock is None else intent.lock.legal_hold)
+
+
+def _years_later(now: datetime, years: int) -> datetime:
+    try:
+        return now.replace(year=now.year + years)
+    except ValueError:  # the 29th of February
+        return now.replace(year=now.year + years, month=3, day=1)
 
 
 def _digest(request: Commit, intent: TakenIntent) -> Digest:
@@ -149,7 +175,7 @@ def replicas_of(verdict: Verdict, overdue_seconds: float, grace_seconds: float) 
 
     A stored blob is verified: the proxy has hashed the bytes on their way and compared the backend's answer. What is still owed (a copy,
     a stamp, the removal of a refused blob) is announced at once, and found by the reconciler when nobody reports in time. A blob that
-    was replaced at once is removed after the grace, like every replaced one.
+    was replaced at once is removed after the grace, like every replaced one. A lock is settled only now, so a locked version owes its stamp.
     """
     if isinstance(verdict, Unavailable):
         return
@@ -159,7 +185,7 @@ def replicas_of(verdict: Verdict, overdue_seconds: float, grace_seconds: float) 
             if blob.backend_id in intent.decision.write:
                 yield NewReplica(intent, blob, "deleting", stamped=True, due_seconds=overdue_seconds, is_announced=True)
         return
-    stamped = {stored.backend_id: stored.stamped for stored in verdict.request.stored}
+    stamped = {stored.backend_id: stored.stamped and verdict.lock is None for stored in verdict.request.stored}
     for blob in intent.blobs:
         is_stored = blob.backend_id in stamped
         is_owed = not stamped.get(blob.backend_id, False)

@@ -20,7 +20,18 @@ from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
 from domicile_metadata.context import Context
-from domicile_metadata.services import begin, buckets, commit, directory, listing, objects, uploads, work
+from domicile_metadata.services import (
+    begin,
+    bucket_settings,
+    buckets,
+    commit,
+    deletions,
+    directory,
+    listing,
+    objects,
+    uploads,
+    work,
+)
 from domicile_metadata.services.answers import Answer, Batch, chunked, each
 
 log = structlog.get_logger()
@@ -36,13 +47,24 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         models.CreateBucket: each(buckets.create),
         models.DeleteBucket: each(buckets.delete),
         models.ListBuckets: each(buckets.list_page),
+        models.ChangeBucket: each(buckets.change),
+        models.ShareObjects: each(buckets.share_objects),
+        models.FindCors: each(buckets.find_cors),
+        models.FindTenants: each(directory.find_tenants),
+        models.PutAcl: each(objects.put_acl),
         models.Locate: objects.locate,
         models.Begin: begin.begin,
         models.Renew: begin.renew,
         models.Commit: chunked(commit.commit),
         models.Abort: commit.abort,
-        models.Delete: chunked(objects.delete),
+        models.Delete: chunked(deletions.delete),
+        models.ChangeVersion: each(objects.change),
+        models.PutVersioning: each(bucket_settings.put_versioning),
+        models.PutLockConfiguration: each(bucket_settings.put_lock_configuration),
+        models.FindBucketTags: each(bucket_settings.find_tags),
+        models.PutBucketTags: each(bucket_settings.put_tags),
         models.ListObjects: each(listing.list_objects),
+        models.ListVersions: each(listing.list_versions),
         models.RegisterUpload: each(uploads.register),
         models.FindUpload: each(uploads.find),
         models.PutPart: each(uploads.put_part),

@@ -44,6 +44,8 @@ async def _plan(context: Context, record: BucketRecord | None, request: Begin, n
         raise RequestError("KeyTooLongError", "Your key is too long.", {"MaxSizeAllowed": str(MAXIMUM_KEY_BYTES)})
     if record is None:
         raise no_such_bucket()
+    if request.lock is not None and not record.object_lock:
+        raise RequestError("InvalidRequest", "Bucket is missing Object Lock Configuration")
     decision = _decide(record, request)
     wanted = [backend for backend in record.backends if backend.backend_id in decision.wanted]
     namespaces = await namespaces_for(context, context.database, record, wanted)
@@ -60,6 +62,7 @@ async def _plan(context: Context, record: BucketRecord | None, request: Begin, n
         is_upload=request.upload,
         trace=request.trace,
         deadline=now + timedelta(seconds=seconds),
+        lock=request.lock,
     )
 
 

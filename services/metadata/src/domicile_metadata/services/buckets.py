@@ -7,27 +7,93 @@ from typing import Final
 
 import msgspec
 
+from domicile_common.access.documents import Caller
+from domicile_common.access.engine import may_know_of
+from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
-from domicile_common.metadata_client.models import BucketPage, CreateBucket, DeleteBucket, Empty, FindBucket, ListBuckets
+from domicile_common.metadata_client.models import (
+    BucketPage,
+    ChangeBucket,
+    Cors,
+    CreateBucket,
+    DeleteBucket,
+    Empty,
+    FindBucket,
+    FindCors,
+    ListBuckets,
+    ShareObjects,
+)
 from domicile_common.model import Backend, Bucket, EffectivePolicy, Policy
 from domicile_common.namespace import check_bucket_name, namespace_name
 from domicile_common.policy import admits, decide, parse_location
 from domicile_metadata.context import Context
-from domicile_metadata.domain.ids import RANDOM_BYTES, uuid7
+from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.levels import effective_policy, with_inner_level
 from domicile_metadata.storage import buckets, directory, intents, tenants
-from domicile_metadata.storage.buckets import BucketRecord
-from domicile_metadata.storage.database import Statements
+from domicile_metadata.storage.buckets import BucketRecord, Described
+from domicile_metadata.storage.database import Session, Statements
 
 COLLISIONS: Final = 100  # of 64-bit hashes: more than a few mean that something else is wrong
+NAMESAKES: Final = 1000  # buckets of one name that are looked through
+GRANTEES: Final = 1000  # that the objects of one bucket may have together
 
 
 async def find(context: Context, request: FindBucket) -> Bucket:
-    record = await buckets.find_by_name(context.database, request.tenant_id, request.name)
-    if record is None:
+    """The caller's own; otherwise the one bucket of that name of another tenant that the caller may know of (docs/adr/0009)."""
+    own = await buckets.describe(context.database, request.tenant_id, request.name) if request.tenant_id else None
+    if own is not None:
+        return await _complete(context, own)
+    namesakes = await buckets.namesakes(context.database, request.name, NAMESAKES)
+    if context.settings.bucket_names == "tenant" and namesakes:
+        caller = await _caller(context, request.tenant_id)
+        namesakes = [bucket for bucket in namesakes if may_know_of(caller, _bucket(bucket))]
+    if len(namesakes) != 1:
         raise no_such_bucket(request.name)
+    return await _complete(context, namesakes[0])
+
+
+async def _caller(context: Context, tenant_id: str) -> Caller:
+    tenant = await tenants.find(context.database, tenant_id) if tenant_id else None
+    return Caller(tenant_id, tenant.canonical_id) if tenant else Caller()
+
+
+async def _complete(context: Context, found: Described) -> Bucket:
+    record = found.record
     policy = effective_policy(record.levels.documents, record.levels.version)
-    return _bucket(record, policy, await namespaces_for(context, context.database, record, allowed_by(policy, record.backends)))
+    namespaces = await namespaces_for(context, context.database, record, allowed_by(policy, record.backends))
+    return msgspec.structs.replace(_bucket(found), policy=policy, namespaces=namespaces)
+
+
+async def find_cors(context: Context, request: FindCors) -> Cors:
+    return Cors(await buckets.find_cors(context.database, request.name, NAMESAKES))
+
+
+async def change(context: Context, request: ChangeBucket) -> Empty:
+    async with context.database.transaction() as session:
+        tenant_id, name = await _lock_settings(session, request.bucket_id)
+        await buckets.put_settings(session, request.bucket_id, request.put)
+        await buckets.delete_settings(session, request.bucket_id, request.remove)
+        await buckets.invalidate(session, tenant_id, name)
+    return Empty()
+
+
+async def share_objects(context: Context, request: ShareObjects) -> Empty:
+    async with context.database.transaction() as session:
+        tenant_id, name = await _lock_settings(session, request.bucket_id)
+        before = await buckets.object_grantees(session, request.bucket_id)
+        grantees = tuple(sorted({*before, *request.grantees}))
+        if len(grantees) > GRANTEES:
+            raise RequestError("InvalidRequest", f"The objects of one bucket can be shared with {GRANTEES} others at most.")
+        await buckets.put_settings(session, request.bucket_id, BucketSettings(mixed=request.mixed, object_grantees=grantees))
+        await buckets.invalidate(session, tenant_id, name)
+    return Empty()
+
+
+async def _lock_settings(session: Session, bucket_id: str) -> tuple[str, str]:
+    found = await buckets.lock_settings(session, bucket_id) if is_id(bucket_id) else None
+    if found is None:
+        raise no_such_bucket()
+    return found
 
 
 async def create(context: Context, request: CreateBucket) -> Bucket:
@@ -39,20 +105,31 @@ async def create(context: Context, request: CreateBucket) -> Bucket:
     async with context.database.transaction() as session:
         # Held, so that a change of the levels above waits, and then sees this bucket.
         await tenants.find(session, request.tenant_id)
+        if context.settings.bucket_names == "global" and await buckets.lock_name(session, request.name, request.tenant_id):
+            raise RequestError("BucketAlreadyExists", "The requested bucket name is not available.")
         levels = await buckets.outer_levels(session, request.tenant_id)
         policy = with_inner_level(levels.documents, levels.version, inner, "InvalidLocationConstraint")
         backends = await directory.list_backends(session)
         _check_satisfiable(policy, backends, asked_for=request.location)
         await _check_count(context, session, request.tenant_id)
-        await buckets.insert(session, bucket_id, request.tenant_id, request.name, location=request.location, policy=policy)
+        await buckets.insert(
+            session,
+            bucket_id,
+            request.tenant_id,
+            request.name,
+            location=request.location,
+            policy=policy,
+            object_lock=request.object_lock,
+        )
         if lock:
             await buckets.insert_policy(session, bucket_id, inner)
-        record = await buckets.find_by_name(session, request.tenant_id, request.name)
-        assert record is not None
-        policy = msgspec.structs.replace(policy, version=record.levels.version)
-        namespaces = await namespaces_for(context, session, record, allowed_by(policy, backends))
+        await buckets.put_settings(session, bucket_id, request.settings)
+        made = await buckets.describe(session, request.tenant_id, request.name)
+        assert made is not None
+        policy = msgspec.structs.replace(policy, version=made.record.levels.version)
+        namespaces = await namespaces_for(context, session, made.record, allowed_by(policy, backends))
         await buckets.invalidate(session, request.tenant_id, request.name)
-    return _bucket(record, policy, namespaces)
+    return msgspec.structs.replace(_bucket(made), policy=policy, namespaces=namespaces)
 
 
 def _check_satisfiable(policy: EffectivePolicy, backends: Sequence[Backend], *, asked_for: str) -> None:
@@ -128,15 +205,24 @@ def _physical_name(context: Context, record: BucketRecord, backend: Backend, cou
     )
 
 
-def _bucket(record: BucketRecord, policy: EffectivePolicy, namespaces: dict[str, str]) -> Bucket:
+_UNDECIDED: Final = EffectivePolicy(replica_count=0, write_quorum=0, version=0)
+
+
+def _bucket(found: Described) -> Bucket:
+    """As far as the record tells; where it may be kept is still to be filled in."""
+    record = found.record
     return Bucket(
         bucket_id=record.bucket_id,
         tenant_id=record.tenant_id,
         name=record.name,
         created_at=record.created_at,
         location=record.location,
-        policy=policy,
-        namespaces=namespaces,
+        policy=_UNDECIDED,
+        namespaces={},
         layout=record.layout,
         versioning=record.versioning,
+        owner=found.owner,
+        settings=found.settings,
+        object_lock=record.object_lock,
+        default_retention=record.default_retention,
     )

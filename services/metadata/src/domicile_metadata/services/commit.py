@@ -43,7 +43,7 @@ async def commit_all(context: Context, session: Session, requests: Sequence[Comm
         if request.condition != UNCONDITIONAL and (intent := taken.get(request.version_id))
     }
     etags = await intents.current_etags(session, keys) if keys else {}
-    verdicts = judge(requests, taken, etags)
+    verdicts = judge(requests, taken, etags, context.clock())
     settings = context.settings
     late = [request for request in requests if request.version_id not in taken and request.blobs and _references([request])]
     if late:
@@ -73,6 +73,7 @@ def _answer(verdict: Verdict, times: Mapping[str, datetime], now: datetime) -> A
         facts=intent.facts,
         digest=verdict.digest,
         is_null=intent.makes_null,
+        lock=verdict.lock,
     )
     return Committed(version)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Backends, FindCredential, ListBackends
+from domicile_common.metadata_client.models import Backends, FindCredential, FindTenants, ListBackends, Tenants
 from domicile_common.model import Credential
 from domicile_metadata.context import Context
 from domicile_metadata.storage import directory
@@ -21,3 +21,7 @@ async def find_credential(context: Context, request: FindCredential) -> Credenti
 
 async def list_backends(context: Context, _request: ListBackends) -> Backends:
     return Backends(await directory.list_backends(context.database))
+
+
+async def find_tenants(context: Context, request: FindTenants) -> Tenants:
+    return Tenants(await directory.find_tenants(context.database, request.canonical_ids))

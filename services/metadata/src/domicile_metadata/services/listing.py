@@ -4,11 +4,23 @@ from __future__ import annotations
 
 from typing import Final
 
-from domicile_common.metadata_client.models import ListObjects, ListUploads, ObjectEntry, ObjectPage, UploadEntry, UploadPage
+from domicile_common.metadata_client.models import (
+    ListObjects,
+    ListUploads,
+    ListVersions,
+    ObjectEntry,
+    ObjectPage,
+    UploadEntry,
+    UploadPage,
+    VersionEntry,
+    VersionPage,
+)
 from domicile_metadata.context import Context
+from domicile_metadata.domain.deletions import NULL
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.listing import start_of_page, start_of_uploads
 from domicile_metadata.services.buckets import no_such_bucket
+from domicile_metadata.services.objects import invalid_version_id
 from domicile_metadata.storage import listing
 
 MAXIMUM_PAGE: Final = 1000
@@ -32,6 +44,33 @@ async def list_objects(context: Context, request: ListObjects) -> ObjectPage:
         prefixes=tuple(entry for entry in page if isinstance(entry, str)),
         truncated=len(entries) > limit > 0,
         last=last if isinstance(last, str) else last.key,
+    )
+
+
+async def list_versions(context: Context, request: ListVersions) -> VersionPage:
+    limit = max(0, min(request.limit, MAXIMUM_PAGE))
+    await _check_bucket(context, request.bucket_id)
+    if request.after_version not in ("", NULL) and not is_id(request.after_version):
+        raise invalid_version_id(request.after_version)
+    mark = (request.after_key, request.after_version) if request.after_version else None
+    if mark and not request.after_key.startswith(request.prefix):
+        mark = None
+    entries = await listing.list_versions(
+        context.database,
+        request.bucket_id,
+        prefix=request.prefix,
+        delimiter=request.delimiter,
+        mark=mark,
+        start=start_of_page(request.prefix, request.delimiter, request.after_key),
+        limit=limit + 1,
+    )
+    page = entries[:limit]
+    last = page[-1] if page else ""
+    return VersionPage(
+        versions=tuple(entry for entry in page if isinstance(entry, VersionEntry)),
+        prefixes=tuple(entry for entry in page if isinstance(entry, str)),
+        truncated=len(entries) > limit > 0,
+        last=(last, "") if isinstance(last, str) else (last.object.key, last.version_id),
     )
 
 

@@ -66,6 +66,15 @@ REFUSALS: Final[Mapping[str, Callable[[], DomicileError]]] = MappingProxyType(
         "intents_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "versions_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "parts_bucket_id_upload_id_fkey": lambda: RequestError("NoSuchUpload", "The upload does not exist."),
+        "buckets_lock_needs_versioning": lambda: RequestError(
+            "InvalidBucketState",
+            "Object Lock and versioning go together: versioning cannot be off or suspended in a bucket with Object Lock.",
+        ),
+        "buckets_retention_is_possible": lambda: RequestError(
+            "InvalidRetentionPeriod", "Default retention is 1 to 36500 days or 1 to 100 years."
+        ),
+        "versions_lock_is_whole": lambda: RequestError("InvalidRequest", "A retention has both a mode and a date."),
+        "versions_locked": lambda: RequestError("AccessDenied", "Access Denied because object protected by object lock."),
         "replicas_inside_lock": lambda: PolicyRefused("residency", "A wanted backend lies outside the bucket's lock."),
     }
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from domicile_common.model import Backend, Credential, Tenant
@@ -20,6 +21,11 @@ async def find_credential(statements: Statements, access_key: str) -> Credential
         access=row["access"],
         expires_at=row["expires_at"],
     )
+
+
+async def find_tenants(statements: Statements, canonical_ids: Sequence[str]) -> tuple[Tenant, ...]:
+    """Those that exist; the columns stand in the order of the fields."""
+    return tuple(Tenant(*row) for row in await statements.fetch("find_tenants_by_canonical_id", list(canonical_ids)))
 
 
 async def list_backends(statements: Statements) -> tuple[Backend, ...]:

@@ -9,13 +9,14 @@ from typing import Any
 import msgspec
 
 from domicile_common.metadata_client.models import Commit
-from domicile_common.model import Blob, Decision, Facts, Part
+from domicile_common.model import Blob, Decision, DefaultRetention, Facts, Lock, Part
 from domicile_metadata.domain.writes import Accepted, NewIntent, NewReplica, TakenIntent
 from domicile_metadata.storage.database import Session, Statements
 
 _BLOBS = msgspec.json.Decoder(tuple[Blob, ...])
 _DECISION = msgspec.json.Decoder(Decision)
 _FACTS = msgspec.json.Decoder(Facts)
+_LOCK = msgspec.json.Decoder(Lock)
 _PARTS = msgspec.json.Decoder(tuple[Part, ...])
 
 Reference = tuple[str, str]  # bucket id, version id
@@ -35,6 +36,7 @@ async def insert(statements: Statements, intents: Sequence[NewIntent]) -> None:
         [intent.is_upload for intent in intents],
         [intent.trace for intent in intents],
         [intent.deadline for intent in intents],
+        [None if intent.lock is None else encode(intent.lock).decode() for intent in intents],
     )
 
 
@@ -73,6 +75,7 @@ async def take(session: Session, ids: Sequence[Reference]) -> dict[str, TakenInt
 
 
 def _taken(row: Any) -> TakenIntent:
+    mode, days, years = row["default_retention_mode"], row["default_retention_days"], row["default_retention_years"]
     return TakenIntent(
         bucket_id=row["bucket_id"].hex,
         version_id=row["version_id"].hex,
@@ -84,6 +87,8 @@ def _taken(row: Any) -> TakenIntent:
         parts=None if row["chosen_parts"] is None else _PARTS.decode(row["chosen_parts"]),
         trace=row["trace"],
         makes_null=row["versioning"] != "enabled",
+        lock=None if row["lock"] is None else _LOCK.decode(row["lock"]),
+        default_retention=None if mode is None else DefaultRetention(mode, days, years),
     )
 
 
@@ -102,6 +107,7 @@ async def record(
     Raises ``PolicyRefused`` when a replica lies outside its bucket's lock.
     """
     encode = msgspec.json.encode
+    locks = [version.lock or Lock() for version in versions]
     rows = await session.fetch(
         "record",
         [version.intent.bucket_id for version in versions],
@@ -127,6 +133,9 @@ async def record(
         [replica.intent.trace for replica in replicas],
         [replica.due_seconds for replica in replicas],
         [replica.is_announced for replica in replicas],
+        [lock.mode for lock in locks],
+        [lock.until for lock in locks],
+        [lock.legal_hold for lock in locks],
     )
     return {row["version_id"].hex: row["committed_at"] for row in rows}
 

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from domicile_common.metadata_client.models import ObjectEntry, UploadEntry
+from domicile_common.metadata_client.models import ObjectEntry, UploadEntry, VersionEntry
 from domicile_metadata.storage.database import Statements
 
 
@@ -36,6 +36,32 @@ async def list_objects(
     else:
         rows = await statements.fetch("scan_objects", bucket_id, prefix.encode(), start, limit)
     return [_object(row) for row in rows]
+
+
+async def list_versions(
+    statements: Statements,
+    bucket_id: str,
+    *,
+    prefix: str,
+    delimiter: str,
+    mark: tuple[str, str] | None,
+    start: bytes,
+    limit: int,
+) -> Sequence[VersionEntry | str]:
+    """Up to ``limit`` entries: first the older versions of the key of ``mark`` (key and version id), then those from ``start`` on."""
+    key, seq = None, None
+    if mark is not None:
+        key = mark[0].encode()
+        seq = await statements.value("find_version_mark", bucket_id, key, mark[1])
+    rows = await statements.fetch("walk_versions", bucket_id, prefix.encode(), delimiter.encode(), key, seq, start, limit)
+    return [_version(row) for row in rows]
+
+
+def _version(row: Any) -> VersionEntry | str:
+    entry = _object(row[:7])
+    if isinstance(entry, str):
+        return entry
+    return VersionEntry(entry, row["version_id"].hex, row["is_null"], row["is_latest"], row["is_delete_marker"])
 
 
 def _object(row: Any) -> ObjectEntry | str:

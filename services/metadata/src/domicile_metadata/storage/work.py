@@ -11,6 +11,7 @@ import msgspec
 from domicile_common.model import BackendState, Blob, Digest, Facts, Version
 from domicile_metadata.domain.work import Replica
 from domicile_metadata.storage.database import Session, Statements
+from domicile_metadata.storage.objects import lock_of
 
 _DIGEST = msgspec.json.Decoder(Digest)
 _FACTS = msgspec.json.Decoder(Facts)
@@ -57,6 +58,7 @@ def _debt(asked: Identity, row: Any) -> Debt:
             digest=_DIGEST.decode(row["digest"]),
             is_null=row["is_null"],
             is_delete_marker=row["is_delete_marker"],
+            lock=lock_of(row["lock_mode"], row["lock_until"], row["legal_hold"]),
         )
     return Debt(
         replica=Replica(row["state"], row["stamped"], row["attempt"]),

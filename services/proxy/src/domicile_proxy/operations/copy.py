@@ -1,38 +1,35 @@
-"""CopyObject: the source's bytes, read from whichever replica serves, become a new version under an intent of its own."""
+"""CopyObject: the source's bytes become a new version under an intent of its own."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
-from contextlib import aclosing
 from typing import NamedTuple
 
+import structlog
+
 from domicile_common import checksums
-from domicile_common.errors import BlobMismatch, RequestError, Unavailable
-from domicile_common.metadata_client.models import Intent, Locate, Located
-from domicile_common.model import Bucket, Digest, Facts, Part, Version
-from domicile_common.namespace import check_bucket_name
+from domicile_common.backends.port import BlobStore
+from domicile_common.backends.quirks import quirks_of
+from domicile_common.errors import BackendError, BlobMismatch, RequestError
+from domicile_common.metadata_client.models import Intent, Located
+from domicile_common.model import Blob, Bucket, Digest, Facts, Version
+from domicile_common.policy import admits
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.intents import Draft
-from domicile_proxy.operations.streams import BlobReader, FanOut
+from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
-from domicile_proxy.s3.addressing import check_key
-from domicile_proxy.s3.body import MAX_BODY
-from domicile_proxy.s3.conditions import check_copy_source, write_condition
-from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags
-from domicile_proxy.s3.query import decode
+from domicile_proxy.s3.addressing import Source, parse_source
+from domicile_proxy.s3.conditions import write_condition
+from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags, version_header
+from domicile_proxy.s3.locks import read_lock
+from domicile_proxy.s3.ranges import Span
 
 _REDIRECT = "website-redirect-location"
 
-
-class Source(NamedTuple):
-    """What ``x-amz-copy-source`` names."""
-
-    bucket: str
-    key: str
-    version_id: str | None
+log = structlog.get_logger()
 
 
 async def copy_object(request: S3Request, context: Context) -> Response:
@@ -41,37 +38,23 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     source = parse_source(request.headers["x-amz-copy-source"])
     condition = write_condition(request.headers)
     algorithm = wanted_algorithm(request.headers)
-    # 2. The source, among the caller's own.
-    bucket = await context.directory.bucket(request.tenant.tenant_id, source.bucket)
+    # 2. The source, which the caller has to be allowed to read.
+    bucket = await source_bucket(request, source, context)
     located = await locate_source(bucket, source, request, context)
+    check_size(located.version.digest.size)
     # 3. What becomes of it.
-    facts = copied_facts(request.headers, located.version)
+    facts = await with_acl(request, copied_facts(request.headers, located.version), context)
     refuse_pointless(request, source, located.version)
-    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, located.version.digest.size, request.trace)
+    lock = read_lock(request.headers, context.clock())
+    size = located.version.digest.size
+    draft = Draft(request.bucket, request.key, facts, size, request.trace, lock)
     # 4. The intent, the bytes, the version.
     copy = Copy(draft, bucket, located, algorithm, context)
     intent, written = await intents.place(draft, context, copy.fill)
     version = await intents.commit(
         intent, written.digest, written.etags, condition, context, stamped=written.stamped, trace=request.trace
     )
-    return answer(version, located.version)
-
-
-def parse_source(value: str) -> Source:
-    """``[/]<bucket>/<key>[?versionId=<id>]``, percent-encoded.
-
-    Raises:
-        RequestError: InvalidArgument, InvalidURI, InvalidBucketName, KeyTooLongError.
-    """
-    path, _, version_id = value.partition("?versionId=")
-    name, slash, key = path.removeprefix("/").partition("/")
-    if not name or not slash or not key:
-        message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
-        raise RequestError("InvalidArgument", message, {"ArgumentName": "x-amz-copy-source", "ArgumentValue": value})
-    source = Source(decode(name.encode("latin-1")), decode(key.encode("latin-1")), version_id or None)
-    check_bucket_name(source.bucket)
-    check_key(source.key)
-    return source
+    return answer(version, located.version, bucket)
 
 
 def wanted_algorithm(headers: Mapping[str, str]) -> str | None:
@@ -80,17 +63,6 @@ def wanted_algorithm(headers: Mapping[str, str]) -> str | None:
     if name and name not in checksums.ALGORITHMS:
         raise RequestError("InvalidRequest", "Checksum algorithm provided is unsupported.")
     return name or None
-
-
-async def locate_source(bucket: Bucket, source: Source, request: S3Request, context: Context) -> Located:
-    """Raises RequestError: NoSuchKey, NoSuchVersion, PreconditionFailed, InvalidRequest (too large)."""
-    call = Locate(bucket_id=bucket.bucket_id, key=source.key, version_id=source.version_id, trace=request.trace)
-    located = await context.metadata.call(call)
-    check_copy_source(request.headers, located.version)
-    if located.version.digest.size > MAX_BODY:
-        message = f"The specified copy source is larger than the maximum allowable size for a copy source: {MAX_BODY}"
-        raise RequestError("InvalidRequest", message)
-    return located
 
 
 def copied_facts(headers: Mapping[str, str], source: Version) -> Facts:
@@ -143,7 +115,10 @@ class Written(NamedTuple):
 
 
 class Copy:
-    """The bytes of one version on their way to a new one; may be filled into another intent when a backend fails."""
+    """The bytes of one version on their way to a new one; may be filled into another intent when a backend fails.
+
+    Where every backend to be written holds the source, can copy and proves what it stored by its ETag, no byte passes here.
+    """
 
     def __init__(self, draft: Draft, bucket: Bucket, located: Located, algorithm: str | None, context: Context) -> None:
         self._draft = draft
@@ -157,84 +132,52 @@ class Copy:
         self._promised = Digest(source.size, source.md5, {self._algorithm: whole[self._algorithm]}) if known else None
 
     async def fill(self, intent: Intent) -> Written:
-        fan_out = await intents.open_targets(self._draft, intent, self._promised, self._context)
-        try:
-            async with intents.renewed(intent, self._context, self._draft.trace):
-                digest = await self._transfer(fan_out)
+        stamped = intents.is_stamped(self._draft, intent, self._promised)
+        async with intents.renewed(intent, self._context, self._draft.trace):
+            if self._promised is not None and (pairs := await self._pairs(intent)):
+                try:
+                    copied = await streams.together(self._copy_at(*pair, intent, self._promised) for pair in pairs)
+                    return Written(self._promised, dict(copied), stamped)
+                except BackendError as error:  # it cannot, now or at all: then the bytes go through here
+                    log.warning("a backend could not copy", backend=error.backend_id, error=str(error))
+            fan_out = await intents.open_targets(self._draft, intent, self._promised, self._context)
+            try:
+                span = Span(0, self._located.version.digest.size - 1)
+                digest = await transfer(self._context, self._bucket, self._located, fan_out, span=span, algorithm=self._algorithm)
                 etags = await fan_out.finish(digest.md5)
-        except BaseException:
-            await fan_out.abort()
-            raise
-        return Written(digest, etags, intents.is_stamped(self._draft, intent, self._promised))
+            except BaseException:
+                await fan_out.abort()
+                raise
+        return Written(digest, etags, stamped)
 
-    async def _transfer(self, fan_out: FanOut) -> Digest:
-        """Writes all but the last chunk, compares the source with its record, and only then writes the last.
+    async def _pairs(self, intent: Intent) -> list[tuple[BlobStore, Blob, Blob]]:
+        """Store, source and target at every backend to be written; none when one of them cannot copy by itself."""
+        sources = {replica.blob.backend_id: replica.blob for replica in self._located.replicas if replica.verified}
+        pairs: list[tuple[BlobStore, Blob, Blob]] = []
+        for target in intents.written_blobs(intent):
+            store = await self._context.directory.store(target.backend_id)
+            quirks = quirks_of(store.backend)
+            inside = admits(self._bucket.policy, store.backend) is None
+            if target.backend_id not in sources or not inside or not (quirks.copies and quirks.etag_is_md5):
+                return []
+            pairs.append((store, sources[target.backend_id], target))
+        return pairs
 
-        The reader compares a CRC of the whole where the record has one; the MD5 of the whole or of each part is always on record.
-        """
-        source = self._located.version.digest
-        hasher = checksums.BodyHasher(dict.fromkeys(("md5", self._algorithm)))
-        parts = PartHasher(source.parts)
-
-        def digest(chunks: list[bytes]) -> list[bytes]:
-            for chunk in chunks:
-                hasher.update(chunk)
-                parts.update(chunk)
-            return chunks
-
-        held = b""
-        reader = BlobReader(self._context, self._bucket, self._located, 0, source.size - 1)
-        try:
-            async with aclosing(streams.one_ahead(reader.chunks(), digest)) as digested:
-                async for chunks in digested:
-                    for chunk in chunks:
-                        await fan_out.write(held)
-                        held = chunk
-        except BlobMismatch as error:  # not a fault of the targets
-            raise Unavailable(str(error)) from error
-        finally:
-            await reader.close()
-        md5 = hasher.digest("md5").hex()
-        if not (parts.right if source.parts else md5 == source.md5):
-            raise Unavailable(f"what was read of version {self._located.version.version_id} differs from its record")
-        await fan_out.write(held)
-        return Digest(source.size, md5, {self._algorithm: checksums.encode(hasher.digest(self._algorithm))})
+    async def _copy_at(self, store: BlobStore, source: Blob, target: Blob, intent: Intent, promised: Digest) -> tuple[str, str]:
+        """Backend id and ETag. Raises ``BackendError``, also when what was made is not what the record describes."""
+        await store.ensure_namespace(target.namespace)
+        etag = await store.copy(source, target, intents.blob_headers(self._draft, intent, promised))
+        if etag != promised.md5:
+            raise BlobMismatch(target.backend_id, "the ETag of the copy is not the MD5 of its source")
+        return target.backend_id, etag
 
 
-class PartHasher:
-    """Compares a body with the MD5s of the parts that it was uploaded in. ``right``: so far all of them agreed."""
-
-    def __init__(self, parts: tuple[Part, ...]) -> None:
-        self._parts = iter([part for part in parts if part.size])
-        self._left = 0
-        self.right = True
-        self._next()
-
-    def update(self, data: bytes) -> None:
-        while data and self._left:
-            piece, data = data[: self._left], data[self._left :]
-            self._hasher.update(piece)
-            self._left -= len(piece)
-            if not self._left:
-                self.right &= self._hasher.hexdigest() == self._etag
-                self._next()
-
-    def _next(self) -> None:
-        part = next(self._parts, None)
-        if part is not None:
-            self._left, self._etag, self._hasher = part.size, part.etag, hashlib.md5(usedforsecurity=False)
-
-
-def answer(version: Version, source: Version) -> Response:
+def answer(version: Version, source: Version, source_bucket: Bucket) -> Response:
     digest = version.digest
-    headers = {"content-type": "application/xml"}
-    if not source.is_null:
-        headers["x-amz-copy-source-version-id"] = source.version_id
-    if not version.is_null:
-        headers["x-amz-version-id"] = version.version_id
+    headers = {"content-type": "application/xml"} | version_header(version)
     return Response(
         200,
-        headers,
+        headers | source_header(source, source_bucket),
         answers.copy_object_result(digest.etag, version.committed_at, digest.checksums, digest.checksum_type),
     )
 

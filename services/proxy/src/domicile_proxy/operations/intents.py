@@ -17,8 +17,8 @@ import structlog
 from domicile_common.backends.port import BlobStore, Sink
 from domicile_common.errors import BackendError, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Condition, Intent, Renew, Stored
-from domicile_common.model import Blob, Bucket, Digest, Facts, Version
-from domicile_common.stamps import Stamp, stamp_header
+from domicile_common.model import Blob, Bucket, Digest, Facts, Lock, Version
+from domicile_common.stamps import Stamp, stamp_header, stamped_facts
 from domicile_common.telemetry import current_trace
 from domicile_proxy.context import Context
 from domicile_proxy.operations.streams import FanOut, open_all
@@ -37,12 +37,12 @@ log = structlog.get_logger()
 class Draft:
     """A version that somebody wants to write. ``length``: bytes."""
 
-    tenant_id: str
     bucket: Bucket
     key: str
     facts: Facts
     length: int
     trace: str
+    lock: Lock | None = None
 
 
 async def begin(draft: Draft, context: Context, avoid: frozenset[str] = frozenset(), *, upload: bool = False) -> Intent:
@@ -54,6 +54,7 @@ async def begin(draft: Draft, context: Context, avoid: frozenset[str] = frozense
         policy=object_policy(draft.facts),
         avoid=tuple(avoid.union(context.health.avoided())),
         upload=upload,
+        lock=draft.lock,
         trace=draft.trace,
     )
     return await context.metadata.call(call)
@@ -127,11 +128,11 @@ def is_stamped(draft: Draft, intent: Intent, digest: Digest | None) -> bool:
 def _stamp(draft: Draft, intent: Intent, digest: Digest | None) -> dict[str, str] | None:
     stamp = Stamp(
         version_id=intent.version_id,
-        tenant_id=draft.tenant_id,
+        tenant_id=draft.bucket.tenant_id,
         bucket=draft.bucket.name,
         key=draft.key,
         policy_version=intent.decision.policy_version,
-        facts=draft.facts,
+        facts=stamped_facts(draft.facts),
         digest=digest,
         is_null=draft.bucket.versioning != "enabled",
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import ListObjects, ObjectPage
+from domicile_common.metadata_client.models import ListObjects, ListVersions, ObjectPage, VersionPage
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.buckets import decode_token, encode_token
@@ -24,9 +24,7 @@ async def list_objects(request: S3Request, context: Context) -> Response:
     marker = request.params.get("marker", "")
     page = await read_page(request, context, listing, marker)
     next_marker = page.last if page.truncated else ""
-    body = answers.list_objects(
-        listing, page.objects, page.prefixes, owner=request.tenant, marker=marker, next_marker=next_marker
-    )
+    body = answers.list_objects(listing, page.objects, page.prefixes, owner=request.owner, marker=marker, next_marker=next_marker)
     return xml(body)
 
 
@@ -43,7 +41,7 @@ async def list_objects_v2(request: S3Request, context: Context) -> Response:
         listing,
         page.objects,
         page.prefixes,
-        owner=request.tenant if params.get("fetch-owner", "").lower() == "true" else None,
+        owner=request.owner if params.get("fetch-owner", "").lower() == "true" else None,
         start_after=start_after,
         token=token,
         next_token=encode_token(page.last) if page.truncated else "",
@@ -52,20 +50,41 @@ async def list_objects_v2(request: S3Request, context: Context) -> Response:
 
 
 async def list_object_versions(request: S3Request, context: Context) -> Response:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html, for buckets that never had versioning."""
-    if request.bucket.versioning != "off":
-        raise RequestError("NotImplemented", "Listing the versions of a versioned bucket is not implemented.")
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjectVersions.html.
+
+    The version id in NextVersionIdMarker is that of the record, also for a null version: with it the next page goes on at the right
+    place even when the version has been removed meanwhile.
+    """
     listing = read_listing(request, "max-keys")
-    marker = request.params.get("key-marker", "")
-    if request.params.get("version-id-marker") and not marker:
+    marker = (request.params.get("key-marker", ""), request.params.get("version-id-marker", ""))
+    if marker[1] and not marker[0]:
         message = "A version-id marker cannot be specified without a key marker."
         raise RequestError("InvalidArgument", message, {"ArgumentName": "version-id-marker"})
-    page = await read_page(request, context, listing, marker)
-    next_marker = page.last if page.truncated else ""
+    page = await read_versions(request, context, listing, marker)
     body = answers.list_versions(
-        listing, page.objects, page.prefixes, owner=request.tenant, marker=marker, next_marker=next_marker
+        listing,
+        page.versions,
+        page.prefixes,
+        owner=request.owner,
+        marker=marker,
+        next_marker=page.last if page.truncated else None,
     )
     return xml(body)
+
+
+async def read_versions(request: S3Request, context: Context, listing: Listing, marker: tuple[str, str]) -> VersionPage:
+    if not listing.limit:
+        return VersionPage(versions=(), prefixes=(), truncated=False, last=("", ""))
+    call = ListVersions(
+        bucket_id=request.bucket.bucket_id,
+        prefix=listing.prefix,
+        delimiter=listing.delimiter,
+        after_key=marker[0],
+        after_version=marker[1],
+        limit=listing.limit,
+        trace=request.trace,
+    )
+    return await context.metadata.call(call)
 
 
 def read_listing(request: S3Request, limit_name: str) -> Listing:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from domicile_common.access.actions import NEEDS
 from domicile_common.errors import DomicileError, RequestError, Unavailable
 from domicile_common.metadata_client.models import Delete
+from domicile_proxy.authorization import may
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, streams
 from domicile_proxy.operations.documents import receive_document, xml
@@ -15,6 +17,7 @@ from domicile_proxy.s3.addressing import check_key
 from domicile_proxy.s3.answers import Failed, Removed
 from domicile_proxy.s3.documents import ObjectId, parse_deletion
 from domicile_proxy.s3.errors import describe
+from domicile_proxy.s3.locks import bypasses
 
 
 async def delete_objects(request: S3Request, context: Context) -> Response:
@@ -32,9 +35,16 @@ async def delete_one(request: S3Request, context: Context, target: ObjectId) -> 
     """Raises ``RequestError`` NoSuchBucket and ``Unavailable``, which say the same of every key: the whole request may be repeated."""
     try:
         check_key(target.key)
-        if target.conditional:
-            raise RequestError("NotImplemented", "Conditional deletes are not implemented.")
-        call = Delete(bucket_id=request.bucket.bucket_id, key=target.key, version_id=target.version_id, trace=request.trace)
+        if not may(request, context, NEEDS["DeleteObjects"], target.key, version=bool(target.version_id)):
+            raise RequestError("AccessDenied")
+        call = Delete(
+            bucket_id=request.bucket.bucket_id,
+            key=target.key,
+            version_id=target.version_id,
+            condition=target.condition,
+            bypass_governance=bypasses(request.headers),
+            trace=request.trace,
+        )
         deleted = await context.metadata.call(call)
     except DomicileError as error:
         failure = describe(error)

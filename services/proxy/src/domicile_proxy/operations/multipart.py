@@ -7,6 +7,7 @@ checksum follow without reading anything again, and copies can be made in the sa
 from __future__ import annotations
 
 import re
+from collections.abc import Awaitable, Callable
 from urllib.parse import quote
 
 import msgspec
@@ -32,17 +33,22 @@ from domicile_common.metadata_client.models import (
 from domicile_common.model import Blob, Digest, Part, Version
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.documents import receive_document, xml
 from domicile_proxy.operations.intents import Draft
+from domicile_proxy.operations.streams import FanOut
+from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
+from domicile_proxy.s3.addressing import parse_source
 from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.documents import parse_completion
-from domicile_proxy.s3.headers import checksum_headers, read_facts
+from domicile_proxy.s3.headers import checksum_headers, read_facts, version_header
+from domicile_proxy.s3.locks import read_lock
 from domicile_proxy.s3.multipart import check_completion, etag_of, read_promise, whole_digest
 from domicile_proxy.s3.query import whole_number
-from domicile_proxy.s3.ranges import MAX_PART_NUMBER
+from domicile_proxy.s3.ranges import MAX_PART_NUMBER, copied_span
 
 _UPLOAD_ID = re.compile("[0-9a-f]{32}")
 
@@ -53,7 +59,9 @@ _UPLOAD_ID = re.compile("[0-9a-f]{32}")
 async def create_multipart_upload(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CreateMultipartUpload.html."""
     promise = read_promise(request.headers)
-    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, read_facts(request.headers), 0, request.trace)
+    facts = await with_acl(request, read_facts(request.headers), context)
+    lock = read_lock(request.headers, context.clock())
+    draft = Draft(request.bucket, request.key, facts, 0, request.trace, lock)
 
     async def create_all(intent: Intent) -> dict[str, str]:
         return await create_uploads(draft, intent, context)
@@ -97,32 +105,54 @@ async def create_uploads(draft: Draft, intent: Intent, context: Context) -> dict
 
 async def upload_part(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html."""
-    number = whole_number(request.params, "partNumber", 0, least=1, most=MAX_PART_NUMBER)
+    number = part_number(request)
     upload = await find_upload(request, context)
-    body = plan_part(request, number, upload)
-    try:
-        digest = await store_part(request, upload, number, body, context)
-    except UploadNotFound:  # the backend has given it up: this upload cannot be completed any more
-        raise no_such_upload(request) from None
-    call = PutPart(
-        bucket_id=upload.bucket_id,
-        upload_id=upload.upload_id,
-        part=Part(number, digest.size, digest.md5),
-        checksums=digest.checksums,
-        trace=request.trace,
-    )
-    await context.metadata.call(call)
+    body = plan_part(request, upload)
+
+    async def fill(fan_out: FanOut) -> Digest:
+        return (await streams.receive_into(request, body, fan_out))[0]
+
+    digest = await write_part(request, upload, (number, body.length), fill, context)
+    await record_part(request, upload, number, digest, context)
     return Response(200, {"etag": f'"{digest.md5}"'} | checksum_headers(digest.checksums))
 
 
-def plan_part(request: S3Request, number: int, upload: Upload) -> BodyPlan:
+async def upload_part_copy(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html."""
+    number = part_number(request)
+    source = parse_source(request.headers["x-amz-copy-source"])
+    upload = await find_upload(request, context)
+    bucket = await source_bucket(request, source, context)
+    located = await locate_source(bucket, source, request, context)
+    span = copied_span(request.headers.get("x-amz-copy-source-range"), located.version.digest.size)
+    check_size(span.length)
+
+    async def fill(fan_out: FanOut) -> Digest:
+        algorithm = upload.checksum_algorithm or checksums.DEFAULT
+        digest = await transfer(context, bucket, located, fan_out, span=span, algorithm=algorithm)
+        await fan_out.finish(digest.md5)
+        return digest
+
+    digest = await write_part(request, upload, (number, span.length), fill, context)
+    await record_part(request, upload, number, digest, context)
+    body = answers.copy_part_result(digest.etag, context.clock(), digest.checksums)
+    return xml(body, source_header(located.version, bucket))
+
+
+def part_number(request: S3Request) -> int:
+    """Raises ``RequestError`` InvalidArgument."""
+    number = whole_number(request.params, "partNumber", 0, least=1, most=MAX_PART_NUMBER)
+    if not number:
+        message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
+        raise RequestError("InvalidArgument", message, {"ArgumentName": "partNumber", "ArgumentValue": str(number)})
+    return number
+
+
+def plan_part(request: S3Request, upload: Upload) -> BodyPlan:
     """How to read the part's body; its checksum is of the algorithm that the upload was created with, whether the client sends one or not.
 
     Raises ``RequestError`` before a byte was read.
     """
-    if not 1 <= number <= MAX_PART_NUMBER:
-        message = f"Part number must be an integer between 1 and {MAX_PART_NUMBER}, inclusive"
-        raise RequestError("InvalidArgument", message, {"ArgumentName": "partNumber", "ArgumentValue": str(number)})
     wanted = upload.checksum_algorithm
     body = streams.plan(request, default=wanted or checksums.DEFAULT)
     if wanted and body.algorithm != wanted:
@@ -131,19 +161,37 @@ def plan_part(request: S3Request, number: int, upload: Upload) -> BodyPlan:
     return body
 
 
-async def store_part(request: S3Request, upload: Upload, number: int, body: BodyPlan, context: Context) -> Digest:
-    """The part at every backend that the upload is at; on any error it becomes visible at none."""
+async def write_part(
+    request: S3Request, upload: Upload, part: tuple[int, int], fill: Callable[[FanOut], Awaitable[Digest]], context: Context
+) -> Digest:
+    """The part at every backend that the upload is at; on any error it becomes visible at none.
+
+    ``part``: its number, and its length in bytes. ``fill``: writes it, and finishes.
+    """
 
     async def open_part(store: BlobStore, blob: Blob) -> Sink:
-        return await store.open_part(blob, upload.uploads[blob.backend_id], number, body.length)
+        return await store.open_part(blob, upload.uploads[blob.backend_id], *part)
 
-    fan_out = await streams.open_all(upload.blobs, open_part, context)
     try:
-        digest, _ = await streams.receive_into(request, body, fan_out)
-    except BaseException:
-        await fan_out.abort()
-        raise
-    return digest
+        fan_out = await streams.open_all(upload.blobs, open_part, context)
+        try:
+            return await fill(fan_out)
+        except BaseException:
+            await fan_out.abort()
+            raise
+    except UploadNotFound:  # the backend has given it up: this upload cannot be completed any more
+        raise no_such_upload(request) from None
+
+
+async def record_part(request: S3Request, upload: Upload, number: int, digest: Digest, context: Context) -> None:
+    call = PutPart(
+        bucket_id=upload.bucket_id,
+        upload_id=upload.upload_id,
+        part=Part(number, digest.size, digest.md5),
+        checksums=digest.checksums,
+        trace=request.trace,
+    )
+    await context.metadata.call(call)
 
 
 # --- complete ---
@@ -240,7 +288,7 @@ def answer_completed(request: S3Request, version: Version) -> Response:
         checksums=digest.checksums,
         checksum_type=digest.checksum_type,
     )
-    return xml(body, {} if version.is_null else {"x-amz-version-id": version.version_id})
+    return xml(body, version_header(version))
 
 
 # --- abort ---
@@ -277,6 +325,7 @@ def no_such_upload(request: S3Request) -> RequestError:
 OPERATIONS: dict[str, Handler] = {
     "CreateMultipartUpload": create_multipart_upload,
     "UploadPart": upload_part,
+    "UploadPartCopy": upload_part_copy,
     "CompleteMultipartUpload": complete_multipart_upload,
     "AbortMultipartUpload": abort_multipart_upload,
 }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from domicile_common.access import acl as lists
 from domicile_common.metadata_client.models import ListParts, ListUploads, PartPage, UploadPage
+from domicile_common.model import Tenant
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.documents import xml
@@ -19,8 +21,10 @@ async def list_parts(request: S3Request, context: Context) -> Response:
     marker = whole_number(request.params, "part-number-marker", 0)
     limit = min(whole_number(request.params, "max-parts", MOST_ENTRIES), MOST_ENTRIES)
     page = await read_parts(request, context, marker, limit)
+    acl = lists.effective(request.bucket, page.upload.facts.acl)
+    owner = Tenant(tenant_id="", name=acl.owner_name, canonical_id=acl.owner_id)
     body = answers.list_parts(
-        request.bucket.name, page.upload, page.parts, owner=request.tenant, marker=marker, limit=limit, truncated=page.truncated
+        request.bucket.name, page.upload, page.parts, owner=owner, marker=marker, limit=limit, truncated=page.truncated
     )
     return xml(body)
 
@@ -45,7 +49,7 @@ async def list_multipart_uploads(request: S3Request, context: Context) -> Respon
     marker = (request.params.get("key-marker", ""), request.params.get("upload-id-marker", ""))
     page = await read_uploads(request, context, listing, marker)
     body = answers.list_uploads(
-        listing, page.uploads, page.prefixes, owner=request.tenant, marker=marker, next_marker=next_marker(page)
+        listing, page.uploads, page.prefixes, owner=request.owner, marker=marker, next_marker=next_marker(page)
     )
     return xml(body)
 

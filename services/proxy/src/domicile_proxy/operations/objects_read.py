@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from domicile_common.errors import RequestError, Unavailable
-from domicile_common.metadata_client.models import Locate, Located
+from domicile_common.metadata_client.models import Located
 from domicile_common.model import Version
+from domicile_proxy.authorization import authorize, locate
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.streams import BlobReader
 from domicile_proxy.request import Response, S3Request
-from domicile_proxy.s3.conditions import not_modified
-from domicile_proxy.s3.headers import object_headers, unmodified_headers
+from domicile_proxy.s3.conditions import http_date, not_modified
+from domicile_proxy.s3.headers import object_headers, unmodified_headers, wanted_version
+from domicile_proxy.s3.lifecycle import expiration_header
 from domicile_proxy.s3.ranges import Span, wanted_span
 
 READ_AT_ONCE = 256 * 1024
@@ -19,7 +23,7 @@ READ_AT_ONCE = 256 * 1024
 
 async def get_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html."""
-    located = await locate(request, context)
+    located = await locate_object(request, context)
     while True:
         answer, span = describe(request, located.version)
         if span is None:
@@ -27,7 +31,8 @@ async def get_object(request: S3Request, context: Context) -> Response:
         try:
             await attach_body(answer, span, BlobReader(context, request.bucket, located, span.start, span.end))
         except Unavailable:  # or was the version replaced, and its blobs removed, since it was located?
-            newer = await locate(request, context)
+            request = await authorize(replace(request, located=None), context)
+            newer = await locate_object(request, context)
             if newer.version.version_id == located.version.version_id:
                 raise
             located = newer
@@ -37,25 +42,31 @@ async def get_object(request: S3Request, context: Context) -> Response:
 
 async def head_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
-    located = await locate(request, context)
+    located = await locate_object(request, context)
     answer, _ = describe(request, located.version)
     return answer
 
 
-async def locate(request: S3Request, context: Context) -> Located:
-    version_id = request.params.get("versionId")
-    if version_id == "":
-        raise RequestError("InvalidArgument", "Version id cannot be the empty string", {"ArgumentName": "versionId"})
-    call = Locate(bucket_id=request.bucket.bucket_id, key=request.key, version_id=version_id, trace=request.trace)
-    return await context.metadata.call(call)
+async def locate_object(request: S3Request, context: Context) -> Located:
+    """The key's current version, or the one that the query names. Raises ``RequestError`` MethodNotAllowed for a delete marker."""
+    version_id = wanted_version(request.params)
+    located = request.located or await locate(request.bucket, request.key, version_id, request.trace, context)
+    version = located.version
+    if version.is_delete_marker:
+        marker = {"Key": request.key, "DeleteMarker": "true", "VersionId": version.shown_id}
+        raise RequestError("MethodNotAllowed", detail=marker | {"LastModified": http_date(version.committed_at)})
+    return located
 
 
 def describe(request: S3Request, version: Version) -> tuple[Response, Span | None]:
     """The head of the answer, and the bytes that its body shall have; ``None`` when it has none."""
+    versioned = request.bucket.versioning != "off"
     if not_modified(request.headers, version):
-        return Response(304, unmodified_headers(version)), None
+        return Response(304, unmodified_headers(version, versioned=versioned)), None
     span = wanted_span(request.headers, request.params, version)
-    answer = Response(206 if span else 200, object_headers(version, request.headers, request.params, span))
+    answer = Response(206 if span else 200, object_headers(version, request.headers, request.params, span, versioned=versioned))
+    if "versionId" not in request.params:
+        answer.headers |= expiration_header(request.bucket.settings.lifecycle, version)
     size = version.digest.size
     return answer, span or (Span(0, size - 1) if size else None)
 

@@ -8,12 +8,15 @@ from domicile_common.metadata_client.models import Condition, Delete, Intent
 from domicile_common.model import Digest, Version
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.streams import FanOut
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.body import BodyPlan
-from domicile_proxy.s3.conditions import write_condition
-from domicile_proxy.s3.headers import checksum_headers, read_facts
+from domicile_proxy.s3.conditions import deletion_condition, write_condition
+from domicile_proxy.s3.headers import checksum_headers, read_facts, version_header, wanted_version
+from domicile_proxy.s3.lifecycle import expiration_header
+from domicile_proxy.s3.locks import bypasses, read_lock
 
 READ_FIRST = 64 * 1024
 """Bytes; a body that is not longer is read and verified before anything is opened at a backend: then its checksum goes into the stamp,
@@ -26,15 +29,18 @@ async def put_object(request: S3Request, context: Context) -> Response:
     # 1. What the client says of the object and of the body; refused before a byte of it is read.
     body = streams.plan(request)
     condition = write_condition(request.headers)
-    facts = read_facts(request.headers)
-    draft = Draft(request.tenant.tenant_id, request.bucket, request.key, facts, body.length, request.trace)
+    lock = read_lock(request.headers, context.clock())
+    if lock is not None and body.md5 is None and not body.declared:
+        message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"
+        raise RequestError("InvalidRequest", message)
+    facts = await with_acl(request, read_facts(request.headers), context)
+    draft = Draft(request.bucket, request.key, facts, body.length, request.trace, lock)
     # 2. The intent, the bytes, the version.
     put = put_short if body.length <= READ_FIRST else put_long
     version = await put(request, draft, body, condition, context)
     # 3. What was stored.
-    headers = {"etag": f'"{version.digest.etag}"'}
-    if not version.is_null:
-        headers["x-amz-version-id"] = version.version_id
+    headers = {"etag": f'"{version.digest.etag}"'} | version_header(version)
+    headers |= expiration_header(request.bucket.settings.lifecycle, version)
     return Response(200, headers | checksum_headers(version.digest.checksums, version.digest.checksum_type))
 
 
@@ -75,10 +81,14 @@ def promised_digest(body: BodyPlan) -> Digest | None:
 
 async def delete_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObject.html."""
-    version_id = request.params.get("versionId")
-    if version_id == "":
-        raise RequestError("InvalidArgument", "Version id cannot be the empty string", {"ArgumentName": "versionId"})
-    call = Delete(bucket_id=request.bucket.bucket_id, key=request.key, version_id=version_id, trace=request.trace)
+    call = Delete(
+        bucket_id=request.bucket.bucket_id,
+        key=request.key,
+        version_id=wanted_version(request.params),
+        condition=deletion_condition(request.headers),
+        bypass_governance=bypasses(request.headers),
+        trace=request.trace,
+    )
     deleted = await context.metadata.call(call)
     headers = {}
     if deleted.version_id is not None:

@@ -6,22 +6,14 @@ from domicile_common.errors import RequestError
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.documents import xml
-from domicile_proxy.operations.objects_read import locate
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 
 # Operation → the code that says that there is no such configuration.
 _ABSENT = {
-    "GetBucketCors": "NoSuchCORSConfiguration",
     "GetBucketEncryption": "ServerSideEncryptionConfigurationNotFoundError",
-    "GetBucketLifecycleConfiguration": "NoSuchLifecycleConfiguration",
-    "GetBucketPolicy": "NoSuchBucketPolicy",
-    "GetBucketPolicyStatus": "NoSuchBucketPolicy",
     "GetBucketReplication": "ReplicationConfigurationNotFoundError",
-    "GetBucketTagging": "NoSuchTagSet",
     "GetBucketWebsite": "NoSuchWebsiteConfiguration",
-    "GetObjectLockConfiguration": "ObjectLockConfigurationNotFoundError",
-    "GetPublicAccessBlock": "NoSuchPublicAccessBlockConfiguration",
 }
 
 # Operation → the document that says how things are for every bucket.
@@ -29,16 +21,7 @@ _FIXED = {
     "GetBucketAccelerateConfiguration": answers.document("AccelerateConfiguration"),
     "GetBucketLogging": answers.document("BucketLoggingStatus"),
     "GetBucketNotificationConfiguration": answers.document("NotificationConfiguration"),
-    "GetBucketOwnershipControls": answers.document(
-        "OwnershipControls", "<Rule><ObjectOwnership>BucketOwnerEnforced</ObjectOwnership></Rule>"
-    ),
     "GetBucketRequestPayment": answers.document("RequestPaymentConfiguration", "<Payer>BucketOwner</Payer>"),
-}
-
-_VERSIONING = {
-    "off": answers.document("VersioningConfiguration"),
-    "enabled": answers.document("VersioningConfiguration", "<Status>Enabled</Status>"),
-    "suspended": answers.document("VersioningConfiguration", "<Status>Suspended</Status>"),
 }
 
 
@@ -55,34 +38,8 @@ async def get_bucket_location(request: S3Request, context: Context) -> Response:
     return xml(answers.location(request.bucket.location))
 
 
-async def get_bucket_versioning(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the bucket tells
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketVersioning.html."""
-    return xml(_VERSIONING[request.bucket.versioning])
-
-
-async def get_bucket_acl(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the tenant owns all its buckets
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketAcl.html."""
-    return xml(answers.access_control(request.tenant))
-
-
-async def get_object_acl(request: S3Request, context: Context) -> Response:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAcl.html."""
-    await locate(request, context)
-    return xml(answers.access_control(request.tenant))
-
-
-async def get_object_tagging(request: S3Request, context: Context) -> Response:
-    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTagging.html."""
-    version = (await locate(request, context)).version
-    return xml(answers.tagging(version.facts.tags), {} if version.is_null else {"x-amz-version-id": version.version_id})
-
-
 OPERATIONS: dict[str, Handler] = {
     **dict.fromkeys(_ABSENT, get_absent),
     **dict.fromkeys(_FIXED, get_fixed),
     "GetBucketLocation": get_bucket_location,
-    "GetBucketVersioning": get_bucket_versioning,
-    "GetBucketAcl": get_bucket_acl,
-    "GetObjectAcl": get_object_acl,
-    "GetObjectTagging": get_object_tagging,
 }

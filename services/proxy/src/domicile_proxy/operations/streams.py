@@ -128,8 +128,8 @@ def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Heal
 
 def plan(request: S3Request, *, default: str = checksums.DEFAULT, checksum_of_body: bool = True) -> BodyPlan:
     """How the body is to be read. Raises ``RequestError`` before a byte of it was."""
-    claim, headers = request.verified.claim, request.incoming.raw_headers
-    if claim.presigned:  # its query may name the checksum
+    claim, headers = request.claim, request.incoming.raw_headers
+    if claim is not None and claim.presigned:  # its query may name the checksum
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
     return plan_body(headers, claim, default=default, checksum_of_body=checksum_of_body)
 

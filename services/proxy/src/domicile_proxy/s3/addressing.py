@@ -60,3 +60,28 @@ def _bucket_of_host(host: str, base_domain: str) -> str | None:
     name = re.sub(r":[0-9]*\Z", "", host).lower().removesuffix(".")
     bucket = name.removesuffix("." + base_domain.lower())
     return None if bucket == name else bucket
+
+
+class Source(NamedTuple):
+    """What ``x-amz-copy-source`` names."""
+
+    bucket: str
+    key: str
+    version_id: str | None
+
+
+def parse_source(value: str) -> Source:
+    """``[/]<bucket>/<key>[?versionId=<id>]``, percent-encoded.
+
+    Raises:
+        RequestError: InvalidArgument, InvalidURI, InvalidBucketName, KeyTooLongError.
+    """
+    path, _, version_id = value.partition("?versionId=")
+    name, slash, key = path.removeprefix("/").partition("/")
+    if not name or not slash or not key:
+        message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
+        raise RequestError("InvalidArgument", message, {"ArgumentName": "x-amz-copy-source", "ArgumentValue": value})
+    source = Source(decode(name.encode("latin-1")), decode(key.encode("latin-1")), version_id or None)
+    check_bucket_name(source.bucket)
+    check_key(source.key)
+    return source

@@ -6,15 +6,14 @@ is the proxy's largest answer of its own making, and a tree would cost several t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from domicile_common.metadata_client.models import BucketEntry, ObjectEntry, PartEntry, Upload, UploadEntry
-from domicile_common.model import Tenant
+from domicile_common.metadata_client.models import BucketEntry, ObjectEntry, PartEntry, Upload, UploadEntry, VersionEntry
+from domicile_common.model import DefaultRetention, Digest, Lock, Part, Tenant
+from domicile_proxy.s3.locks import retain_until
 from domicile_proxy.s3.xml import HEAD, XMLNS, escape, timestamp, url_encode
-
-_XSI = 'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance"'
 
 Encode = Callable[[str], str]
 
@@ -162,25 +161,37 @@ def list_objects_v2(
 
 
 def list_versions(
-    listing: Listing, objects: Iterable[ObjectEntry], prefixes: Iterable[str], *, owner: Tenant, marker: str, next_marker: str
+    listing: Listing,
+    versions: Iterable[VersionEntry],
+    prefixes: Iterable[str],
+    *,
+    owner: Tenant,
+    marker: tuple[str, str],
+    next_marker: tuple[str, str] | None,
 ) -> bytes:
-    """ListObjectVersions of a bucket that has never had versioning: each key has one version, ``null``."""
+    """ListObjectVersions. ``marker``, ``next_marker``: key and version id after which this and the next page begin."""
     encode = listing.encode
     person = _person(owner)
-    rows = "".join(
-        [
-            f"<Version><VersionId>null</VersionId><IsLatest>true</IsLatest>{_entry(entry, encode, person)}</Version>"
-            for entry in objects
-        ]
-    )
+    rows = "".join([_version(version, encode, person) for version in versions])
     following = (
-        f"{_optional('NextKeyMarker', next_marker, encode)}<NextVersionIdMarker>null</NextVersionIdMarker>" if next_marker else ""
+        f"<NextKeyMarker>{encode(next_marker[0])}</NextKeyMarker>{_optional('NextVersionIdMarker', next_marker[1])}"
+        if next_marker
+        else ""
     )
     return document(
         "ListVersionsResult",
-        f"{listing.head}<KeyMarker>{encode(marker)}</KeyMarker><VersionIdMarker/>{following}{_truncated(bool(next_marker))}"
-        f"{rows}{_prefixes(prefixes, encode)}",
+        f"{listing.head}<KeyMarker>{encode(marker[0])}</KeyMarker>{_tag('VersionIdMarker', marker[1])}{following}"
+        f"{_truncated(next_marker is not None)}{rows}{_prefixes(prefixes, encode)}",
     )
+
+
+def _version(version: VersionEntry, encode: Encode, owner: str) -> str:
+    head = f"<VersionId>{version.shown_id}</VersionId><IsLatest>{'true' if version.is_latest else 'false'}</IsLatest>"
+    entry = version.object
+    if version.is_delete_marker:
+        modified = f"<LastModified>{timestamp(entry.last_modified)}</LastModified>"
+        return f"<DeleteMarker><Key>{encode(entry.key)}</Key>{head}{modified}{owner}</DeleteMarker>"
+    return f"<Version>{head}{_entry(entry, encode, owner)}</Version>"
 
 
 # --- objects ---
@@ -217,19 +228,70 @@ def copy_part_result(etag: str, modified: datetime, checksums: Mapping[str, str]
     return _copy_result("CopyPartResult", etag, modified, checksums, "")
 
 
-def access_control(owner: Tenant) -> bytes:
-    """GetBucketAcl and GetObjectAcl: the owner has FULL_CONTROL and nobody else has anything."""
-    grantee = (
-        f'<Grantee {_XSI} xsi:type="CanonicalUser">{_tag("ID", owner.canonical_id)}{_tag("DisplayName", owner.name)}</Grantee>'
-    )
-    grant = f"<Grant>{grantee}<Permission>FULL_CONTROL</Permission></Grant>"
-    return document("AccessControlPolicy", f"{_person(owner)}<AccessControlList>{grant}</AccessControlList>")
+def post_response(location: str, bucket: str, key: str, etag: str) -> bytes:
+    """PostObject with ``success_action_status`` 201; it has no namespace. ``etag``: with quotes."""
+    content = f"{_tag('Location', location)}{_tag('Bucket', bucket)}{_tag('Key', key)}{_tag('ETag', etag)}"
+    return f"{HEAD}<PostResponse>{content}</PostResponse>".encode()
 
 
 def tagging(tags: Mapping[str, str]) -> bytes:
-    """GetObjectTagging."""
-    rows = "".join(f"<Tag>{_tag('Key', key)}{_tag('Value', value)}</Tag>" for key, value in tags.items())
+    """GetObjectTagging and GetBucketTagging: a set, shown by key."""
+    rows = "".join(f"<Tag>{_tag('Key', key)}{_tag('Value', value)}</Tag>" for key, value in sorted(tags.items()))
     return document("Tagging", f"<TagSet>{rows}</TagSet>")
+
+
+def lock_configuration(default: DefaultRetention | None) -> bytes:
+    """GetObjectLockConfiguration."""
+    rule = ""
+    if default is not None:
+        period = f"<Days>{default.days}</Days>" if default.days else f"<Years>{default.years}</Years>"
+        rule = f"<Rule><DefaultRetention><Mode>{default.mode}</Mode>{period}</DefaultRetention></Rule>"
+    return document("ObjectLockConfiguration", f"<ObjectLockEnabled>Enabled</ObjectLockEnabled>{rule}")
+
+
+def retention(lock: Lock) -> bytes:
+    """GetObjectRetention, of a version that has one."""
+    assert lock.mode is not None
+    assert lock.until is not None
+    return document("Retention", f"<Mode>{lock.mode}</Mode><RetainUntilDate>{retain_until(lock.until)}</RetainUntilDate>")
+
+
+def legal_hold(*, on: bool) -> bytes:
+    """GetObjectLegalHold."""
+    return document("LegalHold", f"<Status>{'ON' if on else 'OFF'}</Status>")
+
+
+class PartsPage(NamedTuple):
+    """The parts that GetObjectAttributes shows: behind ``marker``, ``limit`` at most."""
+
+    parts: tuple[Part, ...]
+    marker: int
+    limit: int
+    truncated: bool
+
+
+def object_attributes(digest: Digest, storage_class: str, asked: Collection[str], page: PartsPage | None) -> bytes:
+    """GetObjectAttributes: what is ``asked`` for, in the order of S3's schema; no parts of an object that has none."""
+    content = ""
+    if "ETag" in asked:
+        content += _tag("ETag", digest.etag)
+    if "Checksum" in asked and digest.checksums:
+        content += f"<Checksum>{_checksums(digest.checksums, digest.checksum_type)}</Checksum>"
+    if "ObjectParts" in asked and page is not None:
+        rows = "".join(
+            f"<Part>{_checksums(part.checksums)}<PartNumber>{number}</PartNumber><Size>{part.size}</Size></Part>"
+            for number, part in enumerate(page.parts, page.marker + 1)
+        )
+        content += (
+            f"<ObjectParts>{_truncated(page.truncated)}<MaxParts>{page.limit}</MaxParts>"
+            f"<NextPartNumberMarker>{page.marker + len(page.parts)}</NextPartNumberMarker>"
+            f"<PartNumberMarker>{page.marker}</PartNumberMarker>{rows}<PartsCount>{len(digest.parts)}</PartsCount></ObjectParts>"
+        )
+    if "StorageClass" in asked:
+        content += _tag("StorageClass", storage_class)
+    if "ObjectSize" in asked:
+        content += f"<ObjectSize>{digest.size}</ObjectSize>"
+    return document("GetObjectAttributesResponse", content)
 
 
 # --- multipart uploads ---

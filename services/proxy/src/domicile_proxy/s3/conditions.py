@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import formatdate, parsedate_to_datetime
@@ -11,11 +12,12 @@ from domicile_common.metadata_client.models import Condition
 from domicile_common.model import Version
 
 _COPY_SOURCE = "x-amz-copy-source-"
+_SIZE = re.compile("[0-9]{1,18}")
 
 
 def http_date(instant: datetime) -> str:
     """RFC 9110 5.6.7, always in GMT; parts of a second are dropped."""
-    return formatdate(int(instant.timestamp()), usegmt=True)
+    return formatdate(instant.replace(microsecond=0).timestamp(), usegmt=True)
 
 
 def parse_http_date(text: str) -> datetime | None:
@@ -51,17 +53,64 @@ def check_copy_source(headers: Mapping[str, str], version: Version) -> None:
 def write_condition(headers: Mapping[str, str]) -> Condition:
     """What a write demands of the key's current version; decided in the commit transaction.
 
+    If-None-Match takes entity tags as well as ``*``, which S3 itself does not.
+
     Raises:
-        RequestError: NotImplemented for the forms S3 does not have for writes either.
+        RequestError: NotImplemented for the forms that make no sense for writes.
     """
     for name in ("if-modified-since", "if-unmodified-since"):
         if name in headers:
             raise RequestError("NotImplemented", detail={"Header": name.title()})
-    none_match = headers.get("if-none-match")
-    if none_match is not None and none_match.strip() != "*":
-        raise RequestError("NotImplemented", "If-None-Match of a write takes only *.", {"Header": "If-None-Match"})
+    others = tuple(_bare(field) for field in headers.get("if-none-match", "").split(",") if field.strip())
     match = headers.get("if-match")
-    return Condition(if_none_match=none_match is not None, if_match=None if match is None else match.strip().strip('"'))
+    anything = "*" in others
+    return Condition(
+        if_none_match=anything, if_match=None if match is None else _bare(match), other_than=() if anything else others
+    )
+
+
+def deletion_condition(headers: Mapping[str, str]) -> Condition:
+    """What a DeleteObject demands of what it removes; decided in the transaction that removes it.
+
+    Raises:
+        RequestError: InvalidArgument; NotImplemented for the forms that S3 does not have for deletions.
+    """
+    for name in ("if-none-match", "if-modified-since", "if-unmodified-since"):
+        if name in headers:
+            raise RequestError("NotImplemented", detail={"Header": name.title()})
+    names = ("if-match", "x-amz-if-match-last-modified-time", "x-amz-if-match-size")
+    return state_condition(*(headers.get(name) for name in names))
+
+
+def state_condition(etag: str | None, modified: str | None, size: str | None) -> Condition:
+    """The state in which alone something is to be deleted, as texts of headers or of a DeleteObjects document.
+
+    Raises:
+        RequestError: InvalidArgument.
+    """
+    instant = None if modified is None else _any_date(modified)
+    if size is not None and not _SIZE.fullmatch(size.strip()):
+        raise RequestError("InvalidArgument", "The size is no number", {"ArgumentName": "x-amz-if-match-size"})
+    return Condition(if_match=None if etag is None else _bare(etag), modified=instant, size=None if size is None else int(size))
+
+
+def _any_date(text: str) -> datetime:
+    """HTTP's form or ISO 8601; whole seconds count."""
+    try:
+        parsed = datetime.fromisoformat(text.strip())
+        instant = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
+        found = parse_http_date(text)
+        if found is None:
+            raise RequestError(
+                "InvalidArgument", "The time is no date", {"ArgumentName": "x-amz-if-match-last-modified-time"}
+            ) from None
+        instant = found
+    return instant.replace(microsecond=0)
+
+
+def _bare(etag: str) -> str:
+    return etag.strip().strip('"')
 
 
 def _unchanged(headers: Mapping[str, str], prefix: str, version: Version) -> bool:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 from xml.etree.ElementTree import Element
 
 from domicile_common import checksums
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import CompletedPart
+from domicile_common.metadata_client.models import CompletedPart, Condition
+from domicile_proxy.s3.conditions import state_condition
 from domicile_proxy.s3.xml import parse
 
 MAX_DELETED_KEYS = 1000
@@ -25,11 +26,11 @@ _NUMBER = re.compile(r"[0-9]{1,9}")
 
 
 class ObjectId(NamedTuple):
-    """One object to delete. ``conditional``: the client deletes it only in a certain state (ETag, LastModifiedTime, Size)."""
+    """One object to delete, and in which state only (ETag, LastModifiedTime, Size)."""
 
     key: str
     version_id: str | None
-    conditional: bool
+    condition: Condition = Condition()
 
 
 class Deletion(NamedTuple):
@@ -47,26 +48,26 @@ def parse_location(body: bytes) -> str:
     """
     if not body.strip():
         return ""
-    children = _children(parse(body, "CreateBucketConfiguration"), {"LocationConstraint", "Location", "Bucket", "Tags"})
-    if unserved := children.keys() - {"LocationConstraint"}:
+    fields = children(parse(body, "CreateBucketConfiguration"), {"LocationConstraint", "Location", "Bucket", "Tags"})
+    if unserved := fields.keys() - {"LocationConstraint"}:
         raise RequestError("NotImplemented", f"CreateBucketConfiguration with {', '.join(sorted(unserved))} is not implemented.")
-    return children.get("LocationConstraint", "").strip()
+    return fields.get("LocationConstraint", "").strip()
 
 
 def parse_deletion(body: bytes) -> Deletion:
     """The body of DeleteObjects.
 
     Raises:
-        RequestError: MalformedXML, also for no key at all or more than 1,000.
+        RequestError: MalformedXML, also for no key at all or more than 1,000; InvalidArgument (a condition that cannot be read).
     """
     root = parse(body, "Delete")
     quiet = False
     objects = []
     for child in root:
         if child.tag == "Object":
-            fields = _children(child, {"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
-            conditional = bool(fields.keys() & {"ETag", "LastModifiedTime", "Size"})
-            objects.append(ObjectId(_required(fields, "Key"), fields.get("VersionId") or None, conditional))
+            fields = children(child, {"Key", "VersionId", "ETag", "LastModifiedTime", "Size"})
+            condition = state_condition(fields.get("ETag"), fields.get("LastModifiedTime"), fields.get("Size"))
+            objects.append(ObjectId(required(fields, "Key"), fields.get("VersionId") or None, condition))
         elif child.tag == "Quiet":
             quiet = _boolean(child.text or "")
         else:
@@ -79,6 +80,8 @@ def parse_deletion(body: bytes) -> Deletion:
 def parse_completion(body: bytes) -> tuple[CompletedPart, ...]:
     """The body of CompleteMultipartUpload, in the client's order.
 
+    Of a part that is named twice in a row, as after it was sent again, the last one counts.
+
     Raises:
         RequestError: MalformedXML, InvalidArgument (a part number outside 1 to 10,000), InvalidPartOrder.
     """
@@ -86,18 +89,59 @@ def parse_completion(body: bytes) -> tuple[CompletedPart, ...]:
     for child in parse(body, "CompleteMultipartUpload"):
         if child.tag != "Part":
             raise RequestError("MalformedXML")
-        fields = _children(child, {"PartNumber", "ETag", *CHECKSUM_ELEMENTS})
+        fields = children(child, {"PartNumber", "ETag", *CHECKSUM_ELEMENTS})
         values = {CHECKSUM_ELEMENTS[tag]: text.strip() for tag, text in fields.items() if tag in CHECKSUM_ELEMENTS}
-        number = _part_number(_required(fields, "PartNumber"))
-        if parts and number <= parts[-1].number:
+        number = _part_number(required(fields, "PartNumber"))
+        if parts and number < parts[-1].number:
             raise RequestError("InvalidPartOrder")
-        parts.append(CompletedPart(number=number, etag=_required(fields, "ETag").strip().strip('"'), checksums=values))
+        if parts and number == parts[-1].number:
+            parts.pop()
+        parts.append(CompletedPart(number=number, etag=required(fields, "ETag").strip().strip('"'), checksums=values))
     if not parts:
         raise RequestError("MalformedXML")
     return tuple(parts)
 
 
-def _children(element: Element, known: Collection[str]) -> dict[str, str]:
+def parse_versioning(body: bytes) -> Literal["enabled", "suspended"]:
+    """The body of PutBucketVersioning.
+
+    Raises:
+        RequestError: MalformedXML, NotImplemented (MFA delete), IllegalVersioningConfigurationException (no status).
+    """
+    fields = children(parse(body, "VersioningConfiguration"), {"Status", "MfaDelete"})
+    mfa, status = fields.get("MfaDelete", "Disabled").strip(), fields.get("Status", "").strip()
+    if mfa not in {"Enabled", "Disabled"} or status not in {"", "Enabled", "Suspended"}:
+        raise RequestError("MalformedXML")
+    if mfa == "Enabled":
+        raise RequestError("NotImplemented", "MFA delete is not implemented.")
+    if not status:
+        raise RequestError("IllegalVersioningConfigurationException", "The Versioning element must be specified")
+    return "enabled" if status == "Enabled" else "suspended"
+
+
+def parse_tagging(body: bytes) -> dict[str, str]:
+    """The body of PutObjectTagging and PutBucketTagging, in the client's order; what a tag may be is the caller's to check.
+
+    Raises:
+        RequestError: MalformedXML, InvalidTag (a key twice).
+    """
+    root = parse(body, "Tagging")
+    if [child.tag for child in root] != ["TagSet"]:
+        raise RequestError("MalformedXML")
+    tags: dict[str, str] = {}
+    for child in root[0]:
+        if child.tag != "Tag":
+            raise RequestError("MalformedXML")
+        fields = children(child, {"Key", "Value"})
+        if "Value" not in fields or "Key" not in fields:
+            raise RequestError("MalformedXML")
+        if fields["Key"] in tags:
+            raise RequestError("InvalidTag", "Cannot provide multiple Tags with the same key", {"TagKey": fields["Key"]})
+        tags[fields["Key"]] = fields["Value"]
+    return tags
+
+
+def children(element: Element, known: Collection[str]) -> dict[str, str]:
     """The texts of an element's children, each of which must be ``known``, alone of its name, and without children of its own."""
     texts: dict[str, str] = {}
     for child in element:
@@ -107,7 +151,7 @@ def _children(element: Element, known: Collection[str]) -> dict[str, str]:
     return texts
 
 
-def _required(fields: dict[str, str], name: str) -> str:
+def required(fields: dict[str, str], name: str) -> str:
     if not fields.get(name):
         raise RequestError("MalformedXML")
     return fields[name]

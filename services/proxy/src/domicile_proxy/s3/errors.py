@@ -34,6 +34,16 @@ CODES: dict[str, tuple[int, str]] = {
     "InvalidArgument": (_BAD_REQUEST, "Invalid Argument"),
     "InvalidRequest": (_BAD_REQUEST, "Invalid Request"),
     "InvalidURI": (_BAD_REQUEST, "Couldn't parse the specified URI."),
+    "IncorrectNumberOfFilesInPostRequest": (_BAD_REQUEST, "POST requires exactly one file upload per request."),
+    "InvalidPolicyDocument": (
+        _BAD_REQUEST,
+        "The content of the form does not meet the conditions specified in the policy document.",
+    ),
+    "MalformedPOSTRequest": (_BAD_REQUEST, "The body of your POST request is not well-formed multipart/form-data."),
+    "MaxPostPreDataLengthExceededError": (
+        _BAD_REQUEST,
+        "Your POST request fields preceding the upload file were too large.",
+    ),
     "MalformedXML": (_BAD_REQUEST, "The XML you provided was not well-formed or did not validate against our published schema."),
     "MaxMessageLengthExceeded": (_BAD_REQUEST, "Your request was too big."),
     "MethodNotAllowed": (405, "The specified method is not allowed against this resource."),
@@ -65,6 +75,10 @@ CODES: dict[str, tuple[int, str]] = {
         "The specified location constraint is incompatible for the region this request was sent to.",
     ),
     "InvalidBucketName": (_BAD_REQUEST, "The specified bucket is not valid."),
+    "IllegalVersioningConfigurationException": (
+        _BAD_REQUEST,
+        "The versioning configuration specified in the request is not valid.",
+    ),
     "InvalidBucketState": (_CONFLICT, "The request is not valid with the current state of the bucket."),
     "InvalidLocationConstraint": (_BAD_REQUEST, "The specified location (Region) constraint is not valid."),
     "NoSuchBucket": (_NOT_FOUND, "The specified bucket does not exist"),
@@ -75,9 +89,24 @@ CODES: dict[str, tuple[int, str]] = {
     "TooManyBuckets": (_BAD_REQUEST, "You have attempted to create more buckets than allowed."),
     # --- a bucket's settings ---
     "AccessControlListNotSupported": (_BAD_REQUEST, "The bucket does not allow ACLs"),
+    "BadRequest": (_BAD_REQUEST, "Insufficient information. Origin request header needed."),
+    "AccessForbidden": (_FORBIDDEN, "CORSResponse: This CORS request is not allowed."),
+    "InvalidBucketAclWithObjectOwnership": (
+        _BAD_REQUEST,
+        "Bucket cannot have ACLs set with ObjectOwnership's BucketOwnerEnforced setting",
+    ),
+    "MalformedACLError": (
+        _BAD_REQUEST,
+        "The XML you provided was not well-formed or did not validate against our published schema",
+    ),
+    "MalformedPolicy": (_BAD_REQUEST, "Policy has invalid syntax"),
+    "OwnershipControlsNotFoundError": (_NOT_FOUND, "The bucket ownership controls were not found"),
+    "UnresolvableGrantByEmailAddress": (_BAD_REQUEST, "The e-mail address you provided does not match any account on record."),
     "NoSuchBucketPolicy": (_NOT_FOUND, "The bucket policy does not exist"),
     "NoSuchCORSConfiguration": (_NOT_FOUND, "The CORS configuration does not exist"),
     "NoSuchLifecycleConfiguration": (_NOT_FOUND, "The lifecycle configuration does not exist"),
+    "InvalidRetentionPeriod": (_BAD_REQUEST, "The retention period must be a positive integer value."),
+    "NoSuchObjectLockConfiguration": (_NOT_FOUND, "The specified object does not have a ObjectLock configuration"),
     "NoSuchPublicAccessBlockConfiguration": (_NOT_FOUND, "The public access block configuration was not found"),
     "NoSuchTagSet": (_NOT_FOUND, "The TagSet does not exist"),
     "NoSuchWebsiteConfiguration": (_NOT_FOUND, "The specified bucket does not have a website configuration"),
@@ -91,7 +120,6 @@ CODES: dict[str, tuple[int, str]] = {
     "InvalidRange": (416, "The requested range is not satisfiable"),
     "InvalidStorageClass": (_BAD_REQUEST, "The storage class you specified is not valid"),
     "InvalidTag": (_BAD_REQUEST, "The tag provided was not a valid tag."),
-    "BadRequest": (_BAD_REQUEST, "Bad Request"),
     "InvalidRedirectLocation": (
         _BAD_REQUEST,
         "The website redirect location must have a prefix of 'http://', 'https://' or '/'.",
@@ -113,6 +141,7 @@ CODES: dict[str, tuple[int, str]] = {
 }
 
 RETRY_AFTER_SECONDS = 1
+_MARKER = "DeleteMarker"
 
 
 class Failure(NamedTuple):
@@ -125,7 +154,17 @@ class Failure(NamedTuple):
 
     @property
     def headers(self) -> dict[str, str]:
-        return {"retry-after": str(RETRY_AFTER_SECONDS)} if self.status == CODES["SlowDown"][0] else {}
+        """Whether a delete marker stands where the key was looked for is told in headers, to HEAD as well."""
+        if self.status == CODES["SlowDown"][0]:
+            return {"retry-after": str(RETRY_AFTER_SECONDS)}
+        if _MARKER in self.detail:
+            told = {"x-amz-delete-marker": self.detail[_MARKER], "x-amz-version-id": self.detail["VersionId"]}
+            if self.code == "MethodNotAllowed":  # the marker itself was asked for
+                told |= {"allow": "DELETE"} | (
+                    {"last-modified": self.detail["LastModified"]} if "LastModified" in self.detail else {}
+                )
+            return told
+        return {"x-amz-delete-marker": "false"} if self.code == "NoSuchKey" else {}
 
 
 def describe(error: BaseException) -> Failure:
@@ -146,7 +185,8 @@ def describe(error: BaseException) -> Failure:
 
 def render(failure: Failure, request_id: str, resource: str) -> bytes:
     """The error document. ``resource``: bucket or object as the caller named it, ``/bucket/key``."""
-    detail = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in failure.detail.items())
+    shown = {"Key": failure.detail["Key"]} if _MARKER in failure.detail else failure.detail
+    detail = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in shown.items())
     return (
         f"{HEAD}<Error><Code>{escape(failure.code)}</Code><Message>{escape(failure.message)}</Message>{detail}"
         f"<Resource>{escape(resource)}</Resource><RequestId>{escape(request_id)}</RequestId></Error>"

@@ -11,15 +11,16 @@ import unicodedata
 from collections.abc import Mapping
 
 from domicile_common.errors import RequestError
-from domicile_common.model import Facts, Policy, Tenant, Version
+from domicile_common.model import Digest, Facts, Policy, Version
 from domicile_proxy.s3.conditions import http_date
+from domicile_proxy.s3.locks import lock_headers
 from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import decode
 from domicile_proxy.s3.ranges import Span
 
 MAX_USER_METADATA = 2048  # bytes of names and values
 MAX_STORED_HEADERS = 8192
-MAX_TAGS = 10
+MAX_TAGS, MAX_BUCKET_TAGS = 10, 50
 MAX_TAG_KEY, MAX_TAG_VALUE = 128, 256  # characters
 
 _META = "x-amz-meta-"
@@ -32,16 +33,17 @@ STORAGE_CLASSES = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "O
 _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
-    "x-amz-object-lock-",
     "x-amz-write-offset-bytes",
-    "x-amz-if-match-",
 )
-# Headers of which only these values say what is done anyway.
-_TRUE_ANYWAY = {
-    "x-amz-acl": ({"private", "bucket-owner-full-control"}, "AccessControlListNotSupported"),
-    "x-amz-object-ownership": ({"BucketOwnerEnforced"}, "NotImplemented"),
-    "x-amz-bucket-object-lock-enabled": ({"false", "False"}, "NotImplemented"),
+# Headers that ask for something in these operations only, by the beginning of their names.
+_SERVED_IN = {
+    "x-amz-object-lock-": frozenset({"PutObject", "CopyObject", "CreateMultipartUpload", "PostObject"}),
+    "x-amz-if-match-": frozenset({"DeleteObject"}),
+    "x-amz-bucket-object-lock-enabled": frozenset({"CreateBucket"}),
 }
+_TAKE_LISTS = frozenset(
+    {"CreateBucket", "PutBucketAcl", "PutObject", "PutObjectAcl", "CopyObject", "CreateMultipartUpload", "PostObject"}
+)
 _OVERRIDES = {
     f"response-{name}": name
     for name in ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires")
@@ -63,34 +65,30 @@ def with_hoisted(headers: Mapping[str, str], params: Mapping[str, str]) -> Mappi
     return {**hoisted, **headers} if hoisted else headers
 
 
-def refuse_unserved(operation: Operation, headers: Mapping[str, str], owner: Tenant) -> None:
-    """Refuses headers that ask for what is not done here; ``owner``: the tenant that every bucket in reach belongs to.
+def refuse_unserved(operation: Operation, headers: Mapping[str, str]) -> None:
+    """Refuses headers that ask for what is not done here, or not by this operation.
 
     Raises:
-        RequestError: NotImplemented, AccessControlListNotSupported, AccessDenied (another expected bucket owner).
+        RequestError: NotImplemented, InvalidArgument.
     """
     for name, value in headers.items():
         if not name.startswith("x-amz-"):
             continue
-        if name.startswith(_UNSERVED_HEADERS):
+        if name.startswith(_UNSERVED_HEADERS) or any(
+            name.startswith(prefix) and operation.name not in names for prefix, names in _SERVED_IN.items()
+        ):
             raise RequestError("NotImplemented", detail={"Header": name})
-        if name.startswith("x-amz-grant-"):
-            raise RequestError("AccessControlListNotSupported")
-        if name in _TRUE_ANYWAY:
-            values, code = _TRUE_ANYWAY[name]
-            if value not in values:
-                raise RequestError(code, detail={"Header": name})
-        elif name in {"x-amz-expected-bucket-owner", "x-amz-source-expected-bucket-owner"} and value != owner.canonical_id:
-            raise RequestError("AccessDenied")
-    if operation.name == "DeleteObject" and "if-match" in headers:
-        raise RequestError("NotImplemented", detail={"Header": "If-Match"})
+        if name.startswith(("x-amz-grant-", "x-amz-acl")) and operation.name not in _TAKE_LISTS and value != "private":
+            raise RequestError("InvalidArgument", "", {"ArgumentName": name, "ArgumentValue": value[:100]})
+        if name == "x-amz-object-ownership" and operation.name != "CreateBucket":
+            raise RequestError("InvalidArgument", "", {"ArgumentName": name, "ArgumentValue": value[:100]})
 
 
 def read_facts(headers: Mapping[str, str]) -> Facts:
     """What a PutObject, CopyObject (with REPLACE) or CreateMultipartUpload stores beside the bytes.
 
     Raises:
-        RequestError: MetadataTooLarge, RequestHeaderSectionTooLarge, InvalidStorageClass, InvalidTag, InvalidArgument, BadRequest,
+        RequestError: MetadataTooLarge, RequestHeaderSectionTooLarge, InvalidStorageClass, InvalidTag, InvalidArgument,
             InvalidRedirectLocation.
     """
     stored = {name: headers[name] for name in _STORED if headers.get(name)}
@@ -121,7 +119,7 @@ def read_tags(headers: Mapping[str, str]) -> dict[str, str]:
     """The header ``x-amz-tagging``: a query string of up to ten tags, in the client's order.
 
     Raises:
-        RequestError: InvalidArgument (not a query string, or a key twice), InvalidTag, BadRequest (too many).
+        RequestError: InvalidArgument (not a query string, or a key twice), InvalidTag.
     """
     tags: dict[str, str] = {}
     for field in headers.get("x-amz-tagging", "").encode("latin-1").replace(b"+", b" ").split(b"&"):
@@ -134,11 +132,17 @@ def read_tags(headers: Mapping[str, str]) -> dict[str, str]:
             raise _bad_tagging() from None
         if key in tags:
             raise _bad_tagging()
-        check_tag(key, value)
         tags[key] = value
-    if len(tags) > MAX_TAGS:
-        raise RequestError("BadRequest", f"Object tags cannot be greater than {MAX_TAGS}")
+    check_tags(tags)
     return tags
+
+
+def check_tags(tags: Mapping[str, str], most: int = MAX_TAGS) -> None:
+    """Raises RequestError: InvalidTag, also for too many."""
+    for key, value in tags.items():
+        check_tag(key, value)
+    if len(tags) > most:
+        raise RequestError("InvalidTag", f"{'Object' if most == MAX_TAGS else 'Bucket'} tags cannot be greater than {most}")
 
 
 def check_tag(key: str, value: str) -> None:
@@ -167,8 +171,12 @@ def object_policy(facts: Facts) -> Policy | None:
     return Policy(replica_count=int(count))
 
 
-def object_headers(version: Version, headers: Mapping[str, str], params: Mapping[str, str], span: Span | None) -> dict[str, str]:
+def object_headers(
+    version: Version, headers: Mapping[str, str], params: Mapping[str, str], span: Span | None, *, versioned: bool = False
+) -> dict[str, str]:
     """What GetObject and HeadObject answer about a version. ``headers``, ``params``: the request's; ``span``: for a 206.
+
+    ``versioned``: as in ``version_header``.
 
     Raises:
         RequestError: InvalidArgument for a ``response-…`` override that no header can carry.
@@ -179,13 +187,15 @@ def object_headers(version: Version, headers: Mapping[str, str], params: Mapping
         answer[f"x-amz-{_REDIRECT}"] = redirect
     for name, value in facts.metadata.items():
         answer[_META + name] = value
-    answer |= unmodified_headers(version)
+    answer |= unmodified_headers(version, versioned=versioned)
+    if version.lock is not None:
+        answer |= lock_headers(version.lock)
     answer["accept-ranges"] = "bytes"
     answer["content-length"] = str(span.length if span else digest.size)
     if span:
         answer["content-range"] = f"bytes {span.start}-{span.end}/{digest.size}"
-    elif digest.checksums and headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
-        answer |= checksum_headers(digest.checksums, digest.checksum_type)
+    if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
+        answer |= checksum_headers(shown_checksums(digest, params, span), digest.checksum_type)
     if facts.storage_class != "STANDARD":
         answer["x-amz-storage-class"] = facts.storage_class
     if facts.tags:
@@ -195,12 +205,30 @@ def object_headers(version: Version, headers: Mapping[str, str], params: Mapping
     return answer | _overrides(params)
 
 
-def unmodified_headers(version: Version) -> dict[str, str]:
-    """What a 304 answers, and every other answer about a version as well."""
+def unmodified_headers(version: Version, *, versioned: bool = False) -> dict[str, str]:
+    """What a 304 answers, and every other answer about a version as well. ``versioned``: as in ``version_header``."""
     answer = {"etag": f'"{version.digest.etag}"', "last-modified": http_date(version.committed_at)}
-    if not version.is_null:
-        answer["x-amz-version-id"] = version.version_id
-    return answer
+    return answer | version_header(version, versioned=versioned)
+
+
+def wanted_version(params: Mapping[str, str]) -> str | None:
+    """Raises RequestError: InvalidArgument for an empty version id."""
+    version_id = params.get("versionId")
+    if version_id == "":
+        raise RequestError("InvalidArgument", "Version id cannot be the empty string", {"ArgumentName": "versionId"})
+    return version_id
+
+
+def version_header(version: Version, *, versioned: bool = False) -> dict[str, str]:
+    """``versioned``: in answers to reads, that the bucket has or had versioning: there S3 shows the id of null versions, too."""
+    return {"x-amz-version-id": version.shown_id} if versioned or not version.is_null else {}
+
+
+def shown_checksums(digest: Digest, params: Mapping[str, str], span: Span | None) -> Mapping[str, str]:
+    """Those of exactly the bytes that are answered: of the whole, or of the part that was asked for by its number."""
+    if "partNumber" in params and digest.parts:
+        return digest.parts[int(params["partNumber"]) - 1].checksums
+    return digest.checksums if span is None or "partNumber" in params else {}
 
 
 def checksum_headers(checksums: Mapping[str, str], checksum_type: str = "") -> dict[str, str]:

@@ -16,6 +16,9 @@ MAX_PART_NUMBER = 10_000
 _RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*", re.IGNORECASE)
 
 
+_COPIED_RANGE = re.compile(r"bytes=([0-9]{1,19})-([0-9]{1,19})")
+
+
 class Span(NamedTuple):
     """Bytes ``start`` to ``end``, both inclusive."""
 
@@ -44,6 +47,31 @@ def wanted_span(headers: Mapping[str, str], params: Mapping[str, str], version: 
     if value is None or not _same_state(headers.get("if-range"), version):
         return None
     return _byte_range(value, version.digest.size)
+
+
+def copied_span(value: str | None, size: int) -> Span:
+    """What ``x-amz-copy-source-range`` of an UploadPartCopy names, which S3 reads strictly; all bytes without it.
+
+    The span of nothing at all, of an empty source, ends before it starts.
+
+    Raises:
+        RequestError: InvalidArgument (not of the form ``bytes=first-last``), InvalidRange (not within the source).
+    """
+    if value is None:
+        return Span(0, size - 1)
+    found = _COPIED_RANGE.fullmatch(value)
+    if not found or int(found[1]) > int(found[2]):
+        raise RequestError(
+            "InvalidArgument",
+            "The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based "
+            "offsets of the first and last bytes to copy",
+            {"ArgumentName": "x-amz-copy-source-range", "ArgumentValue": value[:100]},
+        )
+    span = Span(int(found[1]), int(found[2]))
+    if span.end >= size:
+        message = f"Range specified is not valid for source object of size: {size}"
+        raise RequestError("InvalidRange", message, {"RangeRequested": value, "ActualObjectSize": str(size)})
+    return span
 
 
 def _byte_range(value: str, size: int) -> Span | None:

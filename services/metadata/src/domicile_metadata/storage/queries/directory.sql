@@ -10,6 +10,10 @@ SELECT access_key, sealed_secret, access, expires_at, tenants.tenant_id, tenants
    AND tenants.state = 'active'
    AND (expires_at IS NULL OR expires_at > now());
 
+-- name: find_tenants_by_canonical_id
+-- Those that exist. $1 canonical ids.
+SELECT tenant_id, name, canonical_id, state FROM tenants WHERE canonical_id = ANY ($1::text[]);
+
 -- name: list_all_backends
 -- Every backend; the columns stand in the order of model.Backend.
 SELECT backend_id, provider, endpoint, country, jurisdictions, access_key, sealed_secret, region, addressing, quirks, state, cost

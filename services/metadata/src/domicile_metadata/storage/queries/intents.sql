@@ -1,10 +1,12 @@
 -- Statements of intents: what may have bytes at a backend without being a version yet. And of their commit.
 
 -- name: insert_intents
--- Parallel arrays: $1 bucket ids, $2 version ids, $3 keys, $4 decisions, $5 blobs, $6 facts, $7 uploads or not, $8 traces, $9 deadlines.
-INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline)
+-- Parallel arrays: $1 bucket ids, $2 version ids, $3 keys, $4 decisions, $5 blobs, $6 facts, $7 uploads or not, $8 traces, $9 deadlines,
+-- $10 locks (NULL: none was asked for).
+INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline, lock)
 SELECT *
-  FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::jsonb[], $5::jsonb[], $6::json[], $7::boolean[], $8::text[], $9::timestamptz[]);
+  FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::jsonb[], $5::jsonb[], $6::json[], $7::boolean[], $8::text[], $9::timestamptz[],
+              $10::json[]);
 
 -- name: renew_intents
 -- Those that are live. $1 bucket ids, $2 version ids, $3 deadline of a write, $4 deadline of an upload.
@@ -51,18 +53,21 @@ SELECT version_id FROM intents WHERE bucket_id = $1 ORDER BY version_id;
 -- Everybody takes locks in this order, so that nobody waits in a circle: buckets by id, intents, keys by lock.
 -- $1 bucket ids, $2 version ids.
 WITH homes AS MATERIALIZED (
-    SELECT bucket_id, versioning FROM buckets WHERE bucket_id = ANY ($1::uuid[]) ORDER BY bucket_id FOR KEY SHARE
+    SELECT bucket_id, versioning, default_retention_mode, default_retention_days, default_retention_years
+      FROM buckets
+     WHERE bucket_id = ANY ($1::uuid[])
+     ORDER BY bucket_id
+       FOR KEY SHARE
 ), taken AS (
     DELETE FROM intents
      USING homes, unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
      WHERE homes.bucket_id = asked.bucket_id
        AND intents.bucket_id = asked.bucket_id
        AND intents.version_id = asked.version_id
-    RETURNING intents.bucket_id, intents.version_id, key, decision, blobs, facts, is_upload, chosen_parts, trace, versioning,
-              key_lock(intents.bucket_id, key) AS lock
+    RETURNING intents.bucket_id, intents.version_id, key, decision, blobs, facts, is_upload, chosen_parts, trace, lock, versioning,
+              default_retention_mode, default_retention_days, default_retention_years, key_lock(intents.bucket_id, key) AS key_lock
 )
-SELECT bucket_id, version_id, key, decision, blobs, facts, is_upload, chosen_parts, trace, versioning, pg_advisory_xact_lock(lock)
-  FROM (SELECT * FROM taken ORDER BY lock) AS in_order;
+SELECT *, pg_advisory_xact_lock(key_lock) FROM (SELECT * FROM taken ORDER BY key_lock) AS in_order;
 
 -- name: find_current_etags
 -- Step 2 of a commit, where conditions are to be decided: what the keys hold now. $1 bucket ids, $2 keys.
@@ -77,17 +82,20 @@ SELECT objects.bucket_id, objects.key, versions.etag
 -- the null version before it, whose blobs are removed $13 seconds later. And replicas (of new versions, and those to be removed of refused
 -- ones), with a message for each that is owed now. Answers when each version was committed.
 -- Versions: $1 bucket ids, $2 version ids, $3 keys, $4 sizes, $5 etags, $6 storage classes, $7 digests, $8 facts, $9 decisions, $10 null or
--- not, $11 the last of its key or not, $12 traces. Replicas: $14 bucket ids, $15 version ids, $16 backend ids, $17 namespaces, $18 blob keys,
+-- not, $11 the last of its key or not, $12 traces, $24 lock modes, $25 until when, $26 legal holds
+-- (NULL: no lock). Replicas: $14 bucket ids, $15 version ids, $16 backend ids, $17 namespaces, $18 blob keys,
 -- $19 states, $20 stamped or not, $21 traces, $22 seconds until it is due (NULL: nothing is owed), $23 with a message or not.
 WITH incoming AS MATERIALIZED (
     SELECT *
       FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::json[], $8::json[], $9::jsonb[],
-                  $10::boolean[], $11::boolean[], $12::text[])
+                  $10::boolean[], $11::boolean[], $12::text[], $24::text[], $25::timestamptz[], $26::boolean[])
            WITH ORDINALITY AS row (bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision,
-                                   is_null, is_last, trace, position)
+                                   is_null, is_last, trace, lock_mode, lock_until, legal_hold, position)
 ), recorded AS (
-    INSERT INTO versions (bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision, is_null, trace)
-    SELECT bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision, is_null, trace
+    INSERT INTO versions (bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision, is_null, trace,
+                          lock_mode, lock_until, legal_hold)
+    SELECT bucket_id, version_id, key, size, etag, storage_class, digest, facts, decision, is_null, trace,
+           lock_mode, lock_until, legal_hold
       FROM incoming
      ORDER BY position
     RETURNING version_id, committed_at

@@ -7,6 +7,7 @@ SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, 
        is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions) AS is_inside,
        buckets.tenant_id, buckets.name, buckets.countries, buckets.jurisdictions,
        versions.key, versions.committed_at, versions.facts, versions.digest, versions.is_null, versions.is_delete_marker,
+       versions.lock_mode, versions.lock_until, versions.legal_hold,
        (versions.decision ->> 'policy_version')::bigint AS policy_version,
        sources.backend_ids, sources.namespaces, sources.blob_keys
   FROM unnest($1::uuid[], $2::uuid[], $3::text[]) WITH ORDINALITY AS asked (bucket_id, version_id, backend_id, position)

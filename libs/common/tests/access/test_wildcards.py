@@ -1,0 +1,33 @@
+import re
+from fnmatch import translate
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from domicile_common.access.wildcards import matches
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "outcome"),
+    [
+        ("*", "", True),
+        ("", "", True),
+        ("", "a", False),
+        ("a?c", "abc", True),
+        ("a*c", "ac", True),
+        ("*a*b", "xaxxb", True),
+        ("a*", "ba", False),
+    ],
+)
+def test_wildcards(pattern, text, outcome):
+    assert matches(pattern, text) is outcome
+
+
+@given(st.text("ab*?", max_size=12), st.text("ab", max_size=12))
+def test_as_regular_expressions_match(pattern: str, text: str):
+    assert matches(pattern, text) is bool(re.fullmatch(translate(pattern), text))
+
+
+def test_many_stars_cost_no_time():
+    assert not matches("*a" * 5000 + "b", "a" * 1024)

@@ -1,0 +1,55 @@
+"""GetObjectAttributes: what is known of an object, without its bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import islice
+
+from domicile_common.errors import RequestError
+from domicile_common.model import Part
+from domicile_proxy.context import Context
+from domicile_proxy.operations import Handler
+from domicile_proxy.operations.documents import xml
+from domicile_proxy.operations.objects_read import locate_object
+from domicile_proxy.request import Response, S3Request
+from domicile_proxy.s3 import answers
+from domicile_proxy.s3.answers import PartsPage
+from domicile_proxy.s3.headers import unmodified_headers
+from domicile_proxy.s3.query import whole_number
+
+ATTRIBUTES = frozenset({"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"})
+MOST_PARTS = 1000
+
+
+async def get_object_attributes(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectAttributes.html."""
+    asked = wanted_attributes(request.headers)
+    marker = whole_number(request.headers, "x-amz-part-number-marker", 0)
+    limit = min(whole_number(request.headers, "x-amz-max-parts", MOST_PARTS), MOST_PARTS)
+    version = (await locate_object(request, context)).version
+    page = parts_page(version.digest.parts, marker, limit) if version.digest.parts else None
+    body = answers.object_attributes(version.digest, version.facts.storage_class, asked, page)
+    headers = unmodified_headers(version, versioned=request.bucket.versioning != "off")
+    del headers["etag"]  # it is asked for, or not
+    return xml(body, headers)
+
+
+def wanted_attributes(headers: Mapping[str, str]) -> frozenset[str]:
+    """Raises RequestError: InvalidArgument."""
+    asked = frozenset(name.strip() for name in headers.get("x-amz-object-attributes", "").split(",") if name.strip())
+    if not asked or not asked <= ATTRIBUTES:
+        raise RequestError(
+            "InvalidArgument",
+            "Invalid attribute name specified." if asked else "The x-amz-object-attributes header is missing.",
+            {"ArgumentName": "x-amz-object-attributes"},
+        )
+    return asked
+
+
+def parts_page(parts: tuple[Part, ...], marker: int, limit: int) -> PartsPage:
+    """Parts are numbered as reads by part number count them: from 1, without gaps."""
+    page = tuple(islice(parts, marker, marker + limit))
+    return PartsPage(page, marker, limit, truncated=marker + len(page) < len(parts) and limit > 0)
+
+
+OPERATIONS: dict[str, Handler] = {"GetObjectAttributes": get_object_attributes}

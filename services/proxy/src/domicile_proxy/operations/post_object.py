@@ -1,0 +1,216 @@
+"""PostObject: a browser's form. Its fields say who signed it and what the object shall be; then it is written as any other."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+from urllib.parse import quote, urlencode
+
+from domicile_common.errors import RequestError
+from domicile_common.model import Credential
+from domicile_common.sigv4 import keys
+from domicile_common.sigv4.claim import parse_credential, parse_timestamp
+from domicile_proxy.authorization import ANONYMOUS
+from domicile_proxy.context import Context
+from domicile_proxy.operations import Handler
+from domicile_proxy.operations.objects_write import put_object
+from domicile_proxy.request import Incoming, Response, S3Request, WireBody
+from domicile_proxy.s3 import answers
+from domicile_proxy.s3.addressing import check_key
+from domicile_proxy.s3.documents import parse_tagging
+from domicile_proxy.s3.forms import (
+    FormReader,
+    PostPolicy,
+    check_length,
+    check_policy,
+    object_headers,
+    parse_policy,
+    read_boundary,
+)
+
+READ_FIRST = 5 * 1024 * 1024
+"""Bytes; a body that is not longer is read whole, so that the file's length is known. In a longer one the file has to be the last field."""
+
+_SEE_OTHER = 303
+
+
+class FileBody(WireBody):
+    """The file of a form, as if it were the body of a PutObject. ``first``: what of it has been read; ``length``: all its bytes."""
+
+    __slots__ = ("_first", "_reader", "_wire", "length")
+
+    def __init__(self, wire: WireBody, reader: FormReader, first: bytes, length: int) -> None:
+        self._wire = wire
+        self._reader = reader
+        self._first = first
+        self.length = length
+        self.started = True
+        self.finished = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        left = self.length
+        piece = self._first
+        while True:
+            left -= len(piece)
+            if left < 0:
+                raise misplaced()
+            if piece:
+                yield piece
+            if self._wire.finished:
+                break
+            piece = self._reader.feed(await self._wire.next())
+        self._reader.finish()
+        if left:
+            raise misplaced()
+        self.finished = True
+
+
+def misplaced() -> RequestError:
+    return RequestError("MalformedPOSTRequest", "In a form of this size, the file must be the last field.")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """``fields``: by name in lower case, with the file's name filled in. ``file_type``: what the client says of the file itself."""
+
+    fields: Mapping[str, str]
+    file_type: str
+    body: FileBody
+
+
+async def read_form(incoming: Incoming) -> Form:
+    """Everything before the file. Raises RequestError: MalformedPOSTRequest, MissingContentLength and others of a form."""
+    length = incoming.headers.get("content-length", "")
+    if not (length.isascii() and length.isdigit()):
+        raise RequestError("MissingContentLength")
+    reader = FormReader(read_boundary(incoming.headers.get("content-type", "")))
+    whole = int(length) <= READ_FIRST
+    pieces: list[bytes] = []
+    while not incoming.wire.finished and (whole or not reader.in_file):
+        pieces.append(reader.feed(await incoming.wire.next()))
+    if incoming.wire.finished:
+        reader.finish()
+    first = b"".join(pieces)
+    size = len(first) if incoming.wire.finished else int(length) - reader.before - reader.closing()
+    fields = {name: value.replace("${filename}", reader.file_name) for name, value in reader.fields.items()}
+    return Form(fields, reader.file_type, FileBody(incoming.wire, reader, first, size))
+
+
+# --- who signed it ---
+
+
+async def authenticate(form: Form, bucket: str, context: Context) -> Credential:
+    """The key whose policy lets this form through; nobody, when it has no policy.
+
+    Raises:
+        RequestError: InvalidArgument (a field is missing), InvalidAccessKeyId, SignatureDoesNotMatch, InvalidPolicyDocument, AccessDenied,
+            EntityTooLarge, EntityTooSmall.
+    """
+    fields = form.fields
+    if "policy" not in fields:
+        if "signature" in fields or "x-amz-signature" in fields:
+            raise missing("policy")
+        return ANONYMOUS
+    credential = await (signer(fields, context) if "x-amz-signature" in fields else old_signer(fields, context))
+    now = context.clock()
+    if credential.state != "active" or credential.tenant.state != "active" or (credential.expires_at or now) < now:
+        raise RequestError("InvalidAccessKeyId")
+    policy: PostPolicy = parse_policy(fields["policy"])
+    check_policy(policy, fields, bucket, now)
+    check_length(policy, form.body.length)
+    return credential
+
+
+async def signer(fields: Mapping[str, str], context: Context) -> Credential:
+    """Signature version 4: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html."""
+    for name in ("x-amz-algorithm", "x-amz-credential", "x-amz-date"):
+        if name not in fields:
+            raise missing(name)
+    if fields["x-amz-algorithm"] != "AWS4-HMAC-SHA256":
+        raise RequestError("InvalidArgument", "Only AWS4-HMAC-SHA256 is supported", {"ArgumentName": "x-amz-algorithm"})
+    claimed = parse_credential(fields["x-amz-credential"], lambda why: RequestError("InvalidArgument", why))
+    stamp = parse_timestamp(fields["x-amz-date"])
+    if stamp is None or fields["x-amz-date"][:8] != claimed.date:
+        raise RequestError("InvalidArgument", "X-Amz-Date must be in the ISO8601 format, of the credential's day")
+    known = await context.directory.credential(claimed.access_key)
+    key = context.keys.get(known.secret, claimed.date, claimed.region)
+    refuse_other(keys.signature(key, fields["policy"]), fields["x-amz-signature"], claimed.access_key)
+    return known.credential
+
+
+async def old_signer(fields: Mapping[str, str], context: Context) -> Credential:
+    """Signature version 2, which forms in use still have: HMAC-SHA1 of the policy."""
+    for name in ("awsaccesskeyid", "signature"):
+        if name not in fields:
+            raise missing(name)
+    known = await context.directory.credential(fields["awsaccesskeyid"])
+    digest = hmac.new(known.secret.encode(), fields["policy"].encode(), hashlib.sha1).digest()
+    refuse_other(base64.b64encode(digest).decode(), fields["signature"], fields["awsaccesskeyid"])
+    return known.credential
+
+
+def refuse_other(expected: str, given: str, access_key: str) -> None:
+    if not hmac.compare_digest(expected.encode(), given.encode()):
+        raise RequestError("SignatureDoesNotMatch", detail={"AWSAccessKeyId": access_key})
+
+
+def missing(name: str) -> RequestError:
+    message = f"Bucket POST must contain a field named '{name}'. If it is specified, please check the order of the fields."
+    return RequestError("InvalidArgument", message, {"ArgumentName": name})
+
+
+# --- what it asks for ---
+
+
+def as_put(incoming: Incoming, form: Form) -> tuple[Incoming, str, dict[str, str]]:
+    """The same as a PutObject: what arrived, the key, and the headers. Raises RequestError: InvalidArgument, KeyTooLongError, MalformedXML."""
+    fields = form.fields
+    if not fields.get("key"):
+        raise missing("key")
+    headers = object_headers({"content-type": form.file_type, **fields} if form.file_type else fields)
+    if "tagging" in fields:
+        headers["x-amz-tagging"] = urlencode(parse_tagging(fields["tagging"].encode()))
+    body_headers = {name: value for name, value in headers.items() if name.startswith(("x-amz-checksum-", "x-amz-sdk-checksum-"))}
+    body_headers["content-length"] = str(form.body.length)
+    if "content-md5" in fields:
+        body_headers["content-md5"] = fields["content-md5"]
+    raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in body_headers.items()]
+    arrived = replace(incoming, wire=form.body, raw_headers=raw)
+    carried = {name: incoming.headers[name] for name in ("host", "referer", "user-agent") if name in incoming.headers}
+    return arrived, check_key(fields["key"]), carried | headers
+
+
+def answer_fields(form: Form) -> dict[str, str]:
+    """Those that say how to answer."""
+    return {
+        name: form.fields[name]
+        for name in ("success_action_status", "success_action_redirect", "redirect")
+        if name in form.fields
+    }
+
+
+async def post_object(request: S3Request, context: Context) -> Response:
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html. ``request.params``: ``answer_fields``."""
+    stored = await put_object(request, context)
+    headers: dict[str, Any] = {name: value for name, value in stored.headers.items() if name != "content-length"}
+    scheme = "https" if request.incoming.secure else "http"
+    path = f"/{request.bucket.name}/{quote(request.key, safe='/')}"
+    headers["location"] = f"{scheme}://{request.headers.get('host', '')}{path}"
+    target = request.params.get("success_action_redirect") or request.params.get("redirect", "")
+    if target.startswith(("http://", "https://")) and "\r" not in target and "\n" not in target and target.isascii():
+        query = urlencode({"bucket": request.bucket.name, "key": request.key, "etag": headers["etag"]}, quote_via=quote)
+        return Response(_SEE_OTHER, headers | {"location": f"{target}{'&' if '?' in target else '?'}{query}"})
+    match request.params.get("success_action_status"):
+        case "201":
+            body = answers.post_response(headers["location"], request.bucket.name, request.key, headers["etag"])
+            return Response(201, headers | {"content-type": "application/xml"}, body)
+        case "200":
+            return Response(200, headers)
+    return Response(204, headers)
+
+
+OPERATIONS: dict[str, Handler] = {"PostObject": post_object}
