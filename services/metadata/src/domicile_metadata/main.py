@@ -21,6 +21,7 @@ from domicile_common.telemetry import configure_logging, run
 from domicile_common.telemetry import serve as serve_http
 from domicile_metadata.app import create_app
 from domicile_metadata.context import Context
+from domicile_metadata.lifecycle import run_lifecycle
 from domicile_metadata.reconcile import run_reconciler
 from domicile_metadata.relay import run_relay
 from domicile_metadata.settings import MigrateSettings, Settings
@@ -36,7 +37,7 @@ T = TypeVar("T")
 SideTask = Callable[[Context], Awaitable[None]]
 
 SIDE_TASKS: Final[Mapping[str, SideTask]] = MappingProxyType(
-    {"relay": run_relay, "reconcile": run_reconciler, "sweep": run_sweeper}
+    {"relay": run_relay, "reconcile": run_reconciler, "sweep": run_sweeper, "lifecycle": run_lifecycle}
 )
 
 

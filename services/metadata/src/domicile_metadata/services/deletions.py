@@ -50,16 +50,23 @@ async def _delete_together(context: Context, requests: Sequence[Delete]) -> list
             await _check(session, requests)
         except RequestError as error:
             return [error]
-        if any(request.bypass_governance for request in requests):
-            await deletions.allow_bypass(session)
-        erased = await _erase(context, session, requests, homes)
-        marks = {
-            position: _mark(context, request, homes[request.bucket_id])
-            for position, request in enumerate(requests)
-            if _makes_marker(request, homes) and not erased.get(position, (False, False))[1]
-        }
-        if marks:
-            await deletions.mark(session, _distinct(marks.values()))
+        return await delete_held(context, session, requests, homes)
+
+
+async def delete_held(
+    context: Context, session: Session, requests: Sequence[Delete], homes: dict[str, Versioning]
+) -> list[Answer]:
+    """Within a transaction that holds the keys. ``homes``: the buckets that exist, as ``lock_keys`` answers. Conditions are not looked at."""
+    if any(request.bypass_governance for request in requests):
+        await deletions.allow_bypass(session)
+    erased = await _erase(context, session, requests, homes)
+    marks = {
+        position: _mark(context, request, homes[request.bucket_id])
+        for position, request in enumerate(requests)
+        if _makes_marker(request, homes) and not erased.get(position, (False, False))[1]
+    }
+    if marks:
+        await deletions.mark(session, _distinct(marks.values()))
     return [_answer(request, homes, erased.get(position), marks.get(position)) for position, request in enumerate(requests)]
 
 
