@@ -10,6 +10,7 @@ from http.client import HTTPException
 import pytest
 
 from domicile_common.testing.installation import until
+from domicile_common.testing.load import Load
 
 pytestmark = pytest.mark.servers
 
@@ -323,3 +324,19 @@ def test_an_intent_whose_answer_was_lost(domicile, raw, bucket):
     assert raw.send("GET", f"/{bucket}").texts("Key") == keys
     abandoned_writes_expire(domicile)
     assert all_blobs(domicile, bucket) == known_blobs(domicile, bucket, *keys)
+
+
+# --- any of them, at any moment ---
+
+
+def test_services_die_at_random_under_load(domicile, bucket):
+    load, chance = Load(domicile, bucket), random.Random(1)
+    with load.running():
+        for _ in range(2):
+            for service in chance.sample(["proxy", "metadata", "replicator"], 3):
+                load.goes_on(chance.randrange(5, 15))
+                domicile.restart(service)
+        load.goes_on()
+    assert {status for _, status in load.seen} <= {0, 200, 204, 404, 503}
+    abandoned_writes_expire(domicile)
+    load.check()

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import random
-import threading
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import pytest
 
 from domicile_common.testing.installation import Installation, until
+from domicile_common.testing.load import Load
 from domicile_common.testing.private import private_postgres
 from domicile_local.servers import postgres
 from domicile_local.servers.postgres import Postgres
 
 pytestmark = pytest.mark.servers
-
-WRITERS = 4
 
 
 @dataclass
@@ -39,78 +35,18 @@ def domicile(world):
     return world.domicile
 
 
-@dataclass
-class Load:
-    """Clients that write, read and overwrite keys of their own until they are stopped. ``acknowledged``: key → the last body with a 200."""
-
-    domicile: Installation
-    bucket: str
-    acknowledged: dict[str, bytes] = field(default_factory=dict)
-    unsure: dict[str, set[bytes]] = field(default_factory=dict)
-    statuses: list[tuple[str, int]] = field(default_factory=list)
-    stopped: threading.Event = field(default_factory=threading.Event)
-
-    def run(self, writer: int) -> None:
-        raw, numbers = self.domicile.raw(), random.Random(writer)
-        step = 0
-        while not self.stopped.is_set():
-            step += 1
-            key = f"w{writer}/{step % 7}"
-            body = numbers.randbytes(numbers.choice([10, 1000, 100_000]))
-            put = raw.send("PUT", f"/{self.bucket}/{key}", body)
-            self.statuses.append(("PUT", put.status))
-            if put.status == 200:
-                self.acknowledged[key] = body
-                self.unsure[key] = set()
-            else:
-                self.unsure.setdefault(key, set()).add(body)
-            got = raw.send("GET", f"/{self.bucket}/{key}")
-            self.statuses.append(("GET", got.status))
-            if got.status == 200:
-                assert got.body in {self.acknowledged.get(key), *self.unsure[key]}
-            elif key in self.acknowledged:
-                assert got.status == 503
-
-
 def test_postgresql_is_killed_and_restarted_under_load(world, domicile, bucket):
     load = Load(domicile, bucket)
-    with ThreadPoolExecutor(WRITERS) as pool:
-        clients = [pool.submit(load.run, writer) for writer in range(WRITERS)]
-        try:
-            for _ in range(2):
-                before = len(load.statuses)
-                until(lambda before=before: load.statuses[before:].count(("PUT", 200)) > 40, what="writes succeed")
-                world.record.kill()
-                before = len(load.statuses)
-                until(
-                    lambda before=before: len(set(load.statuses[before:]) & {("PUT", 503), ("GET", 503)}) == 2,
-                    what="clients are put off",
-                )
-                world.record.start()
-                world.record.wait_ready()
-            before = len(load.statuses)
-            until(lambda: load.statuses[before:].count(("PUT", 200)) > 40, what="writes succeed again")
-        finally:
-            load.stopped.set()
-    for client in clients:
-        client.result()
-    assert {status for _, status in load.statuses} <= {200, 404, 503}
-    assert len(load.acknowledged) > WRITERS
-    raw = domicile.raw()
-    for key, body in load.acknowledged.items():
-        assert raw.send("GET", f"/{bucket}/{key}").body in {body, *load.unsure[key]}
-    assert set(raw.send("GET", f"/{bucket}").texts("Key")) >= load.acknowledged.keys()
-    domicile.idle(60)
-    for key in load.acknowledged:
-        copies = domicile.verified(bucket, key)
-        assert {domicile.read(copy) for copy in copies.values()} == {raw.send("GET", f"/{bucket}/{key}").body}
-    for backend_id, blobs in domicile.leftovers(bucket).items():
-        owned = {
-            replica["blob_key"]
-            for key in raw.send("GET", f"/{bucket}").texts("Key")
-            if (replica := domicile.replicas(bucket, key)[backend_id])
-        }
-        assert {blob for blob in blobs if not blob.startswith(".domicile/")} == owned
+    with load.running():
+        for _ in range(2):
+            load.goes_on()
+            world.record.kill()
+            load.is_put_off()
+            world.record.start()
+            world.record.wait_ready()
+        load.goes_on()
+    assert {status for _, status in load.seen} <= {200, 204, 404, 503}
+    load.check()
 
 
 def test_services_start_while_postgresql_is_away(world, domicile, bucket):
