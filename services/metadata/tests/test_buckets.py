@@ -290,7 +290,7 @@ async def test_a_locked_out_tenants_bucket_is_closed_to_others_too(metadata):
     await metadata.sql("UPDATE tenants SET state = 'disabled' WHERE tenant_id = 'acme'")
     with pytest.raises(RequestError) as gone:
         await metadata.ask(FindBucket(tenant_id="", name="photos"))
-    assert gone.value.code == "NoSuchBucket"
+    assert gone.value.code == "AccessDenied"
 
 
 async def test_a_changed_setting_is_told_to_the_proxies_and_goes_with_its_bucket(metadata):

@@ -202,7 +202,7 @@ class MemoryMetadata:
         caller = Caller(tenant.tenant_id, tenant.canonical_id) if tenant else Caller()
         known = [it for (_, name), it in self.buckets.items() if name == request.name and may_know_of(caller, it)]
         if len(known) != 1:
-            raise RequestError("NoSuchBucket")
+            raise RequestError("NoSuchBucket" if request.tenant_id else "AccessDenied")
         return known[0]
 
     def change_settings(self, bucket_id: str, **settings: Any) -> None:

@@ -24,7 +24,7 @@ async def test_somebody_without_a_key_sees_no_bucket_and_may_not_ask_for_an_acco
         ("GET", "/never"),
     ):
         answer = await proxy.ask_anonymously(method, path, body=b"" if method == "PUT" else None)
-        assert (answer.status, answer.code) == (404, "NoSuchBucket")
+        assert (answer.status, answer.code) == (403, "AccessDenied")
     for method, path in (("GET", "/"), ("PUT", "/other")):
         answer = await proxy.ask_anonymously(method, path)
         assert (answer.status, answer.code) == (403, "AccessDenied")

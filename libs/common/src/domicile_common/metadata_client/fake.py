@@ -91,7 +91,7 @@ class FakeMetadata:
         caller = Caller(tenant.tenant_id, tenant.canonical_id) if tenant else Caller()
         known = [it for (_, name), it in self._buckets.items() if name == request.name and may_know_of(caller, it)]
         if len(known) != 1:
-            raise RequestError("NoSuchBucket")
+            raise RequestError("NoSuchBucket" if request.tenant_id else "AccessDenied")
         return known[0]
 
     @_answer.register

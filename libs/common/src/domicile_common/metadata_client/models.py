@@ -68,7 +68,8 @@ class Backends(Value, frozen=True):
 class FindBucket(Request[Bucket], frozen=True, kw_only=True):
     """The bucket that this tenant means by a name: its own, or else another tenant's that it may know of (docs/adr/0009).
 
-    ``tenant_id``: ``""`` for somebody without a key. Error: ``NoSuchBucket``.
+    ``tenant_id``: ``""`` for somebody without a key. Errors: ``NoSuchBucket``; ``AccessDenied`` for somebody without a key, whether there is one or
+    not, unless names are global.
     """
 
     tenant_id: str

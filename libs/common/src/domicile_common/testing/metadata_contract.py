@@ -104,7 +104,7 @@ class SettingsContract:
         for tenant_id in ("acme", "zeta"):
             made = await make_bucket(metadata, tenant_id=tenant_id)
             await metadata.call(m.ShareObjects(bucket_id=made.bucket_id, grantees=("AllUsers",), mixed=True))
-        assert await refused(metadata, m.FindBucket(tenant_id="", name="photos")) == "NoSuchBucket"
+        assert await refused(metadata, m.FindBucket(tenant_id="", name="photos")) == "AccessDenied"
 
     async def test_noting_grantees_adds_them(self, metadata: Metadata) -> None:
         made = await make_bucket(metadata)

@@ -48,6 +48,8 @@ async def find(context: Context, request: FindBucket) -> Bucket:
         caller = await _caller(context, request.tenant_id)
         namesakes = [bucket for bucket in namesakes if may_know_of(caller, _bucket(bucket))]
     if len(namesakes) != 1:
+        if context.settings.bucket_names == "tenant" and not request.tenant_id:
+            raise RequestError("AccessDenied")  # a signature is missing; nothing is said of what there is
         raise no_such_bucket(request.name)
     return await _complete(context, namesakes[0])
 
