@@ -6,7 +6,7 @@ import filecmp
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -33,13 +33,14 @@ def tree(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def large(tmp_path_factory) -> Path:
+def large(tmp_path_factory) -> Iterator[Path]:
     """200 MB that do not compress."""
     path = tmp_path_factory.mktemp("large") / "large.bin"
     with path.open("wb") as file:
         for _ in range(200):
             file.write(os.urandom(MIB))
-    return path
+    yield path
+    path.unlink()  # pytest keeps the folders of its last runs
 
 
 @pytest.fixture
