@@ -126,10 +126,11 @@ class FakeMetadata:
         if (request.tenant_id, request.name) not in self._buckets:
             raise RequestError("NoSuchBucket")
         bucket_id = self._buckets[request.tenant_id, request.name].bucket_id
-        if any(at == bucket_id and stack for (at, _), stack in self._stacks.items()) or any(
-            it.bucket_id == bucket_id for it in self._uploads.values()
-        ):
+        if any(at == bucket_id and stack for (at, _), stack in self._stacks.items()):
             raise RequestError("BucketNotEmpty")
+        for upload in tuple(self._uploads.values()):
+            if upload.bucket_id == bucket_id:
+                self._end(upload.upload_id)
         del self._buckets[request.tenant_id, request.name]
         return m.Empty()
 

@@ -66,7 +66,7 @@ class Backends(Value, frozen=True):
 
 
 class FindBucket(Request[Bucket], frozen=True, kw_only=True):
-    """The bucket that this tenant means by a name: its own, or else another tenant's that it may know of (docs/adr/0009).
+    """The bucket that this tenant means by a name: its own, or else another tenant's that it may know of (docs/adr/0010).
 
     ``tenant_id``: ``""`` for somebody without a key. Errors: ``NoSuchBucket``; ``AccessDenied`` for somebody without a key, whether there is one or
     not, unless names are global.
@@ -121,7 +121,7 @@ class BucketTags(Value, frozen=True):
 
 
 class DeleteBucket(Request[Empty], frozen=True, kw_only=True):
-    """Errors: ``NoSuchBucket``, ``BucketNotEmpty`` (versions or unfinished uploads are left)."""
+    """Errors: ``NoSuchBucket``, ``BucketNotEmpty`` (versions are left; unfinished uploads end)."""
 
     tenant_id: str
     name: str

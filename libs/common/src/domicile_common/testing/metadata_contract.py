@@ -267,9 +267,9 @@ class BucketContract:
         assert await refused(metadata, removal) == "BucketNotEmpty"
         await metadata.call(m.Delete(bucket_id=bucket.bucket_id, key="a"))
         upload = await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key="a", upload=True))
-        assert await refused(metadata, removal) == "BucketNotEmpty"
-        await metadata.call(m.Abort(bucket_id=bucket.bucket_id, version_id=upload.version_id))
         await metadata.call(removal)
+        find = m.FindUpload(bucket_id=bucket.bucket_id, key="a", upload_id=upload.version_id)
+        assert await refused(metadata, find) == "NoSuchUpload"
         assert await refused(metadata, removal) == "NoSuchBucket"
         assert await refused(metadata, m.Begin(bucket_id=bucket.bucket_id, key="a")) == "NoSuchBucket"
         assert await refused(metadata, m.Locate(bucket_id=bucket.bucket_id, key="a")) == "NoSuchBucket"

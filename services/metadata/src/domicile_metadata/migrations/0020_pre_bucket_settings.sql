@@ -10,5 +10,5 @@ CREATE TABLE bucket_settings (
 -- The lifecycle worker looks for the buckets that have rules.
 CREATE INDEX bucket_settings_by_setting ON bucket_settings (setting, bucket_id);
 
--- Buckets of other tenants are found by their name alone (docs/adr/0009-who-sees-a-bucket.md).
+-- Buckets of other tenants are found by their name alone (docs/adr/0010-who-sees-a-bucket.md).
 CREATE INDEX buckets_by_name ON buckets (name);

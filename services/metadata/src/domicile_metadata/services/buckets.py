@@ -39,7 +39,7 @@ GRANTEES: Final = 1000  # that the objects of one bucket may have together
 
 
 async def find(context: Context, request: FindBucket) -> Bucket:
-    """The caller's own; otherwise the one bucket of that name of another tenant that the caller may know of (docs/adr/0009)."""
+    """The caller's own; otherwise the one bucket of that name of another tenant that the caller may know of (docs/adr/0010)."""
     own = await buckets.describe(context.database, request.tenant_id, request.name) if request.tenant_id else None
     if own is not None:
         return await _complete(context, own)
@@ -151,7 +151,7 @@ async def _check_count(context: Context, statements: Statements, tenant_id: str)
 
 
 async def delete(context: Context, request: DeleteBucket) -> Empty:
-    """Writes that are under way are cancelled: their clients are told to try again, and then learn that the bucket is gone."""
+    """Unfinished uploads end, and writes that are under way are cancelled: their clients are told to try again, and learn that it is gone."""
     async with context.database.transaction() as session:
         bucket_id = await buckets.lock(session, request.tenant_id, request.name)
         if bucket_id is None:

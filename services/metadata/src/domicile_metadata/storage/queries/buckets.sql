@@ -122,9 +122,8 @@ SELECT backend_id, namespace FROM namespaces WHERE tenant_id = $1 AND bucket = $
 SELECT bucket_id FROM buckets WHERE tenant_id = $1 AND name = $2 FOR UPDATE;
 
 -- name: is_bucket_used
--- Whether versions or live uploads are left. $1 bucket id.
-SELECT EXISTS (SELECT FROM versions WHERE bucket_id = $1)
-    OR EXISTS (SELECT FROM intents WHERE bucket_id = $1 AND is_upload AND deadline > now());
+-- Whether versions are left. $1 bucket id.
+SELECT EXISTS (SELECT FROM versions WHERE bucket_id = $1);
 
 -- name: delete_bucket
 -- $1 bucket id.
