@@ -93,6 +93,8 @@ class Consumer:
 
     async def _receive(self, message: DeliveredMessage) -> None:
         """Starts a task of our own: the channel cancels its callbacks when the connection is lost, and half a copy would be wasted."""
+        if self._stopping.is_set():
+            return  # it came while the broker was told to send no more, which gets it back when the channel closes
         task = asyncio.create_task(self._settle(message))
         self._running.add(task)
         task.add_done_callback(self._running.discard)

@@ -39,8 +39,9 @@ SELECT ended.bucket_id, ended.version_id, blob.backend_id, blob.namespace, blob.
 -- A version that was committed keeps its blobs. $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys,
 -- $6 seconds until the removal is due.
 INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at)
-SELECT late.*, 'deleting', now() + make_interval(secs => $6::float8)
+SELECT late.bucket_id, late.version_id, late.backend_id, namespace, blob_key, 'deleting', now() + make_interval(secs => $6::float8)
   FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) AS late (bucket_id, version_id, backend_id, namespace, blob_key)
+  JOIN backends USING (backend_id)
  WHERE NOT EXISTS (SELECT FROM versions WHERE versions.bucket_id = late.bucket_id AND versions.version_id = late.version_id)
     ON CONFLICT (bucket_id, version_id, backend_id) DO NOTHING;
 
