@@ -264,6 +264,41 @@ def test_a_write_whose_backend_dies_in_the_middle_is_all_or_nothing(world, domic
         assert len([blob for blob in blobs if not blob.startswith(".domicile/")]) == 1
 
 
+@pytest.fixture
+def wide(domicile, bucket):
+    """The bucket, whose writes go to both backends at once, and need one."""
+    domicile.admin("PUT", f"/policies/tenants/one/buckets/{bucket}", {"write_width": 2})
+    return bucket
+
+
+@pytest.mark.parametrize("backend_id", ["fi", "de"])
+@pytest.mark.parametrize("in_parts", [False, True], ids=["whole", "in parts"])
+def test_a_wide_write_goes_on_when_a_backend_dies_in_the_middle(world, domicile, wide, body, backend_id, in_parts):
+    def pieces():
+        yield body[: 20 * MIB]
+        world.fi.kill() if backend_id == "fi" else world.de.stall()
+        yield body[20 * MIB :]
+
+    raw, s3 = domicile.raw(), domicile.client()
+    if in_parts:
+        begun = s3.create_multipart_upload(Bucket=wide, Key="k")
+        place = {"Bucket": wide, "Key": "k", "UploadId": begun["UploadId"]}
+        etags = [s3.upload_part(**place, PartNumber=number, Body=piece)["ETag"] for number, piece in enumerate(pieces(), 1)]
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
+    else:
+        assert raw.stream("PUT", f"/{wide}/k", pieces(), len(body)).status == 200
+    copies = domicile.replicas(wide, "k")
+    assert {name: copy["state"] for name, copy in copies.items()} == {"fi": "verified", "de": "verified"} | {backend_id: "wanted"}
+    assert raw.send("GET", f"/{wide}/k").body == body
+    world.de.heal()
+    if not world.fi.child.alive:
+        world.fi.start()
+        world.fi.wait_ready()
+    assert [domicile.read(copy) == body for copy in domicile.verified(wide, "k", seconds=60).values()] == [True, True]
+    assert [domicile.uploads(name, copy["namespace"]) for name, copy in copies.items()] == [[], []]
+
+
 def test_a_deletion_reaches_a_backend_that_was_down(world, domicile, bucket):
     raw = domicile.raw()
     assert raw.send("PUT", f"/{bucket}/k", b"1").status == 200
