@@ -73,6 +73,7 @@ async def create_multipart_upload(request: S3Request, context: Context) -> Respo
         uploads=uploads,
         checksum_algorithm=promise.algorithm,
         checksum_type=promise.checksum_type if promise.algorithm else "",
+        initiator=None if request.caller.anonymous else request.tenant,
         trace=request.trace,
     )
     try:
