@@ -14,7 +14,7 @@ from domicile_metadata.storage.database import Statements
 _BLOBS = msgspec.json.Decoder(tuple[Blob, ...])
 _FACTS = msgspec.json.Decoder(Facts)
 _TEXTS = msgspec.json.Decoder(dict[str, str])
-_INITIATOR = msgspec.json.Decoder(Tenant | None)
+_INITIATOR: msgspec.json.Decoder[Tenant | None] = msgspec.json.Decoder(Tenant | None)
 
 EVERY_PART = 10_000  # no upload has more
 

@@ -108,6 +108,7 @@ async def upload_part(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html."""
     number = part_number(request)
     upload = await find_upload(request, context)
+    request = await streams.with_length(request)
     body = plan_part(request, upload)
 
     async def fill(fan_out: FanOut) -> Digest:
