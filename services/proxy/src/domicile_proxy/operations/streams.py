@@ -1,7 +1,7 @@
 """Bytes on their way: from the client to several backends at once, and from whichever backend serves to the client.
 
-Nothing here holds more than a few chunks, or a short body that does not tell its length, and nothing here decides where bytes may go: writers get their targets from an intent, and
-readers check each replica against the bucket's lock once more before they open it.
+Nothing here holds more than a few chunks, or a short body that does not tell its length, and nothing here decides where bytes may go:
+writers get their targets from an intent, and readers check each replica against the bucket's lock once more before they open it.
 """
 
 from __future__ import annotations
