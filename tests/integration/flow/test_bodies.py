@@ -126,6 +126,15 @@ def test_a_body_that_does_not_tell_its_length(raw, bucket, stored, size):
     assert stored() == noise(size)[::-1]
 
 
+@pytest.mark.parametrize("size", SIZES)
+def test_a_form(domicile, raw, bucket, stored, size):
+    domicile.client().put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    fields = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    form = fields + noise(size) + b"\r\n--x--\r\n"
+    assert raw.unsigned("POST", f"/{bucket}", form, {"content-type": "multipart/form-data; boundary=x"}).status == 204
+    assert stored() == noise(size)
+
+
 def test_a_stock_client_that_streams(domicile, bucket, stored, tmp_path):
     """What has a length but cannot be read twice, as a file that is being read."""
     (tmp_path / "file").write_bytes(noise(300_000))

@@ -140,7 +140,11 @@ def plan(request: S3Request, *, default: str = checksums.DEFAULT, checksum_of_bo
 async def with_length(request: S3Request) -> S3Request:
     """The same with a known length, for which a short body is read. Raises ``RequestError`` MissingContentLength, ``ClientGone``."""
     incoming = request.incoming
-    if incoming.wire.finished or not request.headers.keys().isdisjoint({"content-length", "x-amz-decoded-content-length"}):
+    known = {
+        *request.headers,
+        *(name.decode("latin-1") for name, _ in incoming.raw_headers),
+    }  # a form has its file's among the latter
+    if incoming.wire.finished or known & {"content-length", "x-amz-decoded-content-length"}:
         return request
     body = bytearray()
     async for chunk in incoming.wire:
