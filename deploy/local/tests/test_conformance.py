@@ -52,7 +52,7 @@ def passing(tmp_path):
 def test_a_regression_is_named_and_ends_the_run_with_an_error(passing, capsys):
     assert report({"test_a": PASSED, "test_b": FAILED}, passing, accept=False, partly=False) == 1
     said = capsys.readouterr().out
-    assert "REGRESSED: test_b" in said
+    assert "REGRESSED test_b" in said
     assert "failed test_b: why" in said
 
 
@@ -64,4 +64,4 @@ def test_part_of_a_run_is_compared_with_that_part_of_the_list_and_never_replaces
 def test_an_accepted_run_is_the_new_list(passing, capsys):
     assert report({"test_c": PASSED, "test_b": FAILED}, passing, accept=True, partly=False) == 0
     assert passing.read_text() == "test_c\n"
-    assert "passes now: test_c" in capsys.readouterr().out
+    assert "passes now test_c" in capsys.readouterr().out

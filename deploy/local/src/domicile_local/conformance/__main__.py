@@ -145,8 +145,9 @@ def report(outcomes: Mapping[str, Outcome], passing: Path, *, accept: bool, part
     for test, outcome in sorted(outcomes.items()):
         if outcome.outcome != "passed":
             print(f"{outcome.outcome} {test}: {outcome.message}")
-    print(*(f"passes now: {test}" for test in change.gained), sep="\n")
-    print(*(f"REGRESSED: {test}" for test in change.lost), sep="\n")
+    for verdict, tests in (("passes now", change.gained), ("REGRESSED", change.lost)):
+        for test in tests:
+            print(f"{verdict} {test}")
     if accept and not partly:
         passing.write_text("".join(f"{test}\n" for test in sorted(passed(outcomes))), encoding="utf-8")
         return 0
