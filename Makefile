@@ -12,7 +12,6 @@ MODULES := domicile_common domicile_proxy domicile_metadata domicile_replicator 
 CLIENTS := .venv-clients
 CONFORMANCE := .venv-conformance
 INFRA ?= own
-BACKEND ?= seaweedfs
 # More for pytest, such as ARGS="-k placement -x".
 ARGS ?=
 
@@ -68,12 +67,12 @@ bench: venv rabbitmq clients
 	@deploy/local/need /usr/bin/wrk wrk
 	@exec $(BIN)/python -m benchmarks.bench --rclone $(CLIENTS)/bin/rclone $(ARGS)
 
-## conformance  the core tests of a checkout of ceph/s3-tests, against those that passed before  [S3TESTS=folder BACKEND=seaweedfs ARGS="-k acl"]
+## conformance  the core tests of a checkout of ceph/s3-tests, against those that passed before  [S3TESTS=folder BACKENDS=ceph ARGS="-k acl"]
 .PHONY: conformance
 conformance: venv rabbitmq
 	@[ -n '$(S3TESTS)' ] || { echo 'S3TESTS=<checkout of https://github.com/ceph/s3-tests> says what to run.' >&2; exit 2; }
 	@PYTHON=$(PYTHON) deploy/local/venv $(CONFORMANCE) requirements/conformance.txt
-	@BACKENDS=$(BACKEND) exec $(BIN)/python -m domicile_local.conformance $(S3TESTS) $(CONFORMANCE)/bin/python tests/conformance/passing.txt $(ARGS)
+	@exec $(BIN)/python -m domicile_local.conformance $(S3TESTS) $(CONFORMANCE)/bin/python tests/conformance/passing.txt $(ARGS)
 
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
