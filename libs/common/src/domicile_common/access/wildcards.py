@@ -39,6 +39,4 @@ def matches(pattern: str, text: str) -> bool:
 
 @lru_cache(maxsize=512)  # a long pattern takes some 100 KB
 def _pieces(pattern: str) -> tuple[_Piece, ...]:
-    return tuple(
-        _Piece(re.compile(re.escape(piece).replace(r"\?", "."), re.DOTALL), len(piece)) for piece in pattern.split("*")
-    )
+    return tuple(_Piece(re.compile(re.escape(piece).replace(r"\?", "."), re.DOTALL), len(piece)) for piece in pattern.split("*"))
