@@ -107,7 +107,7 @@ def _canonical(method: str, target: str, headers: Mapping[str, str], payload: st
     lines = [
         method,
         _encoded(path, safe="/"),
-        "&".join(sorted(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs)),
+        "&".join(f"{name}={value}" for name, value in sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)),
         *(f"{name}:{' '.join(headers[name].split())}" for name in sorted(headers)),
         "",
         ";".join(sorted(headers)),
