@@ -236,7 +236,7 @@ def _invalid(why: str) -> RequestError:
 
 def _range(item: list[Any]) -> tuple[int, int]:
     numbers = [int(number) if isinstance(number, str) and re.fullmatch("[0-9]{1,15}", number) else number for number in item[1:]]
-    if len(numbers) != 2 or not all(isinstance(number, int) and number >= 0 for number in numbers):  # noqa: PLR2004 -- from, to
+    if len(numbers) != 2 or not all(type(number) is int and number >= 0 for number in numbers):  # noqa: PLR2004 -- from, to
         raise _invalid("Invalid content-length-range.")
     return numbers[0], numbers[1]
 
