@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domicile_common.access import acl as lists
 from domicile_common.access.actions import NEEDS
@@ -286,16 +287,7 @@ OPERATIONS = st.sampled_from(sorted(NEEDS))
 @given(BUCKETS, OPERATIONS, TARGETS)
 def test_whoever_is_let_in_knows_of_the_bucket(what, operation, target):
     granted = {grant.grantee for grant in target.acl.grants} | {target.acl.owner_id} if target.acl else set()
-    noted = bucket(**{name: getattr(what.settings, name) for name in ("policy", "acl", "public_access_block", "ownership")})
-    noted = Bucket(
-        *(getattr(noted, name) for name in noted.__struct_fields__[:-1]),
-        BucketSettings(
-            **{
-                **{name: getattr(noted.settings, name) for name in ("policy", "acl", "public_access_block", "ownership")},
-                "object_grantees": tuple(granted),
-            }
-        ),
-    )
+    noted = replace(what, settings=replace(what.settings, object_grantees=tuple(granted)))
     for caller in (OTHER, NOBODY):
         if allows(caller, noted, ask(operation), target):
             assert may_know_of(caller, noted)
