@@ -15,7 +15,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from domicile_local.layout import Layout
+from domicile_local.layout import BACKENDS, Layout
 from domicile_local.servers import ports
 from domicile_local.settings import backends_in
 from domicile_local.state import read_run_env
@@ -42,6 +42,7 @@ class Launcher:
         self.folder = folder
         self.first = free_first_port()
         self.env = {"PATH": os.environ["PATH"], "DOMICILE_STATE": str(folder / "state"), "DOMICILE_PORT": str(self.first)}
+        self.env["BACKENDS"] = os.environ.get("BACKENDS", "")
 
     def command(self, word):
         return subprocess.Popen(
@@ -153,7 +154,7 @@ def test_existing_servers_are_used_instead_and_outlive_the_suite(
     )
     with launcher.running():
         layout = Layout(launcher.first)
-        assert {layout.port("PostgreSQL"), layout.port("RabbitMQ"), layout.backend_ports("fi")[0]}.isdisjoint(
+        assert {layout.port("PostgreSQL"), layout.port("RabbitMQ"), layout.first + BACKENDS["fi"]}.isdisjoint(
             launcher.listening()
         )
         assert launcher.run_env["DATABASE_URL"] == empty_database_url

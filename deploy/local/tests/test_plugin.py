@@ -11,7 +11,7 @@ import pytest
 import pytest_socket
 
 from domicile_local.servers import postgres
-from domicile_local.servers.seaweedfs import client
+from domicile_local.servers.s3 import client
 
 
 @pytest.mark.filterwarnings("ignore:A test tried to use socket")

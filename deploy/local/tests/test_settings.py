@@ -56,6 +56,13 @@ def test_a_first_port_that_leaves_no_room_is_refused(tmp_path, port):
         parse({"DOMICILE_PORT": port}, tmp_path)
 
 
+def test_what_our_own_backends_are(tmp_path):
+    assert parse({}, tmp_path).backend_kind is None
+    assert parse({"BACKENDS": "rclone"}, tmp_path).backend_kind == "rclone"
+    with pytest.raises(SuiteError, match="BACKENDS is one of seaweedfs, ceph, rclone, not 'tape'"):
+        parse({"BACKENDS": "tape"}, tmp_path)
+
+
 def test_what_services_may_be_told_is_listed(tmp_path):
     passed = {"INTENT_SECONDS": "3", "REPLICATOR_CONCURRENCY": "2", "SSL_CERT_FILE": "/c"}
     kept_back = {"REPLICATOR_PORT": "1", "ADMIN_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "s"}

@@ -56,3 +56,14 @@ def test_a_folder_belongs_to_one_suite_at_a_time(tmp_path):
         other = subprocess.run([sys.executable, "-c", code, str(tmp_path)], capture_output=True, text=True, check=True)
         assert other.stdout.strip() == "SuiteError"
     assert not is_running(tmp_path)
+
+
+def test_backends_are_seaweedfs_unless_something_else_was_said(tmp_path):
+    assert State(tmp_path).backend_kind(None) == "seaweedfs"
+
+
+def test_a_folder_stays_with_the_backends_that_its_data_lies_on(tmp_path):
+    assert State(tmp_path).backend_kind("rclone") == "rclone"
+    assert State(tmp_path).backend_kind(None) == "rclone"
+    with pytest.raises(SuiteError, match="lies on rclone backends"):
+        State(tmp_path).backend_kind("ceph")

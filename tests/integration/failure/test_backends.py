@@ -14,7 +14,7 @@ from domicile_common.testing.installation import Installation, until
 from domicile_common.testing.links import Link, Links
 from domicile_common.testing.private import private_backend
 from domicile_local.servers import ports
-from domicile_local.servers.seaweedfs import SeaweedFS
+from domicile_local.servers.s3 import S3Server
 
 pytestmark = pytest.mark.servers
 
@@ -30,7 +30,7 @@ class World:
     """``fi`` can be killed; the way to ``de`` can be cut, stalled and broken. Reads prefer the one that ``prefer`` names."""
 
     domicile: Installation
-    fi: SeaweedFS
+    fi: S3Server
     de: Link
 
     def prefer(self, backend_id: str) -> None:

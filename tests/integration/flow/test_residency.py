@@ -12,7 +12,7 @@ from domicile_common.testing.links import Link, Links
 from domicile_common.testing.private import private_backend
 from domicile_local.errors import SuiteError
 from domicile_local.servers import ports
-from domicile_local.servers.seaweedfs import SeaweedFS
+from domicile_local.servers.s3 import S3Server
 
 pytestmark = pytest.mark.servers
 
@@ -29,7 +29,7 @@ class World:
     """An operator without any lock of its own, so that only the buckets' locks stand in the way. ``fi`` can be killed, ``de`` cut off."""
 
     domicile: Installation
-    fi: SeaweedFS
+    fi: S3Server
     de: Link
 
 

@@ -25,7 +25,7 @@ import botocore.exceptions
 from domicile_local.admin import Admin
 from domicile_local.errors import SuiteError
 from domicile_local.launcher import running
-from domicile_local.servers import seaweedfs
+from domicile_local.servers import s3
 from domicile_local.settings import Settings, backends_in
 from domicile_local.state import is_running, read_run_env
 
@@ -102,7 +102,7 @@ class Demo:
         self._env = env
         self._folder = folder
         self._bucket = f"demo-{time.strftime('%Y%m%d-%H%M%S')}"
-        self._backends = {backend.backend_id: seaweedfs.client(backend) for backend in backends_in(env)}
+        self._backends = {backend.backend_id: s3.client(backend) for backend in backends_in(env)}
         # A stock client with its default settings: multipart for what is large, checksums as it likes.
         session = boto3.Session(env["DOMICILE_ACCESS_KEY"], env["DOMICILE_SECRET_KEY"], region_name="us-east-1")
         self._s3 = session.client("s3", endpoint_url=env["DOMICILE_S3_ENDPOINT"])

@@ -18,7 +18,6 @@ PORTS = {
     "RabbitMQ's port mapper": 44,
 }
 BACKENDS = {"fi": 50, "de": 60, "us": 70}
-BACKEND_PORTS = 9
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,6 @@ class Layout:
     def url(self, purpose: str) -> str:
         return f"http://127.0.0.1:{self.port(purpose)}"
 
-    def backend_ports(self, backend_id: str) -> list[int]:
-        """The first one is S3."""
-        start = self.first + BACKENDS[backend_id]
-        return list(range(start, start + BACKEND_PORTS))
+    def backend_url(self, backend_id: str) -> str:
+        """The others of its ``PORTS_EACH`` ports follow that of S3."""
+        return f"http://127.0.0.1:{self.first + BACKENDS[backend_id]}"

@@ -11,11 +11,12 @@ import httpx
 from domicile_local.errors import SuiteError
 from domicile_local.layout import BACKENDS, PORTS, Layout
 from domicile_local.servers import ports, postgres, rabbitmq
+from domicile_local.servers.kinds import own_backend
 from domicile_local.servers.postgres import Postgres
 from domicile_local.servers.process import Child
 from domicile_local.servers.rabbitmq import RabbitMQ, RabbitPorts
-from domicile_local.servers.reach import COUNTRIES, S3Backend
-from domicile_local.servers.seaweedfs import SeaweedFS
+from domicile_local.servers.reach import COUNTRIES, BackendKind, S3Backend
+from domicile_local.servers.s3 import S3Server
 from domicile_local.settings import Settings
 from domicile_local.state import State
 from domicile_local.suite import Infrastructure
@@ -53,8 +54,9 @@ class Servers:
         )
         self._rabbitmq = RabbitMQ(folder / "rabbitmq", numbers, state.secret("RABBITMQ_PASSWORD"))
         existing = {backend.backend_id: backend for backend in settings.backends if not _is_ours(backend.endpoint, layout)}
-        self._seaweedfs = {
-            name: SeaweedFS(folder / f"backend-{name}", _own_backend(name, layout, state), layout.backend_ports(name))
+        kind = state.backend_kind(settings.backend_kind)
+        self._own_backends = {
+            name: own_backend(folder / f"backend-{name}", _backend_of_ours(name, kind, layout, state))
             for name in BACKENDS
             if name not in existing
         }
@@ -68,13 +70,13 @@ class Servers:
             rabbitmq_management_url=self._rabbitmq.management_url
             if self.own_rabbitmq
             else settings.rabbitmq_management_url or "",
-            backends=(*(server.backend for server in self._seaweedfs.values()), *existing.values()),
+            backends=(*(server.backend for server in self._own_backends.values()), *existing.values()),
         )
 
     @property
-    def started(self) -> list[Postgres | RabbitMQ | SeaweedFS]:
+    def started(self) -> list[Postgres | RabbitMQ | S3Server]:
         """Ours, in the order they start."""
-        own: list[Postgres | RabbitMQ | SeaweedFS] = list(self._seaweedfs.values())
+        own: list[Postgres | RabbitMQ | S3Server] = list(self._own_backends.values())
         return [*([self._postgres] if self.own_postgres else []), *([self._rabbitmq] if self.own_rabbitmq else []), *own]
 
     def start(self) -> None:
@@ -98,7 +100,7 @@ class Servers:
                 "RABBITMQ_MANAGEMENT_URL is set, but RabbitMQ's management API does not answer there with these credentials."
             )
         for backend in self.infrastructure.backends:
-            if backend.backend_id not in self._seaweedfs and (fault := http_fault(backend.endpoint)):
+            if backend.backend_id not in self._own_backends and (fault := http_fault(backend.endpoint)):
                 raise SuiteError(f"Backend {backend.backend_id} is set, but does not answer at {backend.endpoint}: {fault}.")
 
     def parts(self) -> list[Part]:
@@ -120,7 +122,7 @@ class Servers:
 
     def _backend_part(self, backend: S3Backend) -> Part:
         name = f"backend {backend.backend_id} ({backend.country})"
-        server = self._seaweedfs.get(backend.backend_id)
+        server = self._own_backends.get(backend.backend_id)
         return Part(name, backend.endpoint, (lambda: server.child) if server else None, lambda: http_fault(backend.endpoint))
 
     def own_ports(self) -> dict[int, str]:
@@ -132,12 +134,12 @@ class Servers:
             if (name != "PostgreSQL" or self.own_postgres) and (not name.startswith("RabbitMQ") or self.own_rabbitmq)
         ]
         taken = {layout.port(name): name for name in purposes}
-        return taken | {port: f"backend {name}" for name in self._seaweedfs for port in layout.backend_ports(name)}
+        return taken | {port: f"backend {name}" for name, own in self._own_backends.items() for port in own.backend.ports}
 
 
-def _own_backend(name: str, layout: Layout, state: State) -> S3Backend:
+def _backend_of_ours(name: str, kind: BackendKind, layout: Layout, state: State) -> S3Backend:
     key = state.backend_key(name)
-    return S3Backend(name, COUNTRIES[name], f"http://127.0.0.1:{layout.backend_ports(name)[0]}", key.access_key, key.secret_key)
+    return S3Backend(name, COUNTRIES[name], layout.backend_url(name), key.access_key, key.secret_key, quirks=kind)
 
 
 def _is_ours(url: str, layout: Layout) -> bool:

@@ -11,7 +11,7 @@ from dotenv import dotenv_values
 
 from domicile_local.errors import SuiteError
 from domicile_local.layout import BACKENDS, DEFAULT_FIRST_PORT, Layout
-from domicile_local.servers.reach import S3Backend
+from domicile_local.servers.reach import PORTS_EACH, BackendKind, S3Backend, backend_kind
 
 # Handed to the services as they are, when set.
 PASSED_ON = re.compile(
@@ -26,7 +26,10 @@ _LAST_PORT = 65535
 
 @dataclass(frozen=True)
 class Settings:
-    """``database_url``, ``rabbitmq_url`` with ``rabbitmq_management_url``, ``backends``: what exists already and is used instead of starting one."""
+    """``database_url``, ``rabbitmq_url`` with ``rabbitmq_management_url``, ``backends``: what exists already and is used instead of starting one.
+
+    ``backend_kind``: what backends of ours are to be, where that was said.
+    """
 
     state: Path
     layout: Layout
@@ -34,6 +37,7 @@ class Settings:
     rabbitmq_url: str | None = field(default=None, repr=False)
     rabbitmq_management_url: str | None = field(default=None, repr=False)
     backends: tuple[S3Backend, ...] = ()
+    backend_kind: BackendKind | None = None
     secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
 
@@ -54,13 +58,14 @@ def parse(values: Mapping[str, str], folder: Path) -> Settings:
         rabbitmq_url=values.get("RABBITMQ_URL"),
         rabbitmq_management_url=values.get("RABBITMQ_MANAGEMENT_URL"),
         backends=backends_in(values),
+        backend_kind=backend_kind(values),
         secrets={name: values[name] for name in SECRETS if name in values},
         passed_on={name: value for name, value in values.items() if PASSED_ON.fullmatch(name)},
     )
 
 
 def _first_port(text: str) -> int:
-    last = _LAST_PORT - max(BACKENDS.values()) - 10
+    last = _LAST_PORT - max(BACKENDS.values()) - PORTS_EACH
     if not (text.isascii() and text.isdecimal()) or not 1 <= int(text) <= last:
         raise SuiteError(f"DOMICILE_PORT must be a number from 1 to {last}, not {text!r}.")
     return int(text)

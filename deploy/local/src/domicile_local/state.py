@@ -14,6 +14,7 @@ import msgspec
 
 from domicile_local.errors import SuiteError
 from domicile_local.servers.process import private_folder, write_private
+from domicile_local.servers.reach import DEFAULT_BACKENDS, BackendKind
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -31,8 +32,12 @@ def random_key() -> Key:
 
 
 class Kept(msgspec.Struct):
-    """What outlives a run. ``secrets``: by setting name, and the passwords of our own servers. ``tenants``: by tenant id."""
+    """What outlives a run. ``secrets``: by setting name, and the passwords of our own servers. ``tenants``: by tenant id.
 
+    ``backend_kind``: of the backends that hold the data here.
+    """
+
+    backend_kind: BackendKind | None = None
     secrets: dict[str, str] = {}
     backends: dict[str, Key] = {}
     tenants: dict[str, Key] = {}
@@ -57,6 +62,17 @@ class State:
             self.kept.secrets[name] = secrets.token_hex(32)
             self.save()
         return self.kept.secrets[name]
+
+    def backend_kind(self, wanted: BackendKind | None) -> BackendKind:
+        """Chosen at the first use, for good: the data lies there. Raises SuiteError when another one is wanted."""
+        if self.kept.backend_kind is None:
+            self.kept.backend_kind = wanted or DEFAULT_BACKENDS
+            self.save()
+        if wanted not in {None, self.kept.backend_kind}:
+            raise SuiteError(
+                f"The data in {self.folder} lies on {self.kept.backend_kind} backends. Set DOMICILE_STATE to another folder for BACKENDS={wanted}."
+            )
+        return self.kept.backend_kind
 
     def backend_key(self, backend_id: str) -> Key:
         return self._key(self.kept.backends, backend_id)

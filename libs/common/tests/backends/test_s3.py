@@ -1,11 +1,8 @@
-"""The port on real servers: SeaweedFS, and rclone where it is installed."""
+"""The port on real servers: the run's own kind of backend, and rclone."""
 
 import hashlib
 import os
 import secrets
-import shutil
-import subprocess
-import time
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -23,55 +20,33 @@ from domicile_common.errors import (
     UploadNotFound,
 )
 from domicile_common.model import Backend, Blob, Part
-from domicile_local.servers import ports
-from domicile_local.servers.reach import S3Backend
+from domicile_common.testing.private import private_backend
+from domicile_local.servers.reach import DEFAULT_BACKENDS, S3Backend, backend_kind
 
 pytestmark = pytest.mark.servers
 
 
-@pytest.fixture(scope="module")
-def rclone(tmp_path_factory, unused_ports) -> Iterator[S3Backend]:
-    program = shutil.which("rclone")
-    if program is None:
-        pytest.skip("rclone is not installed")
-    folder = tmp_path_factory.mktemp("rclone")
-    port, access, secret = unused_ports(), secrets.token_hex(10), secrets.token_hex(20)
-    command = [
-        program,
-        "serve",
-        "s3",
-        str(folder),
-        "--config",
-        os.devnull,
-        "--addr",
-        f"127.0.0.1:{port}",
-        "--auth-key",
-        f"{access},{secret}",
-    ]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 20
-        while not ports.answers(port):
-            assert time.monotonic() < deadline, "rclone does not start"
-            time.sleep(0.05)
-        yield S3Backend("rclone", "FI", f"http://127.0.0.1:{port}", access, secret)
-        process.kill()
+# The run's own, and the one that differs most.
+KINDS = {backend_kind(os.environ) or DEFAULT_BACKENDS, "rclone"}
 
 
-@pytest.fixture(params=["seaweedfs", "rclone"])
-def server(request) -> tuple[S3Backend, str]:
-    """A real backend and the name of its quirks."""
-    return request.getfixturevalue("backends")[0] if request.param == "seaweedfs" else request.getfixturevalue(
-        "rclone"
-    ), request.param
+@pytest.fixture(scope="module", params=sorted(KINDS))
+def server(request, tmp_path_factory, backends) -> Iterator[S3Backend]:
+    """A real backend."""
+    if request.param == backends[0].quirks:
+        yield backends[0]
+    else:
+        with private_backend(tmp_path_factory.mktemp("backend"), "private", "FI", request.param) as private:
+            yield private.backend
 
 
-def registered(server: S3Backend, quirks: str) -> Backend:
-    return Backend(server.backend_id, "test", server.endpoint, "FI", ("FI",), server.access_key, "sealed", quirks=quirks)
+def registered(server: S3Backend) -> Backend:
+    return Backend(server.backend_id, "test", server.endpoint, "FI", ("FI",), server.access_key, "sealed", quirks=server.quirks)
 
 
 @pytest.fixture
 async def store(server) -> AsyncIterator[BlobStore]:
-    store = open_store(registered(*server), server[0].secret_key)
+    store = open_store(registered(server), server.secret_key)
     yield store
     await store.close()
 
@@ -241,7 +216,7 @@ async def test_listing_in_pages(store, namespace, monkeypatch):
 
 
 async def test_a_wrong_secret_is_refused(server, namespace):
-    stranger = open_store(registered(*server), "not the secret")
+    stranger = open_store(registered(server), "not the secret")
     for call in (
         stranger.head(Blob("fi", namespace, "a")),
         stranger.list_blobs(namespace),
@@ -254,7 +229,7 @@ async def test_a_wrong_secret_is_refused(server, namespace):
 
 
 async def test_a_big_put_that_is_refused_does_not_wait_for_the_end(server, namespace):
-    stranger = open_store(registered(*server), "not the secret")
+    stranger = open_store(registered(server), "not the secret")
     with pytest.raises((BackendRefused, BackendUnavailable)):  # the server may close before its answer is read
         await put(stranger, Blob("fi", namespace, "a"), bytes(64 * 2**20))
     await stranger.close()

@@ -111,10 +111,10 @@ async def is_initiator(request: S3Request, context: Context) -> bool:
         bucket_id=request.bucket.bucket_id, key=request.key, upload_id=request.params["uploadId"], trace=request.trace
     )
     try:
-        acl = (await context.metadata.call(call)).facts.acl
+        initiator = (await context.metadata.call(call)).initiator
     except RequestError:
         return False
-    return acl is not None and acl.owner_id == request.caller.canonical_id
+    return initiator is not None and initiator.canonical_id == request.caller.canonical_id
 
 
 def check_consequences(request: S3Request, context: Context) -> None:

@@ -71,6 +71,19 @@ class WireBody:
         return cast("bytes", message["body"])
 
 
+class KnownBody(WireBody):
+    """A body that has been read already."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.started = self.finished = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+
 @dataclass(slots=True)
 class Incoming:
     """What arrived on the wire. ``raw_path``/``raw_query``: still percent-encoded. ``trace``: W3C traceparent.

@@ -17,8 +17,8 @@ from typing import Any
 from testcontainers.core.container import DockerContainer
 
 from domicile_local.errors import SuiteError
-from domicile_local.servers import ports, postgres, rabbitmq, seaweedfs
-from domicile_local.servers.reach import Kind, Reach, S3Backend, fresh_backends
+from domicile_local.servers import ports, postgres, rabbitmq, s3, seaweedfs
+from domicile_local.servers.reach import DEFAULT_BACKENDS, Kind, Reach, S3Backend, backend_kind, fresh_backends
 
 os.environ.setdefault("TESTCONTAINERS_RYUK_DISABLED", "true")  # whoever started us sees to the end of the containers
 
@@ -79,10 +79,12 @@ def _rabbitmq(stack: ExitStack) -> Reach:
 
 
 def _s3(stack: ExitStack) -> Reach:
-    backends = fresh_backends()
+    if backend_kind(os.environ) not in {None, DEFAULT_BACKENDS}:
+        raise SuiteError(f"BACKENDS: containers are of {DEFAULT_BACKENDS} only.")
+    backends = fresh_backends(DEFAULT_BACKENDS)
     started = [(_seaweedfs(stack, each), each) for each in backends]
     for container, backend in started:
-        _wait(container, partial(seaweedfs.answers, backend))
+        _wait(container, partial(s3.answers, backend))
     return Reach(s3=tuple(backends))
 
 

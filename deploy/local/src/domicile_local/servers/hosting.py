@@ -2,7 +2,7 @@
 
 ``python -m domicile_local.servers.hosting KIND FOLDER PID`` writes ``FOLDER/KIND.json`` (0600) once the servers of that kind are ready, or
 ``FOLDER/KIND.failed`` with the reason, and stops them and removes their data on TERM or as soon as process PID is gone, however it ended.
-With INFRA=docker in the environment they come from containers.
+With INFRA=docker in the environment they come from containers; BACKENDS there says what the S3 backends are (``reach``).
 """
 
 from __future__ import annotations
@@ -22,18 +22,19 @@ import msgspec
 
 from domicile_local.errors import SuiteError
 from domicile_local.servers import ports
+from domicile_local.servers.kinds import own_backend
 from domicile_local.servers.postgres import Postgres
 from domicile_local.servers.process import private_folder, write_private
 from domicile_local.servers.rabbitmq import RabbitMQ, RabbitPorts
-from domicile_local.servers.reach import Kind, Reach, S3Backend, fresh_backends
-from domicile_local.servers.seaweedfs import PORTS_EACH, SeaweedFS
+from domicile_local.servers.reach import DEFAULT_BACKENDS, Kind, Reach, backend_kind, fresh_backends
+from domicile_local.servers.s3 import S3Server
 
 
 @contextmanager
 def own_servers(kind: Kind, folder: Path) -> Iterator[Reach]:
     """Real servers as child processes."""
     password = secrets.token_hex(16)
-    servers: list[Postgres | RabbitMQ | SeaweedFS]
+    servers: list[Postgres | RabbitMQ | S3Server]
     if kind == "postgres":
         postgres = Postgres(folder / "postgres", ports.take(), password, durable=False)
         servers, reach = [postgres], Reach(postgres=postgres.url)
@@ -41,8 +42,8 @@ def own_servers(kind: Kind, folder: Path) -> Iterator[Reach]:
         rabbit = RabbitMQ(folder / "rabbitmq", RabbitPorts(ports.take(), ports.take(), ports.take(), ports.take()), password)
         servers, reach = [rabbit], Reach(amqp=rabbit.url, management=rabbit.management_url)
     else:
-        backends = fresh_backends()
-        servers = [SeaweedFS(folder / f"backend-{each.backend_id}", each, s3_ports(each)) for each in backends]
+        backends = fresh_backends(backend_kind(os.environ) or DEFAULT_BACKENDS)
+        servers = [own_backend(folder / f"backend-{each.backend_id}", each) for each in backends]
         reach = Reach(s3=tuple(backends))
     with ExitStack() as stack:
         for server in servers:
@@ -51,10 +52,6 @@ def own_servers(kind: Kind, folder: Path) -> Iterator[Reach]:
         for server in servers:
             server.wait_ready()
         yield reach
-
-
-def s3_ports(backend: S3Backend) -> list[int]:
-    return [backend.port, *(ports.take() for _ in range(PORTS_EACH - 1))]
 
 
 def host(kind: Kind, folder: Path, watched: int) -> None:

@@ -33,19 +33,27 @@ def answers(port: int) -> bool:
 _held: list[int] = []  # file locks of the ports this process has taken, until it ends
 
 
-def take() -> int:
-    """A free port that no other process calling this gets while we live: a lock file per port keeps them apart."""
+def take(count: int = 1) -> int:
+    """The first of ``count`` free ports in a row, which no other process calling this gets while we live."""
+    while True:
+        first = random.randint(FIRST, LAST + 1 - count)  # noqa: S311 -- nothing secret about a port
+        row = range(first, first + count)
+        locks = [lock for port in row if (lock := _lock(port)) is not None]
+        if len(locks) == count and all(is_free(port) for port in row):
+            _held.extend(locks)
+            return first
+        for lock in locks:
+            os.close(lock)
+
+
+def _lock(port: int) -> int | None:
+    """A locked file that keeps this port apart; ``None`` when another process has it."""
     folder = Path(tempfile.gettempdir()) / f"domicile-ports-{os.getuid()}"
     folder.mkdir(exist_ok=True, mode=0o700)
-    while True:
-        port = random.randint(FIRST, LAST)  # noqa: S311 -- nothing secret about a port
-        lock = os.open(folder / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(lock)
-            continue
-        if is_free(port):
-            _held.append(lock)
-            return port
+    lock = os.open(folder / str(port), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
         os.close(lock)
+        return None
+    return lock

