@@ -201,7 +201,7 @@ async def record_part(request: S3Request, upload: Upload, taken: TakenPart, cont
     call = PutPart(
         bucket_id=upload.bucket_id,
         upload_id=upload.upload_id,
-        part=Part(taken.number, taken.digest.size, taken.digest.md5),
+        part=Part(taken.number, taken.digest.size, taken.digest.md5, crc=taken.digest.crc),
         checksums=taken.digest.checksums,
         dropped=taken.dropped,
         trace=request.trace,
