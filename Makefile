@@ -77,6 +77,11 @@ conformance: venv rabbitmq ceph
 	@PYTHON=$(PYTHON) deploy/local/venv $(CONFORMANCE) requirements/conformance.txt
 	@exec $(BIN)/python -m domicile_local.conformance $(S3TESTS) $(CONFORMANCE)/bin/python tests/conformance/passing.txt $(ARGS)
 
+## bench-listing  pages of a bucket of a million keys beside those of a small one  [ARGS="--keys 1000000"]
+.PHONY: bench-listing
+bench-listing: venv rabbitmq
+	@exec $(BIN)/python -m benchmarks.listing $(ARGS)
+
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
 lock: venv
