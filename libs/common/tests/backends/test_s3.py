@@ -165,6 +165,7 @@ async def test_namespaces(store, namespace):
 async def test_multipart(store, namespace):
     blob = Blob("fi", namespace, "multi part/1")
     bodies = [os.urandom(5 * 2**20), os.urandom(5 * 2**20), b"end"]
+    assert await store.list_uploads(blob) == ()
     upload_id = await store.create_upload(blob, {"content-type": "text/x-test", "x-amz-meta-domicile": "stamp"})
     assert await store.list_uploads(blob) == (upload_id,)
     assert await store.list_uploads(Blob("fi", namespace, "multi part/")) == ()

@@ -20,6 +20,8 @@ class Quirks:
 
     ``vague_completion``: completing an upload that is gone says ``InternalError``, as if another completion of it were under way.
 
+    ``keeps_metadata``: headers that were sent with a blob are there as long as the blob. Otherwise stamps go into sidecars.
+
     ``own_bucket_exists``: making one's own bucket again says ``BucketAlreadyExists``, which elsewhere means a stranger's.
     """
 
@@ -27,6 +29,7 @@ class Quirks:
     needs_location: bool = False
     copies: bool = False
     vague_completion: bool = False
+    keeps_metadata: bool = True
     own_bucket_exists: bool = False
 
 
@@ -37,8 +40,8 @@ QUIRKS: dict[str, Quirks] = {
     "aws": Quirks(needs_location=True, copies=True),
     "ceph": Quirks(copies=True, vague_completion=True),
     "minio": Quirks(copies=True),
-    # One user, no owners; the ETag of a multipart upload is a plain MD5 or the remote's own.
-    "rclone": Quirks(etag_is_md5=False, own_bucket_exists=True),
+    # One user, no owners; the ETag of a multipart upload is a plain MD5 or the remote's own; metadata is in memory only.
+    "rclone": Quirks(etag_is_md5=False, keeps_metadata=False, own_bucket_exists=True),
     "seaweedfs": Quirks(copies=True),
 }
 

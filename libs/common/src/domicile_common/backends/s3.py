@@ -133,7 +133,10 @@ class S3BlobStore:
         marker: dict[str, str] | None = {}
         while marker is not None:
             query = {"uploads": "", "prefix": blob.blob_key, **marker}  # a blob key needs no encoding to be carried by XML
-            page = self._wire.parsed(await self._wire.ask("GET", blob.namespace, query=query), documents.uploads)
+            reply = await self._wire.ask("GET", blob.namespace, query=query)
+            if reply.code == "NoSuchUpload":  # rclone, of a namespace that never had one
+                break
+            page = self._wire.parsed(reply, documents.uploads)
             found += [upload_id for key, upload_id in page.uploads if key == blob.blob_key]
             if page.next == marker:
                 raise BackendUnavailable(self.backend.backend_id, "GET: a page of uploads that leads to itself")
