@@ -10,6 +10,7 @@ BIN := $(VENV)/bin
 PACKAGES := libs/common services/proxy services/metadata services/replicator services/discovery deploy/local
 MODULES := domicile_common domicile_proxy domicile_metadata domicile_replicator domicile_discovery domicile_local
 CLIENTS := .venv-clients
+CONFORMANCE := .venv-conformance
 INFRA ?= own
 # What S3 backends of our own are: seaweedfs, ceph or rclone. Empty: seaweedfs, or what the state folder has already.
 BACKENDS ?=
@@ -69,10 +70,17 @@ bench: venv rabbitmq ceph clients
 	@deploy/local/need /usr/bin/wrk wrk
 	@exec $(BIN)/python -m benchmarks.bench --rclone $(CLIENTS)/bin/rclone $(ARGS)
 
+## conformance  the core tests of a checkout of ceph/s3-tests, against those that passed before  [S3TESTS=folder BACKENDS=ceph ARGS="-k acl"]
+.PHONY: conformance
+conformance: venv rabbitmq
+	@[ -n '$(S3TESTS)' ] || { echo 'S3TESTS=<checkout of https://github.com/ceph/s3-tests> says what to run.' >&2; exit 2; }
+	@PYTHON=$(PYTHON) deploy/local/venv $(CONFORMANCE) requirements/conformance.txt
+	@exec $(BIN)/python -m domicile_local.conformance $(S3TESTS) $(CONFORMANCE)/bin/python tests/conformance/passing.txt $(ARGS)
+
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
 lock: venv
-	@for name in runtime build dev clients; do \
+	@for name in runtime build dev clients conformance; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
@@ -80,7 +88,7 @@ lock: venv
 ## clean    removes what was installed and built; data in the state folder stays
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(CLIENTS) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(CONFORMANCE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the targets above stand on ---

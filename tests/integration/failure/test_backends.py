@@ -49,7 +49,7 @@ def world(tmp_path_factory, open_installation, backends):
         open_installation(
             backends=[fi.backend, real["de"]],
             links={"de": links.by_name["de"].port},
-            BACKEND_IDLE_SECONDS="1",
+            BACKEND_IDLE_SECONDS="3",
             INTENT_SECONDS="5",
         ) as domicile,
     ):

@@ -22,6 +22,7 @@ from domicile_common.testing.raw_s3 import (
     RawS3,
     Signer,
     checksum,
+    without_length,
 )
 from domicile_local.errors import SuiteError
 
@@ -42,12 +43,6 @@ def ago(raw: RawS3, **time: float) -> Signer:
 def changed(request: Prepared, **headers: str) -> Prepared:
     """With headers that were not signed so."""
     return replace(request, headers={**request.headers, **{name.replace("_", "-"): value for name, value in headers.items()}})
-
-
-def without_length(request: Prepared) -> Prepared:
-    body = b"%x\r\n%s\r\n0\r\n\r\n" % (len(request.body), request.body)
-    headers = {name: value for name, value in request.headers.items() if name != "content-length"}
-    return replace(request, headers={**headers, "transfer-encoding": "chunked"}, body=body)
 
 
 def bad_trailer(algorithm: str) -> Chunks:
@@ -98,7 +93,9 @@ BODIES: dict[str, tuple[str, Put]] = {
     "more bytes than declared": ("IncompleteBody", lambda raw, to, body: raw.send("PUT", to, body, {"x-amz-decoded-content-length": str(len(body) - 1)}, payload=SIGNED_CHUNKS, chunks=Chunks())),
     "no trailer": ("MalformedTrailerError", lambda raw, to, body: raw.send("PUT", to, body, {"x-amz-trailer": "x-amz-checksum-crc32"}, payload=UNSIGNED_TRAILER, chunks=Chunks())),
     "framing": ("IncompleteBody", lambda raw, to, body: raw.send("PUT", to, body, {"x-amz-decoded-content-length": str(len(body))}, payload=UNSIGNED_TRAILER)),
-    "no length": ("MissingContentLength", lambda raw, to, body: raw.exchange(without_length(raw.prepare("PUT", to, body)))),
+    "no length, and other bytes": ("XAmzContentSHA256Mismatch", lambda raw, to, body: raw.exchange(without_length(raw.prepare("PUT", to, body, payload=OTHER_SHA256)))),
+    "no length, and too long for that": ("MissingContentLength", lambda raw, to, _: raw.exchange(without_length(raw.prepare("PUT", to, bytes(5 * 1024 * 1024 + 1))))),
+    "no length of what was framed": ("MissingContentLength", lambda raw, to, body: raw.exchange(without_length(raw.prepare("PUT", to, body, payload=UNSIGNED_TRAILER)))),
 }  # fmt: skip
 
 # An object that cannot be.

@@ -13,8 +13,10 @@ from domicile_common.testing.raw_s3 import (
     UNSIGNED,
     UNSIGNED_TRAILER,
     Chunks,
+    Prepared,
     checksum,
     object_target,
+    without_length,
 )
 
 pytestmark = pytest.mark.servers
@@ -110,6 +112,27 @@ def test_a_stock_client_with_each_of_its_settings(domicile, bucket, stored, sign
     s3 = domicile.client(request_checksum_calculation=wanted, s3={"addressing_style": "path", "payload_signing_enabled": signed})
     s3.put_object(Bucket=bucket, Key="k", Body=noise(200_003))
     assert stored() == noise(200_003)
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_body_that_does_not_tell_its_length(raw, bucket, stored, size):
+    """S3 takes none; here it may be short enough to be read whole first."""
+    answer = raw.exchange(without_length(raw.prepare("PUT", f"/{bucket}/k", noise(size))))
+    assert (answer.status, answer.code) == (200, "")
+    assert stored() == noise(size)
+    target, headers = f"/{bucket}/k", {"host": raw.address}
+    presigned = Prepared("PUT", raw.signer.presigned("PUT", target, headers, 60), headers, noise(size)[::-1])
+    assert raw.exchange(without_length(presigned)).status == 200
+    assert stored() == noise(size)[::-1]
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_a_form(domicile, raw, bucket, stored, size):
+    domicile.client().put_bucket_acl(Bucket=bucket, ACL="public-read-write")
+    fields = b'--x\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n'
+    form = fields + noise(size) + b"\r\n--x--\r\n"
+    assert raw.unsigned("POST", f"/{bucket}", form, {"content-type": "multipart/form-data; boundary=x"}).status == 204
+    assert stored() == noise(size)
 
 
 def test_a_stock_client_that_streams(domicile, bucket, stored, tmp_path):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import random
 
 import pytest
@@ -112,3 +113,28 @@ def test_two_uploads_of_one_key(s3, bucket):
         chosen = [{"PartNumber": 1, "ETag": parts[0]["ETag"]}]
         s3.complete_multipart_upload(**place, UploadId=uploads[number], MultipartUpload={"Parts": chosen})
         assert s3.get_object(**place)["Body"].read() == f"upload {number}".encode()
+
+
+@pytest.mark.parametrize("ownership", ["ObjectWriter", "BucketOwnerEnforced"])
+def test_an_upload_tells_who_began_it_and_who_will_own_the_object(domicile, s3, bucket, ownership):
+    """Where lists are off, the bucket's owner will own what anybody uploads. Whoever began an upload may look at it and end it."""
+    anybody = {"Effect": "Allow", "Principal": "*", "Resource": [f"arn:aws:s3:::{bucket}", f"arn:aws:s3:::{bucket}/*"]}
+    grant = {**anybody, "Action": ["s3:PutObject", "s3:ListBucketMultipartUploads"]}
+    s3.put_bucket_policy(Bucket=bucket, Policy=json.dumps({"Version": "2012-10-17", "Statement": [grant]}))
+    s3.put_bucket_ownership_controls(Bucket=bucket, OwnershipControls={"Rules": [{"ObjectOwnership": ownership}]})
+    other = domicile.client("two")
+    owner, stranger = (client.list_buckets()["Owner"] for client in (s3, other))
+    will_own = stranger if ownership == "ObjectWriter" else owner
+    mine = s3.create_multipart_upload(Bucket=bucket, Key="a")["UploadId"]
+    theirs = other.create_multipart_upload(Bucket=bucket, Key="b")["UploadId"]
+    for client in (s3, other):
+        listed = client.list_multipart_uploads(Bucket=bucket)["Uploads"]
+        assert [(each["UploadId"], each["Initiator"], each["Owner"]) for each in listed] == [
+            (mine, owner, owner),
+            (theirs, stranger, will_own),
+        ]
+    parts = other.list_parts(Bucket=bucket, Key="b", UploadId=theirs)
+    assert (parts["Initiator"], parts["Owner"]) == (stranger, will_own)
+    with pytest.raises(ClientError, match="AccessDenied"):
+        other.list_parts(Bucket=bucket, Key="a", UploadId=mine)
+    other.abort_multipart_upload(Bucket=bucket, Key="b", UploadId=theirs)

@@ -104,7 +104,7 @@ def test_opposites():
     ],
 )
 def test_resources(patterns, resource, outcome):
-    assert effect(policy(statement(Resource=patterns)), resource=resource) == outcome
+    assert effect(policy(statement(Action="s3:*", Resource=patterns)), resource=resource) == outcome
 
 
 def test_a_denial_wins_in_any_order():
@@ -200,6 +200,8 @@ REFUSED = [
     policy(statement(Resource="bucket/*")),
     policy(statement(Resource="arn:aws:s3:::")),
     policy(statement(Resource="arn:aws:s3:::other/*")),
+    policy(statement(Resource="arn:aws:s3:::bucket")),
+    policy(statement(Action=["s3:GetObject", "s3:ListBucket"])),
     policy(statement(Resource="arn:aws:s3:::bucket/${aws:username}")),
     policy(statement(Condition=[])),
     policy(statement(Condition={"StringEquals": {}})),

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from domicile_common.access import acl as lists
 from domicile_common.access.actions import NEEDS
@@ -163,7 +164,39 @@ def test_the_object_is_looked_at_only_where_it_counts():
 def test_naming_a_version_is_an_action_of_its_own():
     what = bucket(policy=policy(action="s3:GetObject"))
     assert allows(OTHER, what, Ask(NEEDS["GetObject"], "key"), Target())
-    assert not allows(OTHER, what, Ask(NEEDS["GetObject"], "key", version=True), Target())
+    assert not allows(OTHER, what, Ask(NEEDS["GetObject"], "key", version="v"), Target())
+
+
+def test_a_list_lets_nobody_remove_a_version_for_good():
+    what = bucket(acl=lists.canned("public-read-write", MAIN))
+    assert allows(OTHER, what, Ask(NEEDS["DeleteObject"], "key"))
+    assert not allows(OTHER, what, Ask(NEEDS["DeleteObject"], "key", version="v"))
+    assert allows(OWNER, what, Ask(NEEDS["DeleteObject"], "key", version="v"))
+
+
+def test_a_condition_on_the_version_is_about_the_one_that_is_named():
+    shown = bucket(policy=policy(action="s3:GetObjectVersion", Condition={"StringEquals": {"s3:VersionId": "open"}}))
+    get = NEEDS["GetObject"]
+    assert allows(OTHER, shown, Ask(get, "key", version="open"), Target())
+    assert not allows(OTHER, shown, Ask(get, "key", version="shut", facts={"s3:versionid": ("open",)}), Target())
+
+
+@pytest.mark.parametrize("operation", ["GetObject", "PutObject", "ListMultipartUploads"])
+def test_what_means_nothing_to_an_operation_opens_nothing(operation):
+    """Else ``?prefix=public/`` would open any object to those who may only list ``public/``."""
+    what = bucket(policy=policy(Condition={"StringLike": {"s3:prefix": "public/*"}}))
+    assert allows(OTHER, what, ask("ListObjects", "", **{"s3:prefix": "public/a"}))
+    assert not allows(OTHER, what, ask(operation, **{"s3:prefix": "public/a"}), Target())
+
+
+def test_attributes_of_an_object_are_for_those_who_may_read_it():
+    both = bucket(policy=policy(action=["s3:GetObject", "s3:GetObjectAttributes"]))
+    assert let_in(both, "GetObjectAttributes", Target()) == {"owner", "other", "nobody"}
+    for action in ("s3:GetObject", "s3:GetObjectAttributes"):
+        assert let_in(bucket(policy=policy(action=action)), "GetObjectAttributes", Target()) == {"owner"}
+    shut = json.loads(policy("Deny", "s3:GetObject"))["Statement"]
+    mixed = json.dumps({"Statement": [json.loads(policy())["Statement"], shut]})
+    assert let_in(bucket(policy=mixed), "GetObjectAttributes", Target()) == set()
 
 
 def test_a_denial_can_be_asked_for_alone():
@@ -193,6 +226,7 @@ def knowing(what: Bucket) -> set[str]:
         ({"policy": policy()}, {"other", "nobody"}),
         ({"policy": policy("Deny")}, set()),
         ({"policy": policy(principal={"AWS": "alt"})}, {"other"}),
+        ({"policy": policy(principal={"AWS": "arn:aws:iam::alt:user/ONE-OF-ITS-KEYS"})}, {"other"}),
         ({"policy": policy(), "public_access_block": PublicAccessBlock(restrict_public_buckets=True)}, set()),
         ({"object_grantees": ("AllUsers",)}, {"other", "nobody"}),
         ({"object_grantees": ("b" * 64,)}, {"other"}),
@@ -253,16 +287,7 @@ OPERATIONS = st.sampled_from(sorted(NEEDS))
 @given(BUCKETS, OPERATIONS, TARGETS)
 def test_whoever_is_let_in_knows_of_the_bucket(what, operation, target):
     granted = {grant.grantee for grant in target.acl.grants} | {target.acl.owner_id} if target.acl else set()
-    noted = bucket(**{name: getattr(what.settings, name) for name in ("policy", "acl", "public_access_block", "ownership")})
-    noted = Bucket(
-        *(getattr(noted, name) for name in noted.__struct_fields__[:-1]),
-        BucketSettings(
-            **{
-                **{name: getattr(noted.settings, name) for name in ("policy", "acl", "public_access_block", "ownership")},
-                "object_grantees": tuple(granted),
-            }
-        ),
-    )
+    noted = replace(what, settings=replace(what.settings, object_grantees=tuple(granted)))
     for caller in (OTHER, NOBODY):
         if allows(caller, noted, ask(operation), target):
             assert may_know_of(caller, noted)
@@ -294,6 +319,6 @@ def test_a_fully_blocked_bucket_is_closed_to_the_public(what, operation, target)
 
 
 def test_every_operation_that_needs_an_object_says_so():
-    for (name, need), version in itertools.product(NEEDS.items(), (False, True)):
+    for (name, need), version in itertools.product(NEEDS.items(), (None, "v")):
         assert Ask(need, "key", version=version).action.startswith("s3:"), name
         assert (need.about == "object") <= ("Object" in name)

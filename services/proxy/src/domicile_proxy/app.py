@@ -141,13 +141,17 @@ def failed(incoming: Incoming, error: Exception) -> Response:
 
 
 def cors_headers(incoming: Incoming) -> dict[str, str]:
-    """What lets a web page of another origin read the answer, if its bucket's rules say so."""
-    origin = incoming.headers.get("origin")
-    if origin is None or incoming.bucket is None:
+    """What lets a web page of another origin read the answer, if its bucket's rules say so.
+
+    Where there are rules every answer says what it depends on, so that no cache gives one page what another one got.
+    """
+    rules = incoming.bucket.settings.cors if incoming.bucket else ()
+    if not rules:
         return {}
+    origin = incoming.headers.get("origin")
     method = incoming.headers.get("access-control-request-method", incoming.method)
-    rule = cors.find_rule(incoming.bucket.settings.cors, origin, method)
-    return cors.allowing(rule, origin) if rule else {}
+    rule = None if origin is None else cors.find_rule(rules, origin, method)
+    return {"vary": cors.VARY} if rule is None or origin is None else cors.allowing(rule, origin)
 
 
 async def linger(incoming: Incoming) -> None:

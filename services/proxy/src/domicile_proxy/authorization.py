@@ -1,6 +1,7 @@
 """Step 5 of every request: whether this caller may do this here. The engine decides (``domicile_common.access``); here it is told the facts.
 
-Whoever acts on more than what the request names (the source of a copy, each key of DeleteObjects) asks ``check`` once more for it.
+Whoever acts on more than what the request names (the source of a copy, each key of DeleteObjects) asks ``check`` once more for it, and
+whoever learns from its body what a policy's conditions ask for asks ``check_body``.
 """
 
 from __future__ import annotations
@@ -9,24 +10,34 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from domicile_common.access import acl as lists
-from domicile_common.access import engine
-from domicile_common.access.actions import NEEDS, Need
-from domicile_common.access.conditions import Facts
+from domicile_common.access import documents, engine
+from domicile_common.access.actions import BYPASS, HOLD, NEEDS, RETAIN, TAG, Need
+from domicile_common.access.conditions import REQUEST_TAG, Facts
 from domicile_common.access.documents import Caller
 from domicile_common.access.engine import Ask, Target
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import FindUpload, Locate, Located
+from domicile_common.metadata_client.models import Condition, FindUpload, Locate, Located
 from domicile_common.model import Bucket, Credential, Tenant
 from domicile_proxy.context import Context
 from domicile_proxy.request import S3Request
-from domicile_proxy.s3.asking import circumstances, request_facts
+from domicile_proxy.s3.asking import circumstances, request_facts, tag_facts
+from domicile_proxy.s3.conditions import deletion_condition, write_condition
 from domicile_proxy.s3.headers import read_tags, wanted_version
+from domicile_proxy.s3.locks import bypasses
 
 ANONYMOUS = Credential(access_key="", sealed_secret="", tenant=Tenant(tenant_id="", name="", canonical_id=""))
 """Somebody without a key: owns nothing, and may what is granted to everybody."""
 
 _INITIATORS = frozenset({"AbortMultipartUpload", "ListParts"})
 _ABSENT = frozenset({"NoSuchKey", "NoSuchVersion", "MethodNotAllowed"})
+_MAKES = frozenset({"PutObject", "CopyObject", "CreateMultipartUpload", "PostObject"})
+_REPLACES = frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload"})
+# Operation → condition keys, or beginnings of such, whose values stand in its body.
+_IN_BODY = {
+    "PutObjectTagging": (REQUEST_TAG, "s3:requestobjecttagkeys"),
+    "PutObjectRetention": ("s3:object-lock-",),
+    "PutObjectLegalHold": ("s3:object-lock-",),
+}
 
 
 async def authorize(request: S3Request, context: Context) -> S3Request:
@@ -35,30 +46,41 @@ async def authorize(request: S3Request, context: Context) -> S3Request:
         if request.caller.anonymous:
             raise RequestError("AccessDenied")
         return request
-    check_expected_owner(request.headers.get("x-amz-expected-bucket-owner"), request.bucket)
-    need = NEEDS.get(request.operation.name)
+    bucket, name = request.bucket, request.operation.name
+    check_expected_owner(request.headers.get("x-amz-expected-bucket-owner"), bucket)
+    is_owner = engine.owns(request.caller, bucket)
+    need = NEEDS.get(name)
     if need is None:
-        if not engine.owns(request.caller, request.bucket):
+        if not is_owner:
             raise RequestError("AccessDenied")
         return request
-    if request.operation.name == "DeleteObjects":
-        if not engine.owns(request.caller, request.bucket) and not engine.may_know_of(request.caller, request.bucket):
+    if name == "DeleteObjects" or waits_for_body(request):
+        if not is_owner and not engine.may_know_of(request.caller, bucket):
             raise RequestError("AccessDenied")
-        check_consequences(request, context)
-        return request  # each key is decided by itself
-    located = await check(request, context, request.bucket, need, request.key, version_id=wanted_version(request.params))
+        return request  # decided by the operation itself, for each key or with what its body says
+    located = await check(request, context, bucket, need, request.key, version_id=wanted_version(request.params))
+    if need.action in engine.OWNERS_ONLY and not is_owner:
+        raise RequestError("MethodNotAllowed")
     check_consequences(request, context)
+    await check_condition(request, context)
     return replace(request, located=located)
 
 
 async def check(
-    request: S3Request, context: Context, bucket: Bucket, need: Need, key: str, *, version_id: str | None
+    request: S3Request,
+    context: Context,
+    bucket: Bucket,
+    need: Need,
+    key: str,
+    *,
+    version_id: str | None,
+    facts: Facts | None = None,
 ) -> Located | None:
-    """Raises unless the caller may do this; answers the object where it had to be looked at."""
+    """Raises unless the caller may do this; answers the object where it had to be looked at. ``facts``: beside those of the request."""
     caller = request.caller
     if engine.owns(caller, bucket) and not bucket.settings.policy and not bucket.settings.mixed:
         return None
-    ask = Ask(need, key, version=bool(version_id), facts=facts_of(request, context, bucket))
+    ask = Ask(need, key, version=version_id, facts={**facts_of(request, context, bucket), **(facts or {})})
     located = None
     if engine.needs_target(caller, bucket, ask):
         try:
@@ -67,8 +89,8 @@ async def check(
             if absent.code in _ABSENT and not may_list(caller, bucket, ask):
                 raise RequestError("AccessDenied") from None
             raise
-    facts = located.version.facts if located else None
-    target = Target(facts.acl, facts.tags) if facts else None
+    stored = located.version.facts if located else None
+    target = Target(stored.acl, stored.tags) if stored else None
     if engine.allows(caller, bucket, ask, target):
         return located
     if engine.denies(caller, bucket, ask) or not await is_initiator(request, context):
@@ -89,40 +111,77 @@ async def is_initiator(request: S3Request, context: Context) -> bool:
         bucket_id=request.bucket.bucket_id, key=request.key, upload_id=request.params["uploadId"], trace=request.trace
     )
     try:
-        acl = (await context.metadata.call(call)).facts.acl
+        initiator = (await context.metadata.call(call)).initiator
     except RequestError:
         return False
-    return acl is not None and acl.owner_id == request.caller.canonical_id
+    return initiator is not None and initiator.canonical_id == request.caller.canonical_id
 
 
 def check_consequences(request: S3Request, context: Context) -> None:
     """What headers ask for beside the operation itself. Raises ``RequestError`` AccessDenied.
 
-    Tags and passing over a retention need leave of their own; a list that comes with a write only must not be denied.
+    Tags, locks and passing over a retention need leave of their own; a list that comes with a write only must not be denied.
     """
-    bucket, caller, headers = request.bucket, request.caller, request.headers
-    if headers.get("x-amz-bypass-governance-retention", "").lower() == "true":
-        bypass = Ask(Need("s3:BypassGovernanceRetention"), request.key, facts=facts_of(request, context, bucket))
-        if not engine.allows(caller, bucket, bypass):
-            raise RequestError("AccessDenied")
-    if request.operation.name not in {"PutObject", "CopyObject", "CreateMultipartUpload", "PostObject"}:
+    headers, bucket = request.headers, request.bucket
+    if engine.owns(request.caller, bucket) and not bucket.settings.policy:
         return
-    if engine.owns(caller, bucket) and not bucket.settings.policy:
-        return
-    facts = facts_of(request, context, bucket)
-    if "x-amz-tagging" in headers:
-        need = Need("s3:PutObjectTagging", permission="WRITE")
-        if not engine.allows(caller, bucket, Ask(need, request.key, facts=facts)):
+    needs = [BYPASS] if bypasses(headers) else []
+    if request.operation.name in _MAKES:
+        needs += [TAG] if "x-amz-tagging" in headers else []
+        needs += [RETAIN] if {"x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date"} & headers.keys() else []
+        needs += [HOLD] if "x-amz-object-lock-legal-hold" in headers else []
+        lists_given = "x-amz-acl" in headers or any(name.startswith("x-amz-grant-") for name in headers)
+        ask = Ask(NEEDS["PutObjectAcl"], request.key, facts=facts_of(request, context, bucket))
+        if lists_given and engine.denies(request.caller, bucket, ask):
             raise RequestError("AccessDenied")
-    lists_given = "x-amz-acl" in headers or any(name.startswith("x-amz-grant-") for name in headers)
-    if lists_given and engine.denies(caller, bucket, Ask(NEEDS["PutObjectAcl"], request.key, facts=facts)):
+    if not all(may(request, context, need, request.key) for need in needs):
         raise RequestError("AccessDenied")
 
 
-def may(request: S3Request, context: Context, need: Need, key: str, *, version: bool) -> bool:
-    """For what needs no object to be looked at."""
-    ask = Ask(need, key, version=version, facts=facts_of(request, context, request.bucket))
-    return engine.allows(request.caller, request.bucket, ask)
+async def check_condition(request: S3Request, context: Context) -> None:
+    """A condition on what is there tells something of it, so it is for those who may read it; ``*`` tells no more than a write does.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html. Raises as ``check`` does.
+    """
+    name = request.operation.name
+    if name in _REPLACES:
+        condition = write_condition(request.headers)
+    elif name == "DeleteObject":
+        condition = deletion_condition(request.headers)
+    else:
+        return
+    if tells(condition):
+        version_id = wanted_version(request.params)
+        await check(request, context, request.bucket, NEEDS["GetObject"], request.key, version_id=version_id)
+
+
+def tells(condition: Condition) -> bool:
+    """Whether its outcome says more of an object than whether there is one."""
+    by_tag = condition.if_match not in (None, "*") or bool(condition.other_than)
+    return by_tag or condition.modified is not None or condition.size is not None
+
+
+def waits_for_body(request: S3Request) -> bool:
+    """Whether the bucket's policy asks for what only the request's body tells."""
+    keys = _IN_BODY.get(request.operation.name)
+    return keys is not None and documents.read(request.bucket.settings.policy).asks_for(keys)
+
+
+async def check_body(request: S3Request, context: Context, facts: Facts) -> None:
+    """Decides what ``authorize`` had to leave open. ``facts``: what the body says. Raises as ``check`` does."""
+    if not waits_for_body(request):
+        return
+    need, version_id = NEEDS[request.operation.name], wanted_version(request.params)
+    await check(request, context, request.bucket, need, request.key, version_id=version_id, facts=facts)
+    check_consequences(request, context)
+
+
+def may(
+    request: S3Request, context: Context, need: Need, key: str, *, version_id: str | None = None, facts: Facts | None = None
+) -> bool:
+    """For what needs no object to be looked at. ``facts``: beside those of the request."""
+    known = {**facts_of(request, context, request.bucket), **(facts or {})}
+    return engine.allows(request.caller, request.bucket, Ask(need, key, version=version_id, facts=known))
 
 
 def facts_of(request: S3Request, context: Context, bucket: Bucket) -> Facts:
@@ -134,13 +193,14 @@ def facts_of(request: S3Request, context: Context, bucket: Bucket) -> Facts:
     known = circumstances(
         request.tenant,
         request.credential.access_key,
-        request.claim,
+        request.signed,
         owner,
         remote=incoming.remote,
         secure=incoming.secure,
         now=context.clock(),
     )
-    return {**known, **request_facts(request.headers, request.params, _tags(request.headers))}
+    facts = {**known, **request_facts(request.operation.name, request.headers, request.params)}
+    return {**facts, **tag_facts(_tags(request.headers))} if request.operation.name in _MAKES else facts
 
 
 def _tags(headers: Mapping[str, str]) -> dict[str, str]:

@@ -35,7 +35,7 @@ from domicile_proxy.operations.preflight import preflight
 from domicile_proxy.request import Incoming, Response, S3Request
 from domicile_proxy.s3 import operation as operations
 from domicile_proxy.s3.addressing import parse_address
-from domicile_proxy.s3.headers import refuse_unserved, with_hoisted
+from domicile_proxy.s3.headers import refuse_unserved, refuse_version, with_hoisted
 from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import parse_query
 
@@ -77,6 +77,7 @@ async def answer(incoming: Incoming, context: Context) -> Response:
     headers = with_hoisted(incoming.headers, target.params) if presigned else incoming.headers
     # 3. Whether this key may do such things at all, and nothing is asked for that would be ignored.
     admit(credential, target.operation, headers)
+    refuse_version(target.operation, target.params)
     # 4. Which bucket that is: the caller's own, or another's that the caller may know of.
     incoming.bucket = bucket = await resolve(target, credential, context)
     # 5. Whether the caller may do this there.
@@ -91,14 +92,16 @@ async def answer(incoming: Incoming, context: Context) -> Response:
 async def answer_form(incoming: Incoming, target: Target, context: Context) -> Response:
     """The same steps for a browser's form, which says in its body who signed it, and what the object shall be."""
     form = await post_object.read_form(incoming)
-    credential = await post_object.authenticate(form, target.bucket, context)
+    credential, policy, signed = await post_object.authenticate(form, target.bucket, context)
     incoming.access_key = credential.access_key
     arrived, key, headers = post_object.as_put(incoming, form)
     admit(credential, target.operation, headers)
     incoming.bucket = bucket = await resolve(target, credential, context)
     params = post_object.answer_fields(form)
-    request = S3Request(arrived, headers, target.operation, target.bucket, key, params, credential, None, bucket)
-    return await operate(await authorize(request, context), context)
+    request = S3Request(
+        arrived, headers, target.operation, target.bucket, key, params, credential, None, bucket, form_signed=signed
+    )
+    return await operate(await post_object.with_file(await authorize(request, context), policy), context)
 
 
 class Target(NamedTuple):

@@ -18,6 +18,7 @@ from domicile_common.metadata_client.models import Located
 from domicile_common.model import Bucket, Credential, Tenant
 from domicile_common.sigv4.claim import Claim
 from domicile_common.sigv4.verify import Verified
+from domicile_proxy.s3.asking import Signed, signed_by
 from domicile_proxy.s3.operation import Operation
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -70,6 +71,19 @@ class WireBody:
         return cast("bytes", message["body"])
 
 
+class KnownBody(WireBody):
+    """A body that has been read already."""
+
+    __slots__ = ("_body",)
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self.started = self.finished = True
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        yield self._body
+
+
 @dataclass(slots=True)
 class Incoming:
     """What arrived on the wire. ``raw_path``/``raw_query``: still percent-encoded. ``trace``: W3C traceparent.
@@ -99,7 +113,8 @@ class S3Request:
 
     ``bucket_name`` and ``key`` are ``""`` where the operation's level has none. ``params``: the query, decoded. ``headers``: repeated ones
     are joined by a comma, and those that a presigned request carries in its query are among them. ``verified``: ``None`` for somebody
-    without a key. ``located``: the object, where it had to be looked at to decide whether the caller may have it.
+    without a key, and for a form, whose signature is ``form_signed``. ``located``: the object, where it had to be looked at to decide
+    whether the caller may have it.
     """
 
     incoming: Incoming
@@ -112,6 +127,7 @@ class S3Request:
     verified: Verified | None
     found_bucket: Bucket | None = None
     located: Located | None = None
+    form_signed: Signed | None = None
 
     @property
     def tenant(self) -> Tenant:
@@ -130,6 +146,10 @@ class S3Request:
     @property
     def claim(self) -> Claim | None:
         return self.verified.claim if self.verified else None
+
+    @property
+    def signed(self) -> Signed | None:
+        return signed_by(self.verified.claim) if self.verified else self.form_signed
 
     @property
     def trace(self) -> str:

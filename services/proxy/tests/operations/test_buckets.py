@@ -206,6 +206,10 @@ async def test_settings_that_no_bucket_has(proxy, marker: str, code: str):
     assert await proxy.refusal("GET", params={marker: ""}) == code
 
 
+async def test_no_object_has_a_torrent(proxy):
+    assert await proxy.refusal("GET", "key", {"torrent": ""}) == "NoSuchKey"
+
+
 @pytest.mark.parametrize(
     ("marker", "root", "content"),
     [

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 from domicile_common.metadata_client.models import BucketEntry, ObjectEntry, PartEntry, Upload, UploadEntry, VersionEntry
 from domicile_common.model import Facts, Part, Tenant
 from domicile_proxy.s3 import answers
-from domicile_proxy.s3.answers import Failed, Listing, Removed
+from domicile_proxy.s3.answers import Failed, Listing, People, Removed
 
 OWNER = Tenant(tenant_id="t", name="mtd@example", canonical_id="75aa57f09aa0c8caeab4f8c24e99d10f8e7faeebf76c078efc7c6caea54ba06a")
+INITIATOR = Tenant(tenant_id="i", name="somebody", canonical_id="1" * 64)
 PERSON = f"<ID>{OWNER.canonical_id}</ID><DisplayName>mtd@example</DisplayName>"
 NS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 WHEN = datetime(2009, 10, 12, 17, 50, 30, 5000, tzinfo=UTC)
@@ -235,26 +236,26 @@ def test_list_parts():
             checksums={"crc32c": "x"},
         ),
     )
-    body = answers.list_parts("example-bucket", UPLOAD, parts, owner=OWNER, marker=1, limit=2, truncated=True)
+    body = answers.list_parts("example-bucket", UPLOAD, parts, people=People(INITIATOR, OWNER), marker=1, limit=2, truncated=True)
     same(
         body,
         f"<ListPartsResult {NS}><Bucket>example-bucket</Bucket><Key>example-object</Key><UploadId>u</UploadId>"
         "<PartNumberMarker>1</PartNumberMarker><NextPartNumberMarker>2</NextPartNumberMarker><MaxParts>2</MaxParts><IsTruncated>true</IsTruncated>"
         f"<Part><PartNumber>2</PartNumber><LastModified>{STAMP}</LastModified><ETag>&quot;7778aef83f66abc1fa1e8477f296d394&quot;</ETag>"
         "<Size>10485760</Size><ChecksumCRC32C>x</ChecksumCRC32C></Part>"
-        f"<Initiator>{PERSON}</Initiator><Owner>{PERSON}</Owner><StorageClass>STANDARD</StorageClass>"
+        f"<Initiator><ID>{INITIATOR.canonical_id}</ID><DisplayName>somebody</DisplayName></Initiator><Owner>{PERSON}</Owner><StorageClass>STANDARD</StorageClass>"
         "<ChecksumAlgorithm>CRC32C</ChecksumAlgorithm><ChecksumType>COMPOSITE</ChecksumType></ListPartsResult>",
     )
 
 
 @pytest.mark.parametrize("following", [None, ("my-movie", "xyz")])
 def test_list_uploads(following: tuple[str, str] | None):
-    uploads = [UploadEntry(key="my-divisor", upload_id="XMg", initiated_at=WHEN, storage_class="STANDARD")]
-    body = answers.list_uploads(
-        listing(delimiter="/", limit=3), uploads, ["photos/"], owner=OWNER, marker=("a", "b"), next_marker=following
-    )
+    entry = UploadEntry(key="my-divisor", upload_id="XMg", initiated_at=WHEN, storage_class="STANDARD")
+    uploads = [(entry, People(INITIATOR, OWNER))]
+    body = answers.list_uploads(listing(delimiter="/", limit=3), uploads, ["photos/"], marker=("a", "b"), next_marker=following)
     page = understood("ListMultipartUploads", body)
-    assert page["Uploads"][0]["Initiator"] == {"ID": OWNER.canonical_id, "DisplayName": OWNER.name}
+    assert page["Uploads"][0]["Initiator"] == {"ID": INITIATOR.canonical_id, "DisplayName": INITIATOR.name}
+    assert page["Uploads"][0]["Owner"] == {"ID": OWNER.canonical_id, "DisplayName": OWNER.name}
     assert (page["Uploads"][0]["Key"], page["Uploads"][0]["UploadId"]) == ("my-divisor", "XMg")
     assert page["CommonPrefixes"] == [{"Prefix": "photos/"}]
     assert (page["Bucket"], page["KeyMarker"], page["UploadIdMarker"], page["MaxUploads"], page["Delimiter"]) == (

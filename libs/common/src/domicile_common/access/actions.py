@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html (what a 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -19,17 +20,26 @@ class Need:
 
     ``versioned``: the action when a version is named. ``about``: whose owner and access control list count: those of the bucket, or
     of an object that is there already. ``permission``: what in that list is as good as the action; ``None``: nothing is.
+    ``also``: what is needed as well, of the same bucket or object.
     """
 
     action: str
     about: Literal["bucket", "object"] = "bucket"
     permission: Permission | None = None
     versioned: str = ""
+    also: Need | None = None
 
 
 _PUT = Need("s3:PutObject", permission="WRITE")
 _GET = Need("s3:GetObject", "object", "READ", "s3:GetObjectVersion")
 _LIST = Need("s3:ListBucket", permission="READ")
+_DELETE = Need("s3:DeleteObject", permission="WRITE", versioned="s3:DeleteObjectVersion")
+
+# What headers of an operation ask for beside it.
+BYPASS = Need("s3:BypassGovernanceRetention")
+TAG = Need("s3:PutObjectTagging", permission="WRITE")
+RETAIN = Need("s3:PutObjectRetention")
+HOLD = Need("s3:PutObjectLegalHold")
 
 # Operations that a bucket's owner can grant to others; those that are not listed here (ListBuckets, CreateBucket) have no bucket yet.
 NEEDS: Mapping[str, Need] = {
@@ -80,7 +90,8 @@ NEEDS: Mapping[str, Need] = {
     "DeleteBucketWebsite": Need("s3:DeleteBucketWebsite"),
     "GetObject": _GET,
     "HeadObject": _GET,
-    "GetObjectAttributes": Need("s3:GetObjectAttributes", "object", "READ", "s3:GetObjectVersionAttributes"),
+    "GetObjectTorrent": Need("s3:GetObjectTorrent", "object", "READ", "s3:GetObjectVersionTorrent"),
+    "GetObjectAttributes": Need("s3:GetObjectAttributes", "object", "READ", "s3:GetObjectVersionAttributes", also=_GET),
     "GetObjectAcl": Need("s3:GetObjectAcl", "object", "READ_ACP", "s3:GetObjectVersionAcl"),
     "PutObjectAcl": Need("s3:PutObjectAcl", "object", "WRITE_ACP", "s3:PutObjectVersionAcl"),
     "GetObjectTagging": Need("s3:GetObjectTagging", "object", None, "s3:GetObjectVersionTagging"),
@@ -97,10 +108,10 @@ NEEDS: Mapping[str, Need] = {
     "UploadPartCopy": _PUT,
     "CompleteMultipartUpload": _PUT,
     "PostObject": _PUT,
-    "AbortMultipartUpload": Need("s3:AbortMultipartUpload", permission="WRITE"),
-    "ListParts": Need("s3:ListMultipartUploadParts", permission="WRITE"),
-    "DeleteObject": Need("s3:DeleteObject", permission="WRITE", versioned="s3:DeleteObjectVersion"),
-    "DeleteObjects": Need("s3:DeleteObject", permission="WRITE", versioned="s3:DeleteObjectVersion"),
+    "AbortMultipartUpload": Need("s3:AbortMultipartUpload"),
+    "ListParts": Need("s3:ListMultipartUploadParts"),
+    "DeleteObject": _DELETE,
+    "DeleteObjects": _DELETE,
 }
 
 # Known actions that no operation above needs by itself.
@@ -112,9 +123,7 @@ _OTHERS = (
     "s3:GetIntelligentTieringConfiguration",
     "s3:GetInventoryConfiguration",
     "s3:GetMetricsConfiguration",
-    "s3:GetObjectTorrent",
     "s3:GetObjectVersionForReplication",
-    "s3:GetObjectVersionTorrent",
     "s3:ListAllMyBuckets",
     "s3:ObjectOwnerOverrideToBucketOwner",
     "s3:PutAccelerateConfiguration",
@@ -132,3 +141,10 @@ _OTHERS = (
 ACTIONS: frozenset[str] = frozenset(
     action for need in NEEDS.values() for action in (need.action, need.versioned) if action
 ) | frozenset(_OTHERS)
+
+_ABOUT_BUCKETS = re.compile(r"(?<!To)Bucket|Configuration$|ListAllMyBuckets|AccountPublicAccessBlock")
+
+
+def is_about_objects(action: str) -> bool:
+    """Whether what it acts on are objects: then its resources are of the form ``bucket/key``."""
+    return not _ABOUT_BUCKETS.search(action)

@@ -7,7 +7,7 @@ refused when the policy is set: a condition that is ignored would let somebody i
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
@@ -40,6 +40,7 @@ KEYS = frozenset(
         "s3:if-match",
         "s3:if-none-match",
         "s3:max-keys",
+        "s3:objectcreationoperation",
         "s3:object-lock-legal-hold",
         "s3:object-lock-mode",
         "s3:object-lock-retain-until-date",
@@ -68,6 +69,26 @@ EXISTING_TAG = "s3:existingobjecttag/"
 REQUEST_TAG = "s3:requestobjecttag/"
 _TAGGED = (EXISTING_TAG, REQUEST_TAG)
 
+# Keys that belong to some actions only. Of any other action they are not known, whatever the request carries: else somebody who may do one
+# thing under a condition could do another one by a query parameter or a header that means nothing there.
+_LISTED = frozenset({"s3:listbucket", "s3:listbucketversions"})
+_WRITTEN = frozenset({"s3:putobject"})
+_GRANTED = _WRITTEN | {"s3:putobjectacl", "s3:putobjectversionacl", "s3:putbucketacl"}
+_TAGGED_ANEW = _WRITTEN | {"s3:putobjecttagging", "s3:putobjectversiontagging"}
+_RETAINED = _WRITTEN | {"s3:putobjectretention"}
+_KNOWN_TO: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(("s3:prefix", "s3:delimiter", "s3:max-keys"), _LISTED),
+    **dict.fromkeys(("s3:x-amz-acl", *(key for key in KEYS if key.startswith("s3:x-amz-grant-"))), _GRANTED),
+    **dict.fromkeys(("s3:x-amz-copy-source", "s3:x-amz-metadata-directive", "s3:x-amz-storage-class"), _WRITTEN),
+    **dict.fromkeys((key for key in KEYS if key.startswith("s3:x-amz-server-side-")), _WRITTEN),
+    **dict.fromkeys(("s3:object-lock-mode", "s3:object-lock-retain-until-date"), _RETAINED),
+    "s3:object-lock-legal-hold": _WRITTEN | {"s3:putobjectlegalhold"},
+    "s3:if-match": _WRITTEN | {"s3:deleteobject", "s3:deleteobjectversion"},
+    "s3:if-none-match": _WRITTEN,
+    "s3:objectcreationoperation": _WRITTEN,
+    "s3:requestobjecttagkeys": _TAGGED_ANEW,
+}
+
 _ARN_PIECES = 6
 
 
@@ -80,6 +101,16 @@ def condition_key(name: str) -> str:
         if lower.startswith(prefix) and len(name) > len(prefix):
             return prefix + name[len(prefix) :]
     raise malformed("Policy has an invalid condition key")
+
+
+def known_to(action: str, facts: Facts) -> Facts:
+    """Those of the facts that a policy may ask for when it decides about this action."""
+    lower = action.lower()
+    return {key: values for key, values in facts.items() if lower in _actions_of(key, lower)}
+
+
+def _actions_of(key: str, action: str) -> Collection[str]:
+    return _TAGGED_ANEW if key.startswith(REQUEST_TAG) else _KNOWN_TO.get(key, (action,))
 
 
 def malformed(message: str) -> RequestError:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from domicile_common.access.actions import ACTIONS
+from domicile_common.access.actions import ACTIONS, is_about_objects
 from domicile_common.access.conditions import EXISTING_TAG, Condition, Facts, malformed, parse_conditions
 from domicile_common.access.wildcards import matches
 
@@ -45,13 +45,11 @@ class Principal:
     access_key: str = ""
 
     def includes(self, caller: Caller) -> bool:
-        if self.account == "*":
-            return True
-        return (
-            not caller.anonymous
-            and self.account in (caller.tenant_id, caller.canonical_id)
-            and self.access_key in ("", caller.access_key)
-        )
+        return self.concerns(caller) and self.access_key in ("", caller.access_key)
+
+    def concerns(self, caller: Caller) -> bool:
+        """Whether some key of the caller's tenant is meant, if not this one."""
+        return self.account == "*" or (not caller.anonymous and self.account in (caller.tenant_id, caller.canonical_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +67,10 @@ class Statement:
 
     def is_about(self, caller: Caller) -> bool:
         return any(principal.includes(caller) for principal in self.principals) != self.but_principals
+
+    def lets_in(self, caller: Caller) -> bool:
+        """Whether it allows some key of the caller's tenant anything."""
+        return self.effect == "Allow" and any(principal.concerns(caller) for principal in self.principals)
 
     def applies(self, caller: Caller, action: str, resource: str, facts: Facts) -> bool:
         return (
@@ -101,7 +103,11 @@ class Document:
     @property
     def asks_for_tags(self) -> bool:
         """Whether the tags of existing objects matter."""
-        return any(condition.key.startswith(EXISTING_TAG) for statement in self.statements for condition in statement.conditions)
+        return self.asks_for((EXISTING_TAG,))
+
+    def asks_for(self, keys: tuple[str, ...]) -> bool:
+        """Whether a condition has one of these keys, or a key that begins like one."""
+        return any(condition.key.startswith(keys) for statement in self.statements for condition in statement.conditions)
 
 
 _NARROWING = frozenset({"aws:principalaccount", "aws:principalarn", "aws:userid", "aws:username"})
@@ -147,7 +153,21 @@ def parse(text: str, bucket: str) -> Document:
         for pattern in statement.resources:
             if pattern != "*" and not matches(pattern.removeprefix(ARN).partition("/")[0], bucket):
                 raise malformed("Policy has invalid resource")
+        if not (statement.but_actions or statement.but_resources) and any(
+            action in _BY_NAME and not _can_apply(_BY_NAME[action], statement.resources, bucket) for action in statement.actions
+        ):
+            raise malformed("Action does not apply to any resource(s) in statement")
     return document
+
+
+_BY_NAME = {action.lower(): action for action in ACTIONS}
+
+
+def _can_apply(action: str, resources: tuple[str, ...], bucket: str) -> bool:
+    """Whether the action acts on anything that one of the patterns can stand for."""
+    if is_about_objects(action):
+        return any(not {"/", "*", "?"}.isdisjoint(pattern.removeprefix(ARN)) for pattern in resources)
+    return any(matches(pattern.removeprefix(ARN), bucket) for pattern in resources)
 
 
 def _load(text: str) -> list[dict[str, Any]]:

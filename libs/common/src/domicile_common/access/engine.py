@@ -8,31 +8,39 @@ are on): then neither the bucket's owner nor its policy lets anybody read them, 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from domicile_common.access import acl as lists
 from domicile_common.access.actions import Need
-from domicile_common.access.conditions import EXISTING_TAG, Facts
-from domicile_common.access.documents import Caller, read
-from domicile_common.bucket_settings import Acl, PublicAccessBlock
+from domicile_common.access.conditions import EXISTING_TAG, Facts, known_to
+from domicile_common.access.documents import Caller, Effect, read
+from domicile_common.bucket_settings import Acl, Permission, PublicAccessBlock
 from domicile_common.model import Bucket
 
-# A bucket's owner can always mend a policy that locks everybody out.
-_KEPT = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
+# A bucket's owner can always mend a policy that locks everybody out, and nobody else can read or change one, whatever it allows.
+OWNERS_ONLY = frozenset({"s3:GetBucketPolicy", "s3:PutBucketPolicy", "s3:DeleteBucketPolicy"})
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """One thing that somebody wants to do. ``key``: ``""`` for the bucket itself. ``facts``: see ``conditions.Facts``."""
+    """One thing that somebody wants to do. ``key``: ``""`` for the bucket itself. ``version``: the id of the one that is named.
+
+    ``facts``: all that is known of the request, see ``conditions.Facts``.
+    """
 
     need: Need
     key: str = ""
-    version: bool = False
+    version: str | None = None
     facts: Facts = field(default_factory=dict)
 
     @property
     def action(self) -> str:
         return self.need.versioned if self.version and self.need.versioned else self.need.action
+
+    @property
+    def permission(self) -> Permission | None:
+        """WRITE lets somebody make, replace and delete objects of a bucket, but remove no version for good."""
+        return None if self.version and self.need.permission == "WRITE" else self.need.permission
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,43 +69,51 @@ def needs_target(caller: Caller, bucket: Bucket, ask: Ask) -> bool:
 
 def allows(caller: Caller, bucket: Bucket, ask: Ask, target: Target | None = None) -> bool:
     """``target``: the object, where ``needs_target`` says so and there is one."""
+    if ask.need.also and not allows(caller, bucket, replace(ask, need=ask.need.also), target):
+        return False
     settings = bucket.settings
-    document = read(settings.policy)
-    facts = {**ask.facts, **_tag_facts(target)} if target and target.tags else ask.facts
-    resource = f"{bucket.name}/{ask.key}" if ask.key else bucket.name
-    effect = document.effect(caller, ask.action, resource, facts)
+    effect = _effect(caller, bucket, ask, target)
     is_owner = owns(caller, bucket)
-    if effect == "Deny" and not (is_owner and ask.action in _KEPT):
+    if effect == "Deny" and not (is_owner and ask.action in OWNERS_ONLY):
         return False
     stored = settings.acl if ask.need.about == "bucket" else target.acl if target else None
     about = lists.effective(bucket, stored)
     belongs_to_other = ask.need.about == "object" and about.owner_id != lists.owner_of(bucket).canonical_id
     if is_owner and not belongs_to_other:
         return True
-    by_policy = effect == "Allow" and not (block_of(bucket).restrict_public_buckets and not is_owner and document.is_public)
+    restricted = block_of(bucket).restrict_public_buckets and not is_owner and read(settings.policy).is_public
+    by_policy = effect == "Allow" and not restricted
     if by_policy and (not belongs_to_other or caller.canonical_id == about.owner_id):
         return True
     ignore_public = block_of(bucket).ignore_public_acls
-    return ask.need.permission is not None and lists.grants(about, caller, ask.need.permission, ignore_public=ignore_public)
+    return ask.permission is not None and lists.grants(about, caller, ask.permission, ignore_public=ignore_public)
 
 
 def denies(caller: Caller, bucket: Bucket, ask: Ask) -> bool:
     """Whether a policy denies it explicitly, whoever else may allow it."""
+    return _effect(caller, bucket, ask, None) == "Deny"
+
+
+def _effect(caller: Caller, bucket: Bucket, ask: Ask, target: Target | None) -> Effect | None:
+    """What the bucket's policy says."""
+    if not bucket.settings.policy:
+        return None
+    facts = dict(known_to(ask.action, ask.facts))
+    if ask.version:
+        facts["s3:versionid"] = (ask.version,)
+    if target:
+        facts |= {EXISTING_TAG + key: (value,) for key, value in target.tags.items()}
     resource = f"{bucket.name}/{ask.key}" if ask.key else bucket.name
-    return read(bucket.settings.policy).effect(caller, ask.action, resource, ask.facts) == "Deny"
-
-
-def _tag_facts(target: Target) -> Facts:
-    return {EXISTING_TAG + key: (value,) for key, value in target.tags.items()}
+    return read(bucket.settings.policy).effect(caller, ask.action, resource, facts)
 
 
 def may_know_of(caller: Caller, bucket: Bucket) -> bool:
-    """Whether the caller is granted anything at all in the bucket, so that its name is no secret to it."""
+    """Whether the caller's tenant is granted anything at all in the bucket, so that its name is no secret to it."""
     settings = bucket.settings
     block = block_of(bucket)
     document = read(settings.policy)
     if not (block.restrict_public_buckets and document.is_public) and any(
-        statement.effect == "Allow" and statement.is_about(caller) for statement in document.statements
+        statement.lets_in(caller) for statement in document.statements
     ):
         return True
     if settings.ownership == "BucketOwnerEnforced":

@@ -373,6 +373,7 @@ class FakeMetadata:
             blobs=tuple(blob for blob in self._intents[request.upload_id][0].blobs if blob.backend_id in request.uploads),
             checksum_algorithm=request.checksum_algorithm,
             checksum_type=request.checksum_type,
+            initiator=request.initiator,
         )
         return m.Empty()
 

@@ -417,13 +417,14 @@ class VersionPage(Value, frozen=True):
 
 
 class RegisterUpload(Request[Empty], frozen=True, kw_only=True):
-    """``uploads``: backend id → the backend's own upload id."""
+    """``uploads``: backend id → the backend's own upload id. ``initiator``: who began it, unless that was somebody without a key."""
 
     bucket_id: str
     upload_id: str
     uploads: dict[str, str]
     checksum_algorithm: str = ""
     checksum_type: str = ""
+    initiator: Tenant | None = None
 
 
 class FindUpload(Request["Upload"], frozen=True, kw_only=True):
@@ -446,6 +447,7 @@ class Upload(Value, frozen=True):
     uploads: dict[str, str]
     checksum_algorithm: str = ""
     checksum_type: str = ""
+    initiator: Tenant | None = None
 
 
 class PutPart(Request[Empty], frozen=True, kw_only=True):
@@ -495,6 +497,8 @@ class UploadEntry(Value, frozen=True):
     storage_class: str
     checksum_algorithm: str = ""
     checksum_type: str = ""
+    acl: Acl | None = None
+    initiator: Tenant | None = None
 
 
 class UploadPage(Value, frozen=True):

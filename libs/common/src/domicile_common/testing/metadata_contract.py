@@ -21,9 +21,10 @@ from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, Grant
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client import models as m
 from domicile_common.metadata_client.client import Metadata
-from domicile_common.model import Bucket, Digest, Facts, Lock, Part, Version
+from domicile_common.model import Bucket, Digest, Facts, Lock, Part, Tenant, Version
 
 MD5 = "0123456789abcdef" * 2
+INITIATOR = Tenant(tenant_id="two", name="Two", canonical_id="2" * 64)
 NOWHERE = "0" * 32
 PART_SIZE = 5 << 20
 FACTS = Facts(headers={"content-type": "text/é"}, metadata={"a": "1"}, tags={"b": "2"}, storage_class="STANDARD_IA")
@@ -450,7 +451,8 @@ class UploadContract:
         intent = await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key="a", facts=FACTS, upload=True))
         ids = dict.fromkeys(intent.decision.write, "theirs")
         place: dict[str, Any] = {"bucket_id": bucket.bucket_id, "upload_id": intent.version_id}
-        await metadata.call(m.RegisterUpload(**place, uploads=ids, checksum_algorithm="crc32", checksum_type="COMPOSITE"))
+        checksum = {"checksum_algorithm": "crc32", "checksum_type": "COMPOSITE"}
+        await metadata.call(m.RegisterUpload(**place, uploads=ids, **checksum, initiator=INITIATOR))
         for number, size in ((5, 1), (1, PART_SIZE), (2, 7)):
             await metadata.call(m.PutPart(**place, part=Part(number, size, f"{number:032x}"), checksums={"crc32": "AAAAAA=="}))
         return await metadata.call(m.FindUpload(**place, key="a"))
@@ -459,6 +461,7 @@ class UploadContract:
         upload = await self.begin(metadata)
         assert upload.uploads == dict.fromkeys((blob.backend_id for blob in upload.blobs), "theirs")
         assert (upload.facts, upload.checksum_algorithm, upload.checksum_type) == (FACTS, "crc32", "COMPOSITE")
+        assert upload.initiator == INITIATOR
         place: dict[str, Any] = {"bucket_id": upload.bucket_id, "key": "a", "upload_id": upload.upload_id}
         first = await metadata.call(m.ListParts(**place, limit=2))
         assert [entry.part.number for entry in first.parts] == [1, 2]

@@ -12,7 +12,7 @@ import hmac
 import http.client
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
@@ -85,8 +85,8 @@ class Signer:
         return f"AWS4-HMAC-SHA256 Credential={credential}, SignedHeaders={names}, Signature={signature}"
 
     def presigned(self, method: str, target: str, headers: Mapping[str, str], expires: int) -> str:
-        """The target with its signature in the query. ``expires``: seconds."""
-        moment = self.moment()
+        """The target with its signature in the query. ``expires``: seconds. A signed hash of the body stands in ``headers``."""
+        moment, payload = self.moment(), headers.get("x-amz-content-sha256", UNSIGNED)
         credential = quote(f"{self.access_key}/{self.scope(moment)}", safe="")
         names = quote(";".join(sorted(headers)), safe="")
         query = (
@@ -94,7 +94,7 @@ class Signer:
             f"&X-Amz-Expires={expires}&X-Amz-SignedHeaders={names}"
         )
         target = f"{target}{'&' if '?' in target else '?'}{query}"
-        return f"{target}&X-Amz-Signature={self.signature(moment, _canonical(method, target, headers, UNSIGNED))}"
+        return f"{target}&X-Amz-Signature={self.signature(moment, _canonical(method, target, headers, payload))}"
 
 
 def _hmac(key: bytes, text: str) -> bytes:
@@ -107,7 +107,7 @@ def _canonical(method: str, target: str, headers: Mapping[str, str], payload: st
     lines = [
         method,
         _encoded(path, safe="/"),
-        "&".join(sorted(f"{_encoded(name)}={_encoded(value)}" for name, _, value in pairs)),
+        "&".join(f"{name}={value}" for name, value in sorted((_encoded(name), _encoded(value)) for name, _, value in pairs)),
         *(f"{name}:{' '.join(headers[name].split())}" for name in sorted(headers)),
         "",
         ";".join(sorted(headers)),
@@ -172,6 +172,13 @@ class Prepared:
         """What stands on the wire before the body."""
         lines = [f"{self.method} {self.target} HTTP/1.1", *(f"{name}: {value}" for name, value in self.headers.items()), "", ""]
         return "\r\n".join(lines).encode("latin-1")
+
+
+def without_length(request: Prepared) -> Prepared:
+    """The same with Transfer-Encoding: chunked."""
+    first = b"%x\r\n%s\r\n" % (len(request.body), request.body) if request.body else b""
+    headers = {name: value for name, value in request.headers.items() if name != "content-length"}
+    return replace(request, headers={**headers, "transfer-encoding": "chunked"}, body=first + b"0\r\n\r\n")
 
 
 class RawS3:

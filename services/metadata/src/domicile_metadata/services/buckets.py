@@ -39,13 +39,16 @@ GRANTEES: Final = 1000  # that the objects of one bucket may have together
 
 
 async def find(context: Context, request: FindBucket) -> Bucket:
-    """The caller's own; otherwise the one bucket of that name of another tenant that the caller may know of (docs/adr/0010)."""
+    """The caller's own; otherwise the one bucket of that name of another tenant that the caller may know of (docs/adr/0010).
+
+    The same statements are run whether others have a bucket of that name or not: how long an answer takes shall not tell.
+    """
     own = await buckets.describe(context.database, request.tenant_id, request.name) if request.tenant_id else None
     if own is not None:
         return await _complete(context, own)
+    caller = await _caller(context, request.tenant_id)
     namesakes = await buckets.namesakes(context.database, request.name, NAMESAKES)
-    if context.settings.bucket_names == "tenant" and namesakes:
-        caller = await _caller(context, request.tenant_id)
+    if context.settings.bucket_names == "tenant":
         namesakes = [bucket for bucket in namesakes if may_know_of(caller, _bucket(bucket))]
     if len(namesakes) != 1:
         if context.settings.bucket_names == "tenant" and not request.tenant_id:

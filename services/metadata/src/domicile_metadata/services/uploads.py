@@ -27,15 +27,7 @@ MAXIMUM_PAGE = 1000
 
 async def register(context: Context, request: RegisterUpload) -> Empty:
     _check_ids(request.bucket_id, request.upload_id)
-    found = await uploads.register(
-        context.database,
-        request.bucket_id,
-        request.upload_id,
-        request.uploads,
-        algorithm=request.checksum_algorithm,
-        checksum_type=request.checksum_type,
-    )
-    if not found:
+    if not await uploads.register(context.database, request):
         raise no_such_upload(request.upload_id)
     return Empty()
 

@@ -8,8 +8,10 @@ from typing import Any, Literal
 
 import msgspec
 
+from domicile_common.bucket_settings import Acl
 from domicile_common.metadata_client.models import ObjectEntry, UploadEntry, VersionEntry
 from domicile_metadata.storage.database import Statements
+from domicile_metadata.storage.uploads import initiator_of
 
 
 class _ListedDigest(msgspec.Struct, frozen=True):
@@ -21,6 +23,7 @@ class _ListedDigest(msgspec.Struct, frozen=True):
 
 class _ListedFacts(msgspec.Struct, frozen=True):
     storage_class: str = "STANDARD"
+    acl: Acl | None = None
 
 
 _DIGEST = msgspec.json.Decoder(_ListedDigest)
@@ -99,11 +102,14 @@ def _upload(row: Any) -> UploadEntry | str:
     if row["is_prefix"]:
         return key
     initiated_at: datetime = row["created_at"]
+    facts = _FACTS.decode(row["facts"])
     return UploadEntry(
         key=key,
         upload_id=row["version_id"].hex,
         initiated_at=initiated_at,
-        storage_class=_FACTS.decode(row["facts"]).storage_class,
+        storage_class=facts.storage_class,
         checksum_algorithm=row["checksum_algorithm"],
         checksum_type=row["checksum_type"],
+        acl=facts.acl,
+        initiator=initiator_of(row),
     )

@@ -3,25 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import msgspec
 
-from domicile_common.metadata_client.models import PartEntry, Upload
-from domicile_common.model import Blob, Facts, Part
+from domicile_common.metadata_client.models import PartEntry, RegisterUpload, Upload
+from domicile_common.model import Blob, Facts, Part, Tenant
 from domicile_metadata.storage.database import Statements
 
 _BLOBS = msgspec.json.Decoder(tuple[Blob, ...])
 _FACTS = msgspec.json.Decoder(Facts)
 _TEXTS = msgspec.json.Decoder(dict[str, str])
+_INITIATOR: msgspec.json.Decoder[Tenant | None] = msgspec.json.Decoder(Tenant | None)
 
 EVERY_PART = 10_000  # no upload has more
 
 
-async def register(
-    statements: Statements, bucket_id: str, upload_id: str, uploads: Mapping[str, str], *, algorithm: str, checksum_type: str
-) -> bool:
+async def register(statements: Statements, asked: RegisterUpload) -> bool:
     """False when the upload is gone."""
-    return bool(await statements.execute("register_upload", bucket_id, upload_id, _text(uploads), algorithm, checksum_type))
+    facts = _text(asked.uploads), asked.checksum_algorithm, asked.checksum_type, _text(asked.initiator)
+    return bool(await statements.execute("register_upload", asked.bucket_id, asked.upload_id, *facts))
 
 
 async def find(statements: Statements, bucket_id: str, key: str, upload_id: str) -> Upload | None:
@@ -39,7 +40,13 @@ async def find(statements: Statements, bucket_id: str, key: str, upload_id: str)
         uploads=uploads,
         checksum_algorithm=row["checksum_algorithm"],
         checksum_type=row["checksum_type"],
+        initiator=initiator_of(row),
     )
+
+
+def initiator_of(row: Any) -> Tenant | None:
+    """Of a row of ``intents``."""
+    return _INITIATOR.decode(row["initiator"] or "null")
 
 
 async def put_part(

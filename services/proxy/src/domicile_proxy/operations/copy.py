@@ -8,12 +8,14 @@ from typing import NamedTuple
 import structlog
 
 from domicile_common import checksums
+from domicile_common.access.actions import NEEDS, TAG
 from domicile_common.backends.port import BlobStore
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import BackendError, BlobMismatch, RequestError
 from domicile_common.metadata_client.models import Intent, Located
 from domicile_common.model import Blob, Bucket, Digest, Facts, Version
 from domicile_common.policy import admits
+from domicile_proxy.authorization import check, may
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
 from domicile_proxy.operations.acls import with_acl
@@ -22,6 +24,7 @@ from domicile_proxy.operations.transfer import check_size, locate_source, source
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.addressing import Source, parse_source
+from domicile_proxy.s3.asking import tag_facts
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags, version_header
 from domicile_proxy.s3.locks import read_lock
@@ -43,9 +46,12 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     located = await locate_source(bucket, source, request, context)
     check_size(located.version.digest.size)
     # 3. What becomes of it.
-    facts = await with_acl(request, copied_facts(request.headers, located.version), context)
+    facts = copied_facts(request.headers, located.version)
+    if facts.tags and not _replaces(request.headers, "x-amz-tagging-directive"):
+        await authorize_tags(request, source, bucket, facts.tags, context)
     refuse_pointless(request, source, located.version)
     lock = read_lock(request.headers, context.clock())
+    facts = await with_acl(request, facts, context)
     size = located.version.digest.size
     draft = Draft(request.bucket, request.key, facts, size, request.trace, lock)
     # 4. The intent, the bytes, the version.
@@ -55,6 +61,13 @@ async def copy_object(request: S3Request, context: Context) -> Response:
         intent, written.digest, written.etags, condition, context, stamped=written.stamped, trace=request.trace
     )
     return answer(version, located.version, bucket)
+
+
+async def authorize_tags(request: S3Request, source: Source, bucket: Bucket, tags: Mapping[str, str], context: Context) -> None:
+    """Tags that come along are read there and written here. Raises as ``authorization.check`` does."""
+    await check(request, context, bucket, NEEDS["GetObjectTagging"], source.key, version_id=source.version_id)
+    if not may(request, context, TAG, request.key, facts=tag_facts(tags)):
+        raise RequestError("AccessDenied")
 
 
 def wanted_algorithm(headers: Mapping[str, str]) -> str | None:

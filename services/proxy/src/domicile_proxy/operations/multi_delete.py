@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
-from domicile_common.access.actions import NEEDS
+from domicile_common.access.actions import BYPASS, NEEDS
 from domicile_common.errors import DomicileError, RequestError, Unavailable
 from domicile_common.metadata_client.models import Delete
-from domicile_proxy.authorization import may
+from domicile_proxy.authorization import check, may, tells
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, streams
 from domicile_proxy.operations.documents import receive_document, xml
@@ -35,8 +35,7 @@ async def delete_one(request: S3Request, context: Context, target: ObjectId) -> 
     """Raises ``RequestError`` NoSuchBucket and ``Unavailable``, which say the same of every key: the whole request may be repeated."""
     try:
         check_key(target.key)
-        if not may(request, context, NEEDS["DeleteObjects"], target.key, version=bool(target.version_id)):
-            raise RequestError("AccessDenied")
+        await authorize_one(request, context, target)
         call = Delete(
             bucket_id=request.bucket.bucket_id,
             key=target.key,
@@ -52,6 +51,19 @@ async def delete_one(request: S3Request, context: Context, target: ObjectId) -> 
             raise
         return Failed(target.key, target.version_id, failure.code, failure.message)
     return Removed(target.key, target.version_id, deleted.version_id if deleted.delete_marker else None)
+
+
+async def authorize_one(request: S3Request, context: Context, target: ObjectId) -> None:
+    """Raises as ``authorization.check`` does."""
+    if_match = target.condition.if_match
+    facts = {
+        "s3:if-match": (if_match,) if if_match is not None else ()
+    }  # that of the key, whatever the request's own header says
+    needs = [NEEDS["DeleteObjects"], *((BYPASS,) if bypasses(request.headers) else ())]
+    if not all(may(request, context, need, target.key, version_id=target.version_id, facts=facts) for need in needs):
+        raise RequestError("AccessDenied")
+    if tells(target.condition):
+        await check(request, context, request.bucket, NEEDS["GetObject"], target.key, version_id=target.version_id)
 
 
 OPERATIONS: dict[str, Handler] = {"DeleteObjects": delete_objects}

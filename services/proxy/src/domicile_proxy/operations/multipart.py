@@ -73,6 +73,7 @@ async def create_multipart_upload(request: S3Request, context: Context) -> Respo
         uploads=uploads,
         checksum_algorithm=promise.algorithm,
         checksum_type=promise.checksum_type if promise.algorithm else "",
+        initiator=None if request.caller.anonymous else request.tenant,
         trace=request.trace,
     )
     try:
@@ -107,6 +108,7 @@ async def upload_part(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPart.html."""
     number = part_number(request)
     upload = await find_upload(request, context)
+    request = await streams.with_length(request)
     body = plan_part(request, upload)
 
     async def fill(fan_out: FanOut) -> Digest:

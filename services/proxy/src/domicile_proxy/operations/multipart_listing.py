@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from domicile_common.access import acl as lists
+from domicile_common.bucket_settings import Acl
 from domicile_common.metadata_client.models import ListParts, ListUploads, PartPage, UploadPage
 from domicile_common.model import Tenant
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
+from domicile_proxy.operations.acls import owner_of
 from domicile_proxy.operations.documents import xml
 from domicile_proxy.operations.listing import MOST_ENTRIES, read_listing
 from domicile_proxy.operations.multipart import find_upload, upload_id
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
-from domicile_proxy.s3.answers import Listing
+from domicile_proxy.s3.answers import Listing, People
 from domicile_proxy.s3.query import whole_number
 
 
@@ -21,12 +23,17 @@ async def list_parts(request: S3Request, context: Context) -> Response:
     marker = whole_number(request.params, "part-number-marker", 0)
     limit = min(whole_number(request.params, "max-parts", MOST_ENTRIES), MOST_ENTRIES)
     page = await read_parts(request, context, marker, limit)
-    acl = lists.effective(request.bucket, page.upload.facts.acl)
-    owner = Tenant(tenant_id="", name=acl.owner_name, canonical_id=acl.owner_id)
+    people = people_of(request, page.upload.facts.acl, page.upload.initiator)
     body = answers.list_parts(
-        request.bucket.name, page.upload, page.parts, owner=owner, marker=marker, limit=limit, truncated=page.truncated
+        request.bucket.name, page.upload, page.parts, people=people, marker=marker, limit=limit, truncated=page.truncated
     )
     return xml(body)
+
+
+def people_of(request: S3Request, acl: Acl | None, initiator: Tenant | None) -> People:
+    """What somebody without a key began, is shown as begun by whom it will belong to."""
+    owner = owner_of(lists.effective(request.bucket, acl))
+    return People(initiator or owner, owner)
 
 
 async def read_parts(request: S3Request, context: Context, after: int, limit: int) -> PartPage:
@@ -48,10 +55,8 @@ async def list_multipart_uploads(request: S3Request, context: Context) -> Respon
     listing = read_listing(request, "max-uploads")
     marker = (request.params.get("key-marker", ""), request.params.get("upload-id-marker", ""))
     page = await read_uploads(request, context, listing, marker)
-    body = answers.list_uploads(
-        listing, page.uploads, page.prefixes, owner=request.owner, marker=marker, next_marker=next_marker(page)
-    )
-    return xml(body)
+    uploads = [(entry, people_of(request, entry.acl, entry.initiator)) for entry in page.uploads]
+    return xml(answers.list_uploads(listing, uploads, page.prefixes, marker=marker, next_marker=next_marker(page)))
 
 
 async def read_uploads(request: S3Request, context: Context, listing: Listing, marker: tuple[str, str]) -> UploadPage:

@@ -8,12 +8,14 @@ from __future__ import annotations
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import ChangeVersion, PutLockConfiguration
 from domicile_common.model import Lock
+from domicile_proxy.authorization import check_body
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.documents import receive_document, xml
 from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
+from domicile_proxy.s3.asking import lock_facts
 from domicile_proxy.s3.headers import wanted_version
 from domicile_proxy.s3.locks import bypasses, parse_legal_hold, parse_lock_configuration, parse_retention
 
@@ -45,11 +47,13 @@ async def get_object_retention(request: S3Request, context: Context) -> Response
 async def put_object_retention(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectRetention.html."""
     check_bucket(request)
+    retention = parse_retention(await receive_document(request), context.clock())
+    await check_body(request, context, lock_facts(retention))
     call = ChangeVersion(
         bucket_id=request.bucket.bucket_id,
         key=request.key,
         version_id=wanted_version(request.params),
-        retention=parse_retention(await receive_document(request), context.clock()),
+        retention=retention,
         bypass_governance=bypasses(request.headers),
         trace=request.trace,
     )
@@ -68,11 +72,13 @@ async def get_object_legal_hold(request: S3Request, context: Context) -> Respons
 async def put_object_legal_hold(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLegalHold.html."""
     check_bucket(request)
+    hold = parse_legal_hold(await receive_document(request))
+    await check_body(request, context, lock_facts(Lock(legal_hold=hold)))
     call = ChangeVersion(
         bucket_id=request.bucket.bucket_id,
         key=request.key,
         version_id=wanted_version(request.params),
-        legal_hold=parse_legal_hold(await receive_document(request)),
+        legal_hold=hold,
         trace=request.trace,
     )
     await context.metadata.call(call)

@@ -13,7 +13,7 @@ from domicile_proxy.operations import Handler
 from domicile_proxy.operations.streams import BlobReader
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.conditions import http_date, not_modified
-from domicile_proxy.s3.headers import object_headers, unmodified_headers, wanted_version
+from domicile_proxy.s3.headers import object_headers, refuse_overrides, unmodified_headers, wanted_version
 from domicile_proxy.s3.lifecycle import expiration_header
 from domicile_proxy.s3.ranges import Span, wanted_span
 
@@ -23,6 +23,8 @@ READ_AT_ONCE = 256 * 1024
 
 async def get_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html."""
+    if request.caller.anonymous:
+        refuse_overrides(request.params)
     located = await locate_object(request, context)
     while True:
         answer, span = describe(request, located.version)
@@ -42,6 +44,8 @@ async def get_object(request: S3Request, context: Context) -> Response:
 
 async def head_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
+    if request.caller.anonymous:
+        refuse_overrides(request.params)
     located = await locate_object(request, context)
     answer, _ = describe(request, located.version)
     return answer

@@ -27,6 +27,7 @@ and a backend that fails costs another placement instead of an error.
 async def put_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html."""
     # 1. What the client says of the object and of the body; refused before a byte of it is read.
+    request = await streams.with_length(request)
     body = streams.plan(request)
     condition = write_condition(request.headers)
     lock = read_lock(request.headers, context.clock())

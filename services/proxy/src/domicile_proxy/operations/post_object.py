@@ -5,9 +5,10 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode
 
 from domicile_common.errors import RequestError
@@ -21,6 +22,7 @@ from domicile_proxy.operations.objects_write import put_object
 from domicile_proxy.request import Incoming, Response, S3Request, WireBody
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.addressing import check_key
+from domicile_proxy.s3.asking import Signed
 from domicile_proxy.s3.documents import parse_tagging
 from domicile_proxy.s3.forms import (
     FormReader,
@@ -36,23 +38,37 @@ READ_FIRST = 5 * 1024 * 1024
 """Bytes; a body that is not longer is read whole, so that the file's length is known. In a longer one the file has to be the last field."""
 
 _SEE_OTHER = 303
+_LENGTH = re.compile("[0-9]{1,18}")
 
 
 class FileBody(WireBody):
-    """The file of a form, as if it were the body of a PutObject. ``first``: what of it has been read; ``length``: all its bytes."""
+    """The file of a form, as if it were the body of a PutObject. ``first``: what of it has been read."""
 
-    __slots__ = ("_first", "_reader", "_wire", "length")
+    __slots__ = ("_announced", "_first", "_length", "_reader", "_wire")
 
-    def __init__(self, wire: WireBody, reader: FormReader, first: bytes, length: int) -> None:
+    def __init__(self, wire: WireBody, reader: FormReader, first: bytes, announced: int) -> None:
         self._wire = wire
         self._reader = reader
         self._first = first
-        self.length = length
+        self._announced = announced
+        self._length = 0
         self.started = True
         self.finished = False
 
+    async def measure(self) -> int:
+        """The file's length in bytes. Raises RequestError: MalformedPOSTRequest."""
+        pieces = [self._first]
+        while not self._wire.finished and self._announced <= READ_FIRST:
+            pieces.append(self._reader.feed(await self._wire.next()))
+        self._first = b"".join(pieces)
+        if self._wire.finished:
+            self._reader.finish()
+        known = self._announced - self._reader.before - self._reader.closing()
+        self._length = len(self._first) if self._wire.finished else known
+        return self._length
+
     async def __aiter__(self) -> AsyncIterator[bytes]:
-        left = self.length
+        left = self._length
         piece = self._first
         while True:
             left -= len(piece)
@@ -85,47 +101,61 @@ class Form:
 async def read_form(incoming: Incoming) -> Form:
     """Everything before the file. Raises RequestError: MalformedPOSTRequest, MissingContentLength and others of a form."""
     length = incoming.headers.get("content-length", "")
-    if not (length.isascii() and length.isdigit()):
+    if not _LENGTH.fullmatch(length):
         raise RequestError("MissingContentLength")
     reader = FormReader(read_boundary(incoming.headers.get("content-type", "")))
-    whole = int(length) <= READ_FIRST
-    pieces: list[bytes] = []
-    while not incoming.wire.finished and (whole or not reader.in_file):
-        pieces.append(reader.feed(await incoming.wire.next()))
-    if incoming.wire.finished:
+    first = b""
+    while not incoming.wire.finished and not reader.in_file:
+        first = reader.feed(await incoming.wire.next())
+    if not reader.in_file:
         reader.finish()
-    first = b"".join(pieces)
-    size = len(first) if incoming.wire.finished else int(length) - reader.before - reader.closing()
     fields = {name: value.replace("${filename}", reader.file_name) for name, value in reader.fields.items()}
-    return Form(fields, reader.file_type, FileBody(incoming.wire, reader, first, size))
+    return Form(fields, reader.file_type, FileBody(incoming.wire, reader, first, int(length)))
+
+
+async def with_file(request: S3Request, policy: PostPolicy | None) -> S3Request:
+    """The request, when it is known how long the file is. Raises RequestError: EntityTooSmall, EntityTooLarge, MalformedPOSTRequest."""
+    body = request.incoming.wire
+    assert isinstance(body, FileBody)
+    length = await body.measure()
+    if policy is not None:
+        check_length(policy, length)
+    raw = [*request.incoming.raw_headers, (b"content-length", b"%d" % length)]
+    return replace(request, incoming=replace(request.incoming, raw_headers=raw))
 
 
 # --- who signed it ---
 
 
-async def authenticate(form: Form, bucket: str, context: Context) -> Credential:
+class Signature(NamedTuple):
+    """Whose form it is. ``policy``, ``signed``: ``None`` for somebody without a key."""
+
+    credential: Credential
+    policy: PostPolicy | None
+    signed: Signed | None
+
+
+async def authenticate(form: Form, bucket: str, context: Context) -> Signature:
     """The key whose policy lets this form through; nobody, when it has no policy.
 
     Raises:
-        RequestError: InvalidArgument (a field is missing), InvalidAccessKeyId, SignatureDoesNotMatch, InvalidPolicyDocument, AccessDenied,
-            EntityTooLarge, EntityTooSmall.
+        RequestError: InvalidArgument (a field is missing), InvalidAccessKeyId, SignatureDoesNotMatch, InvalidPolicyDocument, AccessDenied.
     """
     fields = form.fields
     if "policy" not in fields:
         if "signature" in fields or "x-amz-signature" in fields:
             raise missing("policy")
-        return ANONYMOUS
-    credential = await (signer(fields, context) if "x-amz-signature" in fields else old_signer(fields, context))
+        return Signature(ANONYMOUS, None, None)
+    credential, signed = await (signer(fields, context) if "x-amz-signature" in fields else old_signer(fields, context))
     now = context.clock()
     if credential.state != "active" or credential.tenant.state != "active" or (credential.expires_at or now) < now:
         raise RequestError("InvalidAccessKeyId")
-    policy: PostPolicy = parse_policy(fields["policy"])
+    policy = parse_policy(fields["policy"])
     check_policy(policy, fields, bucket, now)
-    check_length(policy, form.body.length)
-    return credential
+    return Signature(credential, policy, signed)
 
 
-async def signer(fields: Mapping[str, str], context: Context) -> Credential:
+async def signer(fields: Mapping[str, str], context: Context) -> tuple[Credential, Signed]:
     """Signature version 4: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-authentication-HTTPPOST.html."""
     for name in ("x-amz-algorithm", "x-amz-credential", "x-amz-date"):
         if name not in fields:
@@ -139,10 +169,10 @@ async def signer(fields: Mapping[str, str], context: Context) -> Credential:
     known = await context.directory.credential(claimed.access_key)
     key = context.keys.get(known.secret, claimed.date, claimed.region)
     refuse_other(keys.signature(key, fields["policy"]), fields["x-amz-signature"], claimed.access_key)
-    return known.credential
+    return known.credential, Signed("POST", keys.ALGORITHM, stamp)
 
 
-async def old_signer(fields: Mapping[str, str], context: Context) -> Credential:
+async def old_signer(fields: Mapping[str, str], context: Context) -> tuple[Credential, Signed]:
     """Signature version 2, which forms in use still have: HMAC-SHA1 of the policy."""
     for name in ("awsaccesskeyid", "signature"):
         if name not in fields:
@@ -150,7 +180,7 @@ async def old_signer(fields: Mapping[str, str], context: Context) -> Credential:
     known = await context.directory.credential(fields["awsaccesskeyid"])
     digest = hmac.new(known.secret.encode(), fields["policy"].encode(), hashlib.sha1).digest()
     refuse_other(base64.b64encode(digest).decode(), fields["signature"], fields["awsaccesskeyid"])
-    return known.credential
+    return known.credential, Signed("POST", "AWS", None)
 
 
 def refuse_other(expected: str, given: str, access_key: str) -> None:
@@ -167,7 +197,11 @@ def missing(name: str) -> RequestError:
 
 
 def as_put(incoming: Incoming, form: Form) -> tuple[Incoming, str, dict[str, str]]:
-    """The same as a PutObject: what arrived, the key, and the headers. Raises RequestError: InvalidArgument, KeyTooLongError, MalformedXML."""
+    """The same as a PutObject: what arrived, the key, and the headers.
+
+    Raises:
+        RequestError: InvalidArgument, InvalidToken, KeyTooLongError, MalformedXML.
+    """
     fields = form.fields
     if not fields.get("key"):
         raise missing("key")
@@ -175,7 +209,6 @@ def as_put(incoming: Incoming, form: Form) -> tuple[Incoming, str, dict[str, str
     if "tagging" in fields:
         headers["x-amz-tagging"] = urlencode(parse_tagging(fields["tagging"].encode()))
     body_headers = {name: value for name, value in headers.items() if name.startswith(("x-amz-checksum-", "x-amz-sdk-checksum-"))}
-    body_headers["content-length"] = str(form.body.length)
     if "content-md5" in fields:
         body_headers["content-md5"] = fields["content-md5"]
     raw = [(name.encode("latin-1"), value.encode("latin-1", "replace")) for name, value in body_headers.items()]

@@ -33,6 +33,11 @@ async def get_fixed(request: S3Request, context: Context) -> Response:  # noqa: 
     return xml(_FIXED[request.operation.name])
 
 
+async def get_object_torrent(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- known without looking
+    """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObjectTorrent.html; S3 itself makes none any more since 2022."""
+    raise RequestError("NoSuchKey", "No object has a torrent.", {"Key": request.key})
+
+
 async def get_bucket_location(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the bucket tells
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetBucketLocation.html."""
     return xml(answers.location(request.bucket.location))
@@ -42,4 +47,5 @@ OPERATIONS: dict[str, Handler] = {
     **dict.fromkeys(_ABSENT, get_absent),
     **dict.fromkeys(_FIXED, get_fixed),
     "GetBucketLocation": get_bucket_location,
+    "GetObjectTorrent": get_object_torrent,
 }

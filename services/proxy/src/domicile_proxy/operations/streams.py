@@ -1,7 +1,7 @@
 """Bytes on their way: from the client to several backends at once, and from whichever backend serves to the client.
 
-Nothing here holds more than a few chunks, and nothing here decides where bytes may go: writers get their targets from an intent, and
-readers check each replica against the bucket's lock once more before they open it.
+Nothing here holds more than a few chunks, or a short body that does not tell its length, and nothing here decides where bytes may go:
+writers get their targets from an intent, and readers check each replica against the bucket's lock once more before they open it.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
 import structlog
@@ -22,6 +22,7 @@ from domicile_common.errors import (
     BackendUnavailable,
     BlobMismatch,
     NamespaceNotFound,
+    RequestError,
     Unavailable,
 )
 from domicile_common.metadata_client.models import Located, Replica
@@ -30,11 +31,13 @@ from domicile_common.policy import admits
 from domicile_proxy import metrics
 from domicile_proxy.context import Context
 from domicile_proxy.health import Health
-from domicile_proxy.request import S3Request
+from domicile_proxy.request import KnownBody, S3Request
 from domicile_proxy.s3.body import BodyPlan, BodyVerifier, plan_body
 
 BATCH = 256 * 1024  # bytes that are worth a thread's attention
 MOST_BREAKS = 16
+MOST_UNANNOUNCED = 5 * 1024 * 1024
+"""Bytes of a body whose head does not tell its length (``Transfer-Encoding: chunked``); backends have to be told. S3 takes no such body."""
 
 T = TypeVar("T")
 
@@ -132,6 +135,27 @@ def plan(request: S3Request, *, default: str = checksums.DEFAULT, checksum_of_bo
     if claim is not None and claim.presigned:  # its query may name the checksum
         headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in request.headers.items()]
     return plan_body(headers, claim, default=default, checksum_of_body=checksum_of_body)
+
+
+async def with_length(request: S3Request) -> S3Request:
+    """The same with a known length, for which a short body is read. Raises ``RequestError`` MissingContentLength, ``ClientGone``."""
+    incoming = request.incoming
+    known = {
+        *request.headers,
+        *(name.decode("latin-1") for name, _ in incoming.raw_headers),
+    }  # a form has its file's among the latter
+    if incoming.wire.finished or known & {"content-length", "x-amz-decoded-content-length"}:
+        return request
+    body = bytearray()
+    async for chunk in incoming.wire:
+        body += chunk
+        if len(body) > MOST_UNANNOUNCED:
+            raise RequestError("MissingContentLength")
+    length = str(len(body))
+    arrived = replace(
+        incoming, wire=KnownBody(bytes(body)), raw_headers=[*incoming.raw_headers, (b"content-length", length.encode())]
+    )
+    return replace(request, incoming=arrived, headers={**request.headers, "content-length": length})
 
 
 async def receive_whole(request: S3Request, body: BodyPlan) -> tuple[bytes, Digest]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import ChangeVersion, FindBucketTags, PutBucketTags
+from domicile_proxy.authorization import check_body
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.documents import receive_document, xml
 from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
+from domicile_proxy.s3.asking import tag_facts
 from domicile_proxy.s3.documents import parse_tagging
 from domicile_proxy.s3.headers import MAX_BUCKET_TAGS, check_tags, version_header, wanted_version
 
@@ -24,6 +26,7 @@ async def put_object_tagging(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html."""
     tags = parse_tagging(await receive_document(request))
     check_tags(tags)
+    await check_body(request, context, tag_facts(tags))
     return Response(200, await replace_tags(request, context, tags))
 
 

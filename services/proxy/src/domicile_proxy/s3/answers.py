@@ -308,15 +308,22 @@ def completed(bucket: str, key: str, *, location: str, etag: str, checksums: Map
     return document("CompleteMultipartUploadResult", content + _checksums(checksums, checksum_type))
 
 
-def _upload_facts(owner: Tenant, storage_class: str, algorithm: str, checksum_type: str) -> str:
+class People(NamedTuple):
+    """Who began an upload, and who will own what it becomes."""
+
+    initiator: Tenant
+    owner: Tenant
+
+
+def _upload_facts(people: People, storage_class: str, algorithm: str, checksum_type: str) -> str:
     return (
-        f"{_person(owner, 'Initiator')}{_person(owner)}{_tag('StorageClass', storage_class)}"
+        f"{_person(people.initiator, 'Initiator')}{_person(people.owner)}{_tag('StorageClass', storage_class)}"
         f"{_optional('ChecksumAlgorithm', algorithm.upper())}{_optional('ChecksumType', checksum_type)}"
     )
 
 
 def list_parts(
-    bucket: str, upload: Upload, parts: tuple[PartEntry, ...], *, owner: Tenant, marker: int, limit: int, truncated: bool
+    bucket: str, upload: Upload, parts: tuple[PartEntry, ...], *, people: People, marker: int, limit: int, truncated: bool
 ) -> bytes:
     """ListParts. ``marker``: the part number after which the page begins."""
     rows = "".join(
@@ -330,16 +337,15 @@ def list_parts(
         f"{_tag('Bucket', bucket)}{_tag('Key', upload.key)}{_tag('UploadId', upload.upload_id)}"
         f"<PartNumberMarker>{marker}</PartNumberMarker><NextPartNumberMarker>{following}</NextPartNumberMarker>"
         f"<MaxParts>{limit}</MaxParts>{_truncated(truncated)}{rows}"
-        f"{_upload_facts(owner, upload.facts.storage_class, upload.checksum_algorithm, upload.checksum_type)}",
+        f"{_upload_facts(people, upload.facts.storage_class, upload.checksum_algorithm, upload.checksum_type)}",
     )
 
 
 def list_uploads(
     listing: Listing,
-    uploads: Iterable[UploadEntry],
+    uploads: Iterable[tuple[UploadEntry, People]],
     prefixes: Iterable[str],
     *,
-    owner: Tenant,
     marker: tuple[str, str],
     next_marker: tuple[str, str] | None,
 ) -> bytes:
@@ -347,8 +353,8 @@ def list_uploads(
     encode = listing.encode
     rows = "".join(
         f"<Upload><Key>{encode(entry.key)}</Key>{_tag('UploadId', entry.upload_id)}<Initiated>{timestamp(entry.initiated_at)}</Initiated>"
-        f"{_upload_facts(owner, entry.storage_class, entry.checksum_algorithm, entry.checksum_type)}</Upload>"
-        for entry in uploads
+        f"{_upload_facts(people, entry.storage_class, entry.checksum_algorithm, entry.checksum_type)}</Upload>"
+        for entry, people in uploads
     )
     following = (
         f"<NextKeyMarker>{encode(next_marker[0])}</NextKeyMarker>{_tag('NextUploadIdMarker', next_marker[1])}"

@@ -4,10 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from domicile_common.access.conditions import REQUEST_TAG, Facts
-from domicile_common.model import Tenant
+from domicile_common.model import Lock, Tenant
 from domicile_common.sigv4.claim import Claim
+
+
+class Signed(NamedTuple):
+    """How a request was signed. ``kind``: as ``s3:authType`` has it. ``payload``: what was signed in place of the body, if anything was.
+
+    ``signed_at``: ``None`` where the signature does not tell.
+    """
+
+    kind: str
+    version: str
+    signed_at: datetime | None
+    payload: str | None = None
+
+
+def signed_by(claim: Claim) -> Signed:
+    kind = "REST-QUERY-STRING" if claim.presigned else "REST-HEADER"
+    return Signed(kind, "AWS4-HMAC-SHA256", claim.signed_at, claim.payload)
+
 
 # Header → condition key, where both have the same value.
 _FROM_HEADERS = {
@@ -19,7 +38,6 @@ _FROM_HEADERS = {
         f"x-amz-{name}": f"s3:x-amz-{name}"
         for name in (
             "acl",
-            "content-sha256",
             "copy-source",
             "grant-full-control",
             "grant-read",
@@ -35,23 +53,46 @@ _FROM_HEADERS = {
     },
     **{f"x-amz-object-lock-{name}": f"s3:object-lock-{name}" for name in ("legal-hold", "mode", "retain-until-date")},
 }
-_FROM_QUERY = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys", "versionId": "s3:versionid"}
+_FROM_QUERY = {"prefix": "s3:prefix", "delimiter": "s3:delimiter", "max-keys": "s3:max-keys"}
+# Operations that need leave to put an object, and whether they make one by themselves.
+_CREATES = {
+    **dict.fromkeys(("PutObject", "CopyObject", "PostObject", "CompleteMultipartUpload"), "true"),
+    **dict.fromkeys(("CreateMultipartUpload", "UploadPart", "UploadPartCopy"), "false"),
+}
 
 
-def request_facts(headers: Mapping[str, str], params: Mapping[str, str], tags: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
-    """What headers and query say. ``tags``: those that an object shall have."""
-    facts: dict[str, tuple[str, ...]] = {key: (headers[name],) for name, key in _FROM_HEADERS.items() if name in headers}
+def request_facts(operation: str, headers: Mapping[str, str], params: Mapping[str, str]) -> Facts:
+    """What headers and query say; which of it counts is for the engine to know."""
+    facts = {key: (headers[name],) for name, key in _FROM_HEADERS.items() if name in headers}
     facts |= {key: (params[name],) for name, key in _FROM_QUERY.items() if name in params}
-    if source := headers.get("x-amz-copy-source"):
-        facts["s3:x-amz-copy-source"] = (source.removeprefix("/"),)
-    if tags:
-        facts |= {REQUEST_TAG + key: (value,) for key, value in tags.items()}
-        facts["s3:requestobjecttagkeys"] = tuple(tags)
+    if operation in _CREATES:
+        facts["s3:objectcreationoperation"] = (_CREATES[operation],)
+    source = facts.pop("s3:x-amz-copy-source", None)
+    if source and operation in {"CopyObject", "UploadPartCopy"}:
+        facts["s3:x-amz-copy-source"] = (source[0].removeprefix("/"),)
+    return facts
+
+
+def tag_facts(tags: Mapping[str, str]) -> Facts:
+    """``tags``: those that an object shall have."""
+    if not tags:
+        return {}
+    return {"s3:requestobjecttagkeys": tuple(tags), **{REQUEST_TAG + key: (value,) for key, value in tags.items()}}
+
+
+def lock_facts(lock: Lock) -> Facts:
+    """``lock``: what a version shall have."""
+    facts: dict[str, tuple[str, ...]] = {}
+    if lock.mode is not None and lock.until is not None:
+        facts["s3:object-lock-mode"] = (lock.mode,)
+        facts["s3:object-lock-retain-until-date"] = (lock.until.isoformat(),)
+    if lock.legal_hold is not None:
+        facts["s3:object-lock-legal-hold"] = ("ON" if lock.legal_hold else "OFF",)
     return facts
 
 
 def circumstances(
-    caller: Tenant, access_key: str, claim: Claim | None, owner: Tenant, *, remote: str, secure: bool, now: datetime
+    caller: Tenant, access_key: str, signed: Signed | None, owner: Tenant, *, remote: str, secure: bool, now: datetime
 ) -> Facts:
     """Who asks, from where, when and how. ``remote``: the address that the connection comes from."""
     facts = {
@@ -68,8 +109,11 @@ def circumstances(
         facts["aws:principalaccount"] = (caller.canonical_id,)
         facts["aws:principalarn"] = (f"arn:aws:iam::{caller.canonical_id}:user/{access_key}",)
         facts["aws:userid"] = facts["aws:username"] = (access_key,)
-    if claim is not None:
-        facts["s3:signatureversion"] = ("AWS4-HMAC-SHA256",)
-        facts["s3:authtype"] = ("REST-QUERY-STRING" if claim.presigned else "REST-HEADER",)
-        facts["s3:signatureage"] = (str(int((now - claim.signed_at).total_seconds() * 1000)),)
+    if signed is not None:
+        facts["s3:authtype"] = (signed.kind,)
+        facts["s3:signatureversion"] = (signed.version,)
+        if signed.signed_at is not None:
+            facts["s3:signatureage"] = (str(int((now - signed.signed_at).total_seconds() * 1000)),)
+        if signed.payload is not None:
+            facts["s3:x-amz-content-sha256"] = (signed.payload,)
     return facts

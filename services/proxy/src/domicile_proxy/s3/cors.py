@@ -20,6 +20,7 @@ MAXIMUM_ID = 255
 METHODS = frozenset({"GET", "PUT", "POST", "DELETE", "HEAD"})
 VARY = "Origin, Access-Control-Request-Headers, Access-Control-Request-Method"
 
+_HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _SECONDS = re.compile(r"[0-9]{1,9}")
 
 
@@ -65,17 +66,16 @@ def _check(rule: CorsRule) -> None:
         if method not in METHODS:
             message = f"Found unsupported HTTP method in CORS config. Unsupported method is {method[:20]}"
             raise RequestError("InvalidRequest", message)
-    for origin in rule.origins:
-        if origin.count("*") > 1:
-            raise RequestError("InvalidRequest", f'AllowedOrigin "{origin[:100]}" can not have more than one wildcard.')
-    for header in rule.headers:
-        if header.count("*") > 1:
-            raise RequestError("InvalidRequest", f'AllowedHeader "{header[:100]}" can not have more than one wildcard.')
+    for kind, patterns in (("AllowedOrigin", rule.origins), ("AllowedHeader", rule.headers)):
+        for pattern in patterns:
+            if pattern.count("*") > 1:
+                raise RequestError("InvalidRequest", f'{kind} "{pattern[:100]}" can not have more than one wildcard.')
     for header in rule.expose:
         if "*" in header:
-            raise RequestError(
-                "InvalidRequest", f'ExposeHeader "{header[:100]}" contains wildcard. We currently do not support that.'
-            )
+            message = f'ExposeHeader "{header[:100]}" contains wildcard. We currently do not support that.'
+            raise RequestError("InvalidRequest", message)
+    if other := next((header for header in (*rule.headers, *rule.expose) if not _HEADER.fullmatch(header)), None):
+        raise RequestError("InvalidRequest", f'"{other[:100]}" is not the name of a header.')
 
 
 def render_cors(rules: Iterable[CorsRule]) -> bytes:

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from domicile_common.errors import RequestError
+from domicile_proxy.s3.headers import as_header
 
 MAXIMUM_FIELDS = 20 * 1024  # bytes before the file, as at AWS
 MAXIMUM_BOUNDARY = 70
@@ -235,7 +236,7 @@ def _invalid(why: str) -> RequestError:
 
 def _range(item: list[Any]) -> tuple[int, int]:
     numbers = [int(number) if isinstance(number, str) and re.fullmatch("[0-9]{1,15}", number) else number for number in item[1:]]
-    if len(numbers) != 2 or not all(isinstance(number, int) and number >= 0 for number in numbers):  # noqa: PLR2004 -- from, to
+    if len(numbers) != 2 or not all(type(number) is int and number >= 0 for number in numbers):  # noqa: PLR2004 -- from, to
         raise _invalid("Invalid content-length-range.")
     return numbers[0], numbers[1]
 
@@ -286,12 +287,11 @@ _RENAMED = {"acl": "x-amz-acl"}
 
 
 def object_headers(fields: Mapping[str, str]) -> dict[str, str]:
-    """The headers that a PutObject would have in place of the fields. Values as headers have them: bytes as Latin-1 text."""
-    headers = {
-        _RENAMED.get(name, name): value.encode().decode("latin-1")
+    """The headers that a PutObject would have in place of the fields. Raises RequestError: InvalidArgument, InvalidToken."""
+    if fields.get("x-amz-security-token"):
+        raise RequestError("InvalidToken")
+    return dict(
+        as_header(_RENAMED.get(name, name), value)
         for name, value in fields.items()
         if name in _HEADERS or name in _RENAMED or (name.startswith("x-amz-") and name not in _NOT_HEADERS)
-    }
-    if any("\r" in value or "\n" in value or "\0" in value for value in headers.values()):
-        raise RequestError("InvalidArgument", "A field holds a character that no header can carry.")
-    return headers
+    )

@@ -44,6 +44,10 @@ _SERVED_IN = {
 _TAKE_LISTS = frozenset(
     {"CreateBucket", "PutBucketAcl", "PutObject", "PutObjectAcl", "CopyObject", "CreateMultipartUpload", "PostObject"}
 )
+_TAKE_VERSIONS = frozenset(
+    {"GetObject", "HeadObject", "DeleteObject", "GetObjectAttributes"}
+    | {f"{verb}Object{what}" for verb in ("Get", "Put", "Delete") for what in ("Acl", "Tagging", "Retention", "LegalHold")}
+)
 _OVERRIDES = {
     f"response-{name}": name
     for name in ("cache-control", "content-disposition", "content-encoding", "content-language", "content-type", "expires")
@@ -52,17 +56,41 @@ _SIGNING = frozenset(
     f"x-amz-{name}"
     for name in ("algorithm", "credential", "date", "expires", "signedheaders", "signature", "security-token", "content-sha256")
 )
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 5.6.2, in lower case
+_CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PRINTABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
 
 
 def with_hoisted(headers: Mapping[str, str], params: Mapping[str, str]) -> Mapping[str, str]:
-    """The headers of a presigned request: several SDKs move ``x-amz-…`` headers into its query, where S3 takes them as well."""
-    hoisted = {
-        name.lower(): value.encode().decode("latin-1")
+    """The headers of a presigned request: several SDKs move ``x-amz-…`` headers into its query, where S3 takes them as well.
+
+    Raises:
+        RequestError: InvalidArgument for what no header can carry.
+    """
+    hoisted = dict(
+        as_header(name.lower(), value)
         for name, value in params.items()
         if name.lower().startswith("x-amz-") and name.lower() not in _SIGNING
-    }
+    )
     return {**hoisted, **headers} if hoisted else headers
+
+
+def as_header(name: str, value: str) -> tuple[str, str]:
+    """A header that did not come as one; the value's bytes as Latin-1 text.
+
+    Raises:
+        RequestError: InvalidArgument for what no header can carry: stored with an object, it would break every answer about it.
+    """
+    if not _TOKEN.fullmatch(name) or _CONTROL.search(value):
+        message = "A name or a value holds a character that no header can carry."
+        raise RequestError("InvalidArgument", message, {"ArgumentName": name[:100]})
+    return name, value.encode().decode("latin-1")
+
+
+def refuse_version(operation: Operation, params: Mapping[str, str]) -> None:
+    """Raises RequestError: InvalidArgument for a version id where none can be chosen."""
+    if "versionId" in params and operation.level == "object" and operation.name not in _TAKE_VERSIONS:
+        raise RequestError("InvalidArgument", "This operation does not accept a version-id.", {"ArgumentName": "versionId"})
 
 
 def refuse_unserved(operation: Operation, headers: Mapping[str, str]) -> None:
@@ -235,6 +263,15 @@ def checksum_headers(checksums: Mapping[str, str], checksum_type: str = "") -> d
     """``x-amz-checksum-<algorithm>`` for each, and their type where it is known."""
     answer = {f"x-amz-checksum-{name}": value for name, value in checksums.items()}
     return answer | {"x-amz-checksum-type": checksum_type} if answer and checksum_type else answer
+
+
+def refuse_overrides(params: Mapping[str, str]) -> None:
+    """What somebody without a key must not do: a link could make of anybody's object a web page.
+
+    https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html, "Overriding response header values". Raises RequestError: InvalidRequest.
+    """
+    if params.keys() & _OVERRIDES.keys():
+        raise RequestError("InvalidRequest", "Request specific response headers cannot be used for anonymous GET requests.")
 
 
 def _overrides(params: Mapping[str, str]) -> dict[str, str]:

@@ -26,11 +26,12 @@ SELECT described_buckets.*, backend_list.*, tenants.name AS owner_name, tenants.
  LIMIT $2;
 
 -- name: find_cors
--- The rules for web pages of every bucket of this name that has some. $1 name, $2 limit.
+-- The rules for web pages of every bucket of this name that has some, as far as its owner is active. $1 name, $2 limit.
 SELECT document
   FROM buckets
   JOIN bucket_settings USING (bucket_id)
- WHERE name = $1 AND setting = 'cors'
+  JOIN tenants USING (tenant_id)
+ WHERE buckets.name = $1 AND setting = 'cors' AND state = 'active'
  LIMIT $2;
 
 -- name: lock_name

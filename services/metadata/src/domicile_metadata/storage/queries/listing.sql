@@ -139,7 +139,8 @@ WITH RECURSIVE walk AS (
            ) AS rolled
      WHERE walk.step < $6
 )
-SELECT walk.entry, walk.is_prefix, intents.version_id, intents.created_at, intents.facts, intents.checksum_algorithm, intents.checksum_type
+SELECT walk.entry, walk.is_prefix, intents.version_id, intents.created_at, intents.facts, intents.checksum_algorithm, intents.checksum_type,
+       intents.initiator
   FROM walk
   LEFT JOIN intents ON NOT walk.is_prefix AND intents.bucket_id = $1 AND intents.version_id = walk.behind_id
  WHERE walk.step > 0

@@ -1,14 +1,14 @@
 -- Statements of multipart uploads. An upload is an intent; one past its deadline is gone, even before the sweeper has come by.
 
 -- name: register_upload
--- The backends' own upload ids. $1 bucket id, $2 upload id, $3 backend id → upload id, $4 checksum algorithm, $5 its type.
+-- The backends' own upload ids. $1 bucket id, $2 upload id, $3 backend id → upload id, $4 checksum algorithm, $5 its type, $6 initiator.
 UPDATE intents
-   SET uploads = $3, checksum_algorithm = $4, checksum_type = $5
+   SET uploads = $3, checksum_algorithm = $4, checksum_type = $5, initiator = $6
  WHERE bucket_id = $1 AND version_id = $2 AND is_upload AND deadline > now();
 
 -- name: find_upload
 -- $1 bucket id, $2 upload id, $3 key.
-SELECT created_at, facts, blobs, uploads, checksum_algorithm, checksum_type
+SELECT created_at, facts, blobs, uploads, checksum_algorithm, checksum_type, initiator
   FROM intents
  WHERE bucket_id = $1 AND version_id = $2 AND key = $3 AND is_upload AND deadline > now();
 
