@@ -26,6 +26,7 @@ from domicile_proxy.app import App
 from domicile_proxy.context import Context
 from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
+from domicile_proxy.protocol import BoundedProtocol
 from domicile_proxy.settings import ProxySettings
 
 log = structlog.get_logger()
@@ -68,7 +69,7 @@ async def proxy(stop: asyncio.Event) -> None:
             group.create_task(listen(listener))
             admin = Starlette(routes=health_routes({"metadata": metadata_answers}))
             group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=stop))
-            await serve(App(context), settings.host, settings.proxy_port, stop=stop)
+            await serve(App(context), settings.host, settings.proxy_port, stop=stop, protocol=BoundedProtocol)
             listener.stop()
     finally:
         await broker.close()

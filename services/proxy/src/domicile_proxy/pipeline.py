@@ -35,7 +35,7 @@ from domicile_proxy.operations.preflight import preflight
 from domicile_proxy.request import Incoming, Response, S3Request
 from domicile_proxy.s3 import operation as operations
 from domicile_proxy.s3.addressing import parse_address
-from domicile_proxy.s3.headers import refuse_unserved, refuse_version, with_hoisted
+from domicile_proxy.s3.headers import check_head, refuse_unserved, refuse_version, with_hoisted
 from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import parse_query
 
@@ -65,6 +65,7 @@ async def answer(incoming: Incoming, context: Context) -> Response:
 
     Raises what ``s3.errors`` describes to the client.
     """
+    check_head(incoming.raw_headers, incoming.raw_query)
     if incoming.method == "OPTIONS":
         return await preflight(incoming, context)
     # 1. What is asked for, and in which bucket.

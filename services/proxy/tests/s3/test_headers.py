@@ -12,6 +12,7 @@ from domicile_common.errors import RequestError
 from domicile_common.model import Facts, Part, Policy, Tenant
 from domicile_proxy.s3.headers import (
     MAX_USER_METADATA,
+    check_head,
     checksum_headers,
     object_headers,
     object_policy,
@@ -317,3 +318,10 @@ def test_a_part_shows_its_own_checksums(version):
 def test_version_ids_are_shown_where_there_are_versions(version):
     assert "x-amz-version-id" not in object_headers(version(4), {}, {}, None)
     assert object_headers(version(4), {}, {}, None, versioned=True)["x-amz-version-id"] == "null"
+
+
+def test_a_head_may_be_8_kib_long():
+    check_head([(b"a", b"b" * 8000)], b"c" * 191)
+    with pytest.raises(RequestError) as caught:
+        check_head([(b"a", b"b" * 8000)], b"c" * 192)
+    assert caught.value.code == "RequestHeaderSectionTooLarge"

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 
 from domicile_common.errors import RequestError
 from domicile_common.model import Digest, Facts, Policy, Version
+from domicile_common.sigv4.canonical import Headers
 from domicile_proxy.s3.conditions import http_date
 from domicile_proxy.s3.locks import lock_headers
 from domicile_proxy.s3.operation import Operation
@@ -19,6 +20,7 @@ from domicile_proxy.s3.query import decode
 from domicile_proxy.s3.ranges import Span
 
 MAX_USER_METADATA = 2048  # bytes of names and values
+MAX_HEAD = 8192  # bytes of a request's headers and query
 MAX_STORED_HEADERS = 8192
 MAX_TAGS, MAX_BUCKET_TAGS = 10, 50
 MAX_TAG_KEY, MAX_TAG_VALUE = 128, 256  # characters
@@ -59,6 +61,12 @@ _SIGNING = frozenset(
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 5.6.2, in lower case
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PRINTABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+
+
+def check_head(raw_headers: Headers, raw_query: bytes) -> None:
+    """Raises RequestError: RequestHeaderSectionTooLarge."""
+    if sum(len(name) + len(value) for name, value in raw_headers) + len(raw_query) > MAX_HEAD:
+        raise RequestError("RequestHeaderSectionTooLarge", detail={"MaxSizeAllowed": str(MAX_HEAD)})
 
 
 def with_hoisted(headers: Mapping[str, str], params: Mapping[str, str]) -> Mapping[str, str]:
