@@ -359,6 +359,16 @@ async def test_a_completion_can_be_repeated_after_a_backend_failed(proxy):
     assert record.committed
 
 
+async def test_parts_that_a_backend_does_not_put_together_are_the_clients_to_choose(proxy):
+    record = Record(proxy)
+    await upload_parts(proxy, *PARTS)
+    proxy.stores["de"].failing["complete_upload"] = BlobMismatch("de", "POST: HTTP 400 InvalidPart")
+    with pytest.raises(RequestError) as refused:
+        await complete(proxy, completion(*PARTS))
+    assert refused.value.code == "InvalidPart"
+    assert record.committed is None
+
+
 async def test_a_backend_that_has_neither_upload_nor_blob_ends_the_upload(proxy):
     record = Record(proxy)
     await upload_parts(proxy, *PARTS)
