@@ -68,6 +68,15 @@ def test_groups_hold_countries_only_and_shadow_none():
 # --- documents ---
 
 
+@pytest.mark.parametrize(("width", "write"), [(None, 2), (1, 2), (3, 3), (16, 3)])
+def test_a_write_is_as_wide_as_asked_for_between_its_quorum_and_its_copies(width, write):
+    policy = merge([Policy(replica_count=3, write_quorum=2, write_width=width)], 1)
+    decision = decide(policy, [backend(name) for name in "abcd"])
+    assert (len(decision.write), decision.least, len(decision.wanted)) == (write, 2, 3)
+    narrow = decide(policy, [backend(name) for name in "abcd"], avoid={"a", "b"})
+    assert (len(narrow.write), narrow.least) == (2, 2)
+
+
 def test_the_documented_policy_is_read():
     policy = policy_from_json(
         b"""{"region_lock": ["FI", "DE"], "operator_lock": ["EU"], "replica_count": 2, "spread": "country",

@@ -3,7 +3,8 @@
 A policy names countries (where a site stands) and jurisdictions (whose law its operator answers to); they are different things.
 Everything unknown is refused: a country that ISO 3166-1 does not list, a jurisdiction that is not stated, a storage kind or an
 encryption mode that Domicile does not have yet. Refusals are ``PolicyRefused`` and name the rule: the field of the policy that
-failed (``region_lock``, ``operator_lock``, ``replica_count``, ``spread``, ``write_quorum``, ``storage``, ``encryption``, ``rpo_seconds``).
+failed (``region_lock``, ``operator_lock``, ``replica_count``, ``spread``, ``write_quorum``, ``write_width``, ``storage``, ``encryption``,
+``rpo_seconds``).
 """
 
 from __future__ import annotations
@@ -60,6 +61,7 @@ def check_policy(policy: Policy) -> None:
             expand(codes, rule)
     _check_range("replica_count", policy.replica_count, 1, MAXIMUM_REPLICAS)
     _check_range("write_quorum", policy.write_quorum, 1, MAXIMUM_REPLICAS)
+    _check_range("write_width", policy.write_width, 1, MAXIMUM_REPLICAS)
     _check_range("rpo_seconds", policy.rpo_seconds, 1, 10 * 366 * 86_400)
     if policy.replica_count is not None and policy.write_quorum is not None:
         _check_quorum(policy.replica_count, policy.write_quorum)
@@ -146,7 +148,7 @@ def merge(levels: Sequence[Policy], version: int) -> EffectivePolicy:
         jurisdictions=None if jurisdictions is None else tuple(jurisdictions),
         **{
             field: value
-            for field in ("replica_count", "write_quorum", "spread", "storage", "encryption", "rpo_seconds")
+            for field in ("replica_count", "write_quorum", "write_width", "spread", "storage", "encryption", "rpo_seconds")
             if (value := _innermost([getattr(level, field) for level in levels])) is not None
         },
     )
@@ -243,12 +245,14 @@ def decide(policy: EffectivePolicy, backends: Iterable[Backend], *, avoid: Colle
             rule, f"{policy.replica_count} replicas need as many {kind}s, active and inside the lock; there are {len(chosen)}."
         )
     wanted = tuple(chosen.values())[: policy.replica_count]
-    write = tuple(backend.backend_id for backend in wanted if backend.backend_id not in avoid)[: policy.write_quorum]
+    width = max(policy.write_quorum, policy.write_width)  # never more than ``wanted``
+    write = tuple(backend.backend_id for backend in wanted if backend.backend_id not in avoid)[:width]
     if len(write) < policy.write_quorum:
         raise Unavailable(f"{len(write)} of the {policy.write_quorum} backends that a write needs can be reached.")
     return Decision(
         wanted=tuple(backend.backend_id for backend in wanted),
         write=write,
+        quorum=policy.write_quorum,
         policy_version=policy.version,
         reason=_reason(policy, wanted, len(candidates), sorted(it.backend_id for it in candidates if it.backend_id in avoid)),
     )

@@ -79,7 +79,7 @@ def intent(call: Begin) -> Intent:
 class Record:
     """What metadata would keep of one upload."""
 
-    def __init__(self, proxy: Any, algorithm: str = "", checksum_type: str = "") -> None:
+    def __init__(self, proxy: Any, algorithm: str = "", checksum_type: str = "", quorum: int = 2) -> None:
         self.upload = Upload(
             bucket_id=proxy.bucket.bucket_id,
             key="key",
@@ -90,6 +90,7 @@ class Record:
             uploads={name: f"{name}-0" for name in ("fi", "de")},
             checksum_algorithm=algorithm,
             checksum_type=checksum_type,
+            quorum=quorum,
         )
         self.parts: dict[int, PartEntry] = {}
         self.committed: Version | None = None
@@ -105,6 +106,9 @@ class Record:
         }
 
     def put_part(self, call: PutPart) -> Empty:
+        uploads = {name: theirs for name, theirs in self.upload.uploads.items() if name not in call.dropped}
+        blobs = tuple(blob for blob in self.upload.blobs if blob.backend_id in uploads)
+        self.upload = msgspec.structs.replace(self.upload, uploads=uploads, blobs=blobs)
         self.parts[call.part.number] = PartEntry(part=call.part, last_modified=WHEN, checksums=call.checksums)
         return Empty()
 
@@ -247,6 +251,26 @@ async def test_a_part_that_one_backend_cannot_take_fails(proxy):
     assert record.parts == {}
     proxy.stores["de"].failing = {"open_part": UploadNotFound("de", "NoSuchUpload")}
     assert await proxy.refusal("PUT", "key", {"uploadId": UPLOAD_ID, "partNumber": "1"}, {}, b"x") == "NoSuchUpload"
+
+
+@pytest.mark.parametrize("step", ["open_part", "finish"])
+async def test_an_upload_goes_on_without_a_backend_that_it_does_not_need(proxy, step):
+    Record(proxy, quorum=1)
+    await upload_parts(proxy, PARTS[0])
+    proxy.stores["de"].failing[step] = BackendUnavailable("de", "away")
+    await upload_parts(proxy, *PARTS)
+    assert [call.dropped for call in proxy.metadata.asked if isinstance(call, PutPart)] == [(), ("de",), ()]
+    assert proxy.stores["de"].uploads == {}
+    await complete(proxy, completion(*PARTS))
+    assert [stored.backend_id for stored in proxy.metadata.asked[-1].stored] == ["fi"]
+
+
+async def test_a_completion_needs_its_quorum(proxy):
+    Record(proxy, quorum=1)
+    await upload_parts(proxy, *PARTS)
+    proxy.stores["fi"].failing["complete_upload"] = BackendUnavailable("fi", "away")
+    await complete(proxy, completion(*PARTS))
+    assert [stored.backend_id for stored in proxy.metadata.asked[-1].stored] == ["de"]
 
 
 @pytest.mark.parametrize("number", ["0", "10001", "-1", "x", ""])

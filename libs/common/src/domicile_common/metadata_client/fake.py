@@ -197,7 +197,9 @@ class FakeMetadata:
         self._intents[version_id] = intent, request
         if request.upload:
             written = tuple(blob for blob in blobs if blob.backend_id in decision.write)
-            self._uploads[version_id] = m.Upload(bucket.bucket_id, request.key, version_id, _now(), request.facts, written, {})
+            self._uploads[version_id] = m.Upload(
+                bucket.bucket_id, request.key, version_id, _now(), request.facts, written, {}, quorum=decision.least
+            )
         return intent
 
     @_answer.register
@@ -383,10 +385,17 @@ class FakeMetadata:
 
     @_answer.register
     def _(self, request: m.PutPart) -> m.Empty:
-        self._upload(request.upload_id)
+        self._drop(self._upload(request.upload_id), request.dropped)
         entry = m.PartEntry(request.part, _now(), request.checksums)
         self._parts.setdefault(request.upload_id, {})[request.part.number] = entry
         return m.Empty()
+
+    def _drop(self, upload: m.Upload, backend_ids: tuple[str, ...]) -> None:
+        left = tuple(blob for blob in upload.blobs if blob.backend_id not in backend_ids)
+        if len(left) < upload.quorum:
+            raise Unavailable("too few backends took the part")
+        ids = {blob.backend_id: upload.uploads[blob.backend_id] for blob in left}
+        self._uploads[upload.upload_id] = msgspec.structs.replace(upload, blobs=left, uploads=ids)
 
     @_answer.register
     def _(self, request: m.ListParts) -> m.PartPage:
@@ -484,7 +493,11 @@ def _now() -> datetime:
 
 def _tightened(policy: EffectivePolicy, inner: Policy | None) -> EffectivePolicy:
     """The bucket's policy with the object's demands on numbers; locks are left to the service."""
-    changes = {name: value for name in ("replica_count", "write_quorum") if (value := getattr(inner, name, None)) is not None}
+    changes = {
+        name: value
+        for name in ("replica_count", "write_quorum", "write_width")
+        if (value := getattr(inner, name, None)) is not None
+    }
     return msgspec.structs.replace(policy, **changes)
 
 

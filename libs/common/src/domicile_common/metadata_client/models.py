@@ -436,7 +436,10 @@ class FindUpload(Request["Upload"], frozen=True, kw_only=True):
 
 
 class Upload(Value, frozen=True):
-    """An upload in progress. ``uploads`` maps the written backends to their upload ids; ``blobs`` are those backends' targets."""
+    """An upload in progress. ``uploads`` maps the written backends to their upload ids; ``blobs`` are those backends' targets.
+
+    ``quorum``: how many of them must hold the object in the end.
+    """
 
     bucket_id: str
     key: str
@@ -447,16 +450,21 @@ class Upload(Value, frozen=True):
     uploads: dict[str, str]
     checksum_algorithm: str = ""
     checksum_type: str = ""
+    quorum: int = 1
     initiator: Tenant | None = None
 
 
 class PutPart(Request[Empty], frozen=True, kw_only=True):
-    """Records an uploaded part (replacing one of the same number); renews the deadline."""
+    """Records an uploaded part (replacing one of the same number); renews the deadline.
+
+    ``dropped``: backends that did not take it; the upload goes on without them, if enough are left (else ``Unavailable``).
+    """
 
     bucket_id: str
     upload_id: str
     part: Part
     checksums: dict[str, str] = {}
+    dropped: tuple[str, ...] = ()
 
 
 class ListParts(Request["PartPage"], frozen=True, kw_only=True):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domicile_common.errors import RequestError
+from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import (
     BeginComplete,
     Completion,
@@ -43,6 +43,8 @@ async def find(context: Context, request: FindUpload | ListParts | BeginComplete
 async def put_part(context: Context, request: PutPart) -> Empty:
     _check_ids(request.bucket_id, request.upload_id)
     check_part_number(request.part.number)
+    if request.dropped and not await uploads.drop(context.database, request.bucket_id, request.upload_id, request.dropped):
+        raise Unavailable("too few backends took the part")
     found = await uploads.put_part(
         context.database,
         request.bucket_id,

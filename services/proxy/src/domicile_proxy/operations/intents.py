@@ -21,7 +21,7 @@ from domicile_common.model import Blob, Bucket, Digest, Facts, Lock, Version
 from domicile_common.stamps import Stamp, stamp_header, stamped_facts
 from domicile_common.telemetry import current_trace
 from domicile_proxy.context import Context
-from domicile_proxy.operations.streams import FanOut, open_all
+from domicile_proxy.operations.fan_out import FanOut, open_all
 from domicile_proxy.s3.headers import object_policy
 
 ATTEMPTS = 3
@@ -93,7 +93,7 @@ async def open_targets(draft: Draft, intent: Intent, digest: Digest | None, cont
         await store.ensure_namespace(blob.namespace)
         return await store.open_put(blob, draft.length, headers)
 
-    return await open_all(written_blobs(intent), open_put, context)
+    return await open_all(written_blobs(intent), intent.decision.least, open_put, context)
 
 
 async def store_whole(draft: Draft, intent: Intent, body: bytes, digest: Digest, context: Context) -> dict[str, str]:

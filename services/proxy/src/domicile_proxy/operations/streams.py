@@ -1,27 +1,26 @@
-"""Bytes on their way: from the client to several backends at once, and from whichever backend serves to the client.
+"""Bytes on their way: from the client to the backends of a write, and from whichever backend serves to the client.
 
-Nothing here holds more than a few chunks, or a short body that does not tell its length, and nothing here decides where bytes may go:
-writers get their targets from an intent, and readers check each replica against the bucket's lock once more before they open it.
+Nothing here holds more than a few chunks, or a short body that does not tell its length, and readers check each replica against the
+bucket's lock once more before they open it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import structlog
 
 from domicile_common import checksums
-from domicile_common.backends.port import BlobInfo, BlobStore, Sink, Source
+from domicile_common.backends.port import BlobInfo, Source
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import (
     BackendError,
     BackendUnavailable,
     BlobMismatch,
-    NamespaceNotFound,
     RequestError,
     Unavailable,
 )
@@ -31,6 +30,7 @@ from domicile_common.policy import admits
 from domicile_proxy import metrics
 from domicile_proxy.context import Context
 from domicile_proxy.health import Health
+from domicile_proxy.operations.fan_out import FanOut
 from domicile_proxy.request import KnownBody, S3Request
 from domicile_proxy.s3.body import BodyPlan, BodyVerifier, plan_body
 
@@ -44,89 +44,6 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 # --- writing ---
-
-
-async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All at once; the first failure cancels the others and is raised when they have ended."""
-    first, *others = coroutines
-    if not others:
-        return [await first]
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in (first, *others)]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One backend's share of a write."""
-
-    store: BlobStore
-    blob: Blob
-    sink: Sink
-    health: Health
-
-    async def finish(self, md5: str) -> tuple[str, str]:
-        """Backend id and the ETag of what it stored. Raises ``BlobMismatch`` when that proves that it stored something else."""
-        try:
-            etag = await self.sink.finish()
-        except NamespaceNotFound:
-            self.store.forget_namespace(self.blob.namespace)
-            raise
-        if quirks_of(self.store.backend).etag_is_md5 and etag != md5:
-            raise BlobMismatch(self.blob.backend_id, "the ETag of what was stored is not the MD5 of what was sent")
-        self.health.succeeded(self.blob.backend_id)
-        return self.blob.backend_id, etag
-
-
-class FanOut:
-    """One body to several backends: each chunk goes to all, at the speed of the slowest."""
-
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = targets
-
-    async def write(self, chunk: bytes) -> None:
-        if chunk:
-            await together(target.sink.write(chunk) for target in self._targets)
-
-    async def finish(self, md5: str) -> dict[str, str]:
-        """Backend id → ETag of what it stored. ``md5``: of what was written, 32 hex digits."""
-        return dict(await together(target.finish(md5) for target in self._targets))
-
-    async def abort(self) -> None:
-        await asyncio.gather(*(target.sink.abort() for target in self._targets), return_exceptions=True)
-
-
-async def open_all(blobs: Iterable[Blob], open_one: Callable[[BlobStore, Blob], Awaitable[Sink]], context: Context) -> FanOut:
-    """Opens all or none. Raises the ``BackendError`` of one that failed; it is noted, so that the next decision avoids it."""
-    targets: list[Target] = []
-
-    async def open_target(blob: Blob) -> None:
-        store = await context.directory.store(blob.backend_id)
-        try:
-            targets.append(Target(store, blob, await open_one(store, blob), context.health))
-        except BackendError as error:
-            note_failure(error, store, blob, context.health)
-            raise
-
-    try:
-        await together(open_target(blob) for blob in blobs)
-    except BaseException:
-        await FanOut(targets).abort()
-        raise
-    return FanOut(targets)
-
-
-def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Health) -> None:
-    """What a failure before the client could have been the cause of it tells about the backend."""
-    if isinstance(error, NamespaceNotFound):
-        store.forget_namespace(blob.namespace)
-    elif isinstance(error, BackendUnavailable):  # a refusal may be about this one key
-        health.failed(blob.backend_id)
 
 
 def plan(request: S3Request, *, default: str = checksums.DEFAULT, checksum_of_body: bool = True) -> BodyPlan:

@@ -13,7 +13,8 @@ from domicile_common.model import Bucket, Digest, Part, Version
 from domicile_proxy.authorization import check, check_expected_owner, locate
 from domicile_proxy.context import Context
 from domicile_proxy.operations import streams
-from domicile_proxy.operations.streams import BlobReader, FanOut
+from domicile_proxy.operations.fan_out import FanOut
+from domicile_proxy.operations.streams import BlobReader
 from domicile_proxy.request import S3Request
 from domicile_proxy.s3.addressing import Source
 from domicile_proxy.s3.body import MAX_BODY

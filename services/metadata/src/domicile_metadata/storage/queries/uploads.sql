@@ -8,7 +8,7 @@ UPDATE intents
 
 -- name: find_upload
 -- $1 bucket id, $2 upload id, $3 key.
-SELECT created_at, facts, blobs, uploads, checksum_algorithm, checksum_type, initiator
+SELECT created_at, facts, blobs, uploads, decision, checksum_algorithm, checksum_type, initiator
   FROM intents
  WHERE bucket_id = $1 AND version_id = $2 AND key = $3 AND is_upload AND deadline > now();
 
@@ -30,6 +30,17 @@ INSERT INTO parts (bucket_id, upload_id, number, size, etag, checksums)
 SELECT bucket_id, version_id, $3, $4, $5, $6 FROM live
     ON CONFLICT (bucket_id, upload_id, number) DO UPDATE
    SET size = excluded.size, etag = excluded.etag, checksums = excluded.checksums, created_at = now();
+
+-- name: drop_upload_targets
+-- An upload goes on without some of its backends, if enough are left. $1 bucket id, $2 upload id, $3 backend ids.
+UPDATE intents
+   SET uploads = uploads - $3::text[]
+ WHERE bucket_id = $1
+   AND version_id = $2
+   AND is_upload
+   AND deadline > now()
+   AND chosen_parts IS NULL
+   AND (SELECT count(*) FROM jsonb_object_keys(uploads - $3::text[])) >= (decision->>'quorum')::integer;
 
 -- name: list_parts
 -- $1 bucket id, $2 upload id, $3 exclusive start, $4 limit.
