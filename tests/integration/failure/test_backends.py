@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
 import random
 import socket
@@ -110,6 +111,25 @@ def test_a_read_goes_on_when_its_backend_is_killed(world, domicile, large, body)
         world.fi.kill()
         assert read_rest(connection, beginning, len(body)) == body
     assert raw.send("GET", large).body == body
+
+
+def test_a_client_that_downloads_a_gigabyte_does_not_notice_that_its_backend_is_killed(world, domicile, bucket, tmp_path):
+    world.prefer("fi")
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    with (tmp_path / "gigabyte").open("wb") as file:
+        for seed in range(1024):
+            piece = random.Random(seed).randbytes(MIB)
+            sent.update(piece)
+            file.write(piece)
+    s3 = domicile.client()
+    s3.upload_file(str(tmp_path / "gigabyte"), bucket, "gigabyte")
+    domicile.verified(bucket, "gigabyte", seconds=180)
+    with closing(s3.get_object(Bucket=bucket, Key="gigabyte")["Body"]) as body:
+        for number, piece in enumerate(body.iter_chunks(MIB)):
+            received.update(piece)
+            if number == 200:
+                world.fi.kill()
+    assert received.digest() == sent.digest()
 
 
 @pytest.mark.parametrize("after", [0, 1, 5 * MIB, 40 * MIB - 100])

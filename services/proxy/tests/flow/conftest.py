@@ -122,6 +122,10 @@ class MemoryStore:
         if name in self.failing:
             raise self.failing[name]
 
+    async def head(self, blob: Blob) -> BlobInfo:
+        self.step("head")
+        raise BlobNotFound(self.backend.backend_id, "NoSuchKey")
+
     def lone_blob(self) -> bytes:
         ((content, _),) = self.blobs.values()
         return content
@@ -271,7 +275,9 @@ class MemoryMetadata:
             raise RequestError("PreconditionFailed")
         version = Version(intent.bucket_id, intent.key, intent.version_id, datetime.now(UTC), facts, request.digest)
         stored = {item.backend_id for item in request.stored}
-        replicas = tuple(models.Replica(blob, verified=False) for blob in intent.blobs if blob.backend_id in stored)
+        replicas = tuple(
+            models.Replica(blob, verified=False, cost=cost) for cost, blob in enumerate(intent.blobs) if blob.backend_id in stored
+        )
         self.objects[intent.bucket_id, intent.key] = models.Located(version, replicas)
         return models.Committed(version)
 

@@ -13,6 +13,7 @@ from domicile_common.errors import BackendRefused, BackendUnavailable, Namespace
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Renew
 from domicile_common.stamps import read_stamp
 from domicile_proxy.operations import fan_out, intents
+from domicile_proxy.probing import probe
 
 SHORT = b"hello"
 LONG = os.urandom(300_000)
@@ -179,11 +180,12 @@ async def test_a_backend_that_cannot_be_opened_is_avoided_by_another_placement(p
     assert begins == [(), ("fi",), ("fi",)]
 
 
-async def test_a_backend_whose_trial_write_succeeds_is_not_avoided_any_more(proxy):
+async def test_a_backend_that_serves_again_is_not_avoided_any_more(proxy):
     proxy.stores["fi"].failing["open_put"] = BackendUnavailable("fi", "refused")
     await proxy.ask("PUT", "/bucket/key", body=SHORT)
     proxy.stores["fi"].failing.clear()
     proxy.now = 1.5
+    await probe(proxy.context)
     for _ in range(3):
         await proxy.ask("PUT", "/bucket/key", body=SHORT)
     assert [call.avoid for call in proxy.metadata.asked if isinstance(call, Begin)][-3:] == [(), (), ()]

@@ -232,7 +232,11 @@ class FakeMetadata:
         )
         stored = {item.backend_id for item in request.stored}
         blobs = sorted(intent.blobs, key=lambda blob: (self.backends[blob.backend_id].cost, blob.backend_id))
-        replicas = tuple(m.Replica(blob, verified=True) for blob in blobs if blob.backend_id in stored)
+        replicas = tuple(
+            m.Replica(blob, verified=True, cost=self.backends[blob.backend_id].cost)
+            for blob in blobs
+            if blob.backend_id in stored
+        )
         self._push(m.Located(version, replicas))
         return m.Committed(version)
 

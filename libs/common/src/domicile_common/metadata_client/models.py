@@ -196,10 +196,11 @@ class Locate(Request["Located"], frozen=True, kw_only=True):
 
 
 class Replica(Value, frozen=True):
-    """A readable copy: ``stored`` or ``verified``, on a backend inside the lock, in order of preference (cost)."""
+    """A readable copy: ``stored`` or ``verified``, on a backend inside the lock. ``cost``: of reading there, the operator's measure."""
 
     blob: Blob
     verified: bool
+    cost: int = 0
 
 
 class Located(Value, frozen=True):

@@ -7,6 +7,7 @@ bucket's lock once more before they open it.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import replace
@@ -25,7 +26,7 @@ from domicile_common.errors import (
     Unavailable,
 )
 from domicile_common.metadata_client.models import Located, Replica
-from domicile_common.model import Backend, Blob, Bucket, Digest
+from domicile_common.model import Backend, Bucket, Digest
 from domicile_common.policy import admits
 from domicile_proxy import metrics
 from domicile_proxy.context import Context
@@ -156,7 +157,7 @@ class BlobReader:
         self._version = located.version
         self._start = self._position = start
         self._end = end
-        self._waiting = _healthy_first(located.replicas, context.health)
+        self._waiting = best_first(located.replicas, context.health)
         self._source: Source | None = None
         self._breaks = 0
         self._crc = _whole_crc(located.version.digest, start, end)
@@ -165,14 +166,34 @@ class BlobReader:
     async def open(self) -> None:
         """Opens the next replica that serves. Raises ``Unavailable`` when there is none."""
         while self._waiting:
-            self._replica = self._waiting.pop(0)
+            hedge = self._context.settings.read_hedge_seconds
             try:
-                self._source = await self._open(self._replica.blob)
+                self._replica, self._source = await (self._open_either(hedge) if hedge else self._open(self._waiting.pop(0)))
             except BackendError as error:
                 self._judge(error)
             else:
                 return
         raise Unavailable("no copy of the object can be read now")
+
+    async def _open_either(self, hedge: float) -> tuple[Replica, Source]:
+        """The next replica; when it does not answer in time, the first to answer of that and the one after it."""
+        tasks = [asyncio.ensure_future(self._open(self._waiting.pop(0)))]
+        try:
+            await asyncio.wait(tasks, timeout=hedge)
+            if not tasks[0].done() and self._waiting:
+                tasks.append(asyncio.ensure_future(self._open(self._waiting.pop(0))))
+            while True:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                first = done.pop()
+                tasks.remove(first)
+                error = first.exception()
+                if error is None or not tasks:
+                    return first.result()
+                if not isinstance(error, BackendError):
+                    raise error
+                self._judge(error)
+        finally:
+            await _give_up(tasks)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Raises ``Unavailable`` when no replica is left, ``BlobMismatch`` when the bytes were not those of the record."""
@@ -211,7 +232,8 @@ class BlobReader:
         if source is not None:
             await source.close()
 
-    async def _open(self, blob: Blob) -> Source:
+    async def _open(self, replica: Replica) -> tuple[Replica, Source]:
+        blob, began = replica.blob, time.monotonic()
         store = await self._context.directory.store(blob.backend_id)
         if objection := admits(self._bucket.policy, store.backend):
             raise BlobMismatch(blob.backend_id, objection)
@@ -220,8 +242,8 @@ class BlobReader:
         if objection := _unlike_record(source.info, self._version.digest, store.backend):
             await source.close()
             raise BlobMismatch(blob.backend_id, objection)
-        self._context.health.succeeded(blob.backend_id)
-        return source
+        self._context.health.answered(blob.backend_id, time.monotonic() - began)
+        return replica, source
 
     def _advance(self, chunk: bytes) -> None:
         if len(chunk) > self._end + 1 - self._position:
@@ -254,9 +276,26 @@ class BlobReader:
             self._context.health.failed(error.backend_id)
 
 
-def _healthy_first(replicas: Sequence[Replica], health: Health) -> list[Replica]:
+async def _give_up(opening: Sequence[asyncio.Task[tuple[Replica, Source]]]) -> None:
+    """Nobody wants what they open any more."""
+    for task in opening:
+        task.cancel()
+    for opened in await asyncio.gather(*opening, return_exceptions=True):
+        if isinstance(opened, tuple):
+            await opened[1].close()
+
+
+def best_first(replicas: Sequence[Replica], health: Health) -> list[Replica]:
+    """By health, then as the record orders them: verified ones first, then by cost; among equals the one that answers soonest."""
+    if len(replicas) == 1:
+        return [*replicas]
     avoided = health.avoided()
-    return sorted(replicas, key=lambda replica: replica.blob.backend_id in avoided) if avoided else list(replicas)
+
+    def place(replica: Replica) -> tuple[bool, bool, int, float]:
+        backend_id = replica.blob.backend_id
+        return backend_id in avoided, not replica.verified, replica.cost, health.seconds(backend_id)
+
+    return sorted(replicas, key=place)
 
 
 def _whole_crc(digest: Digest, start: int, end: int) -> dict[str, str]:
