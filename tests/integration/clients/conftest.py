@@ -64,6 +64,8 @@ def run(domicile, tmp_path) -> Callable[..., str]:
         "AWS_SECRET_ACCESS_KEY": key.secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": domicile.suite.s3_endpoint,
+        "S3_ENDPOINT_URL": domicile.suite.s3_endpoint,  # s5cmd's
+        "RESTIC_PASSWORD": "correct horse battery staple",
         "RCLONE_CONFIG_DOMICILE_TYPE": "s3",
         "RCLONE_CONFIG_DOMICILE_PROVIDER": "Other",
         "RCLONE_CONFIG_DOMICILE_ENDPOINT": domicile.suite.s3_endpoint,
@@ -72,7 +74,7 @@ def run(domicile, tmp_path) -> Callable[..., str]:
     }
 
     def start(program: str, *arguments: str | Path) -> str:
-        path = shutil.which(program, path=f"{REPOSITORY / '.venv-clients/bin'}:{os.environ['PATH']}")
+        path = shutil.which(program, path=f"{CLIENTS}:{os.environ['PATH']}")
         assert path, f"{program} is missing: `make clients` installs it"
         done = subprocess.run([path, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{program} {' '.join(map(str, arguments))}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import filecmp
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
+PROGRAMS = Path(__file__).parent / "programs"
 
 
 def files(folder: Path) -> dict[str, Path]:
@@ -112,3 +114,50 @@ def test_s3cmd_puts_lists_gets_and_deletes(domicile, run, bucket, tree, tmp_path
     run(*s3cmd, "info", f"s3://{bucket}/twenty")
     run(*s3cmd, "del", "--recursive", "--force", f"s3://{bucket}")
     assert keys(domicile, bucket) == set()
+
+
+def test_s5cmd_copies_syncs_and_removes(domicile, run, bucket, tree, tmp_path):
+    run("s5cmd", "cp", f"{tree}/", f"s3://{bucket}/tree/")
+    assert keys(domicile, bucket) == {f"tree/{name}" for name in files(tree)}
+    assert run("s5cmd", "sync", f"{tree}/", f"s3://{bucket}/tree/") == ""
+    assert len(run("s5cmd", "ls", f"s3://{bucket}/tree/odd names/").splitlines()) == len(files(tree / "odd names"))
+    run("s5cmd", "cp", f"s3://{bucket}/tree/*", f"{tmp_path / 'back'}/")
+    assert_same(tree, tmp_path / "back")
+    (tmp_path / "twenty").write_bytes(os.urandom(20 * MIB))
+    run("s5cmd", "cp", "--part-size=5", tmp_path / "twenty", f"s3://{bucket}/twenty")
+    run("s5cmd", "mv", f"s3://{bucket}/twenty", f"s3://{bucket}/moved")
+    run("s5cmd", "cp", f"s3://{bucket}/moved", tmp_path / "twenty again")
+    assert filecmp.cmp(tmp_path / "twenty", tmp_path / "twenty again", shallow=False)
+    run("s5cmd", "rm", f"s3://{bucket}/*")
+    assert keys(domicile, bucket) == set()
+
+
+def test_minio_py(run, bucket, tree, tmp_path):
+    run("python", PROGRAMS / "minio_files.py", bucket, tree / "odd names", tmp_path / "back")
+    assert_same(tree / "odd names", tmp_path / "back")
+
+
+def test_restic_backs_up_prunes_checks_and_restores(domicile, run, bucket, tree, tmp_path):
+    shutil.copytree(tree / "docs", tmp_path / "home")
+    restic = ("restic", f"--repo=s3:{domicile.suite.s3_endpoint}/{bucket}/backups")
+    run(*restic, "init")
+    run(*restic, "backup", tmp_path / "home")
+    (tmp_path / "home" / "big").write_bytes(os.urandom(20 * MIB))
+    run(*restic, "backup", tmp_path / "home")
+    (tmp_path / "home" / "big").unlink()
+    run(*restic, "backup", tmp_path / "home")
+    run(*restic, "forget", "--keep-last=1", "--prune", "--max-unused=0")
+    run(*restic, "check", "--read-data")
+    run(*restic, "restore", "latest", "--target", tmp_path / "back")
+    assert_same(tmp_path / "home", tmp_path / "back" / (tmp_path / "home").relative_to("/"))
+    assert sum(entry["Size"] for entry in domicile.client().list_objects_v2(Bucket=bucket)["Contents"]) < 20 * MIB
+
+
+def test_s3fs_and_pyarrow_share_a_partitioned_data_set(run, bucket):
+    run("python", PROGRAMS / "parquet.py", bucket, "100000")
+
+
+def test_duckdb_reads_parquet_as_s3_and_through_presigned_urls(domicile, run, bucket):
+    run("python", PROGRAMS / "duckdb_queries.py", bucket)
+    urls = [run("aws", "s3", "presign", f"s3://{bucket}/{key}").strip() for key in sorted(keys(domicile, bucket))]
+    run("python", PROGRAMS / "duckdb_queries.py", "presigned", *urls)

@@ -179,6 +179,7 @@ class Part(Value, frozen=True):
     size: int
     etag: str
     checksums: dict[str, str] = {}
+    crc: str = ""
 
 
 class Facts(Value, frozen=True):
@@ -203,6 +204,8 @@ class Digest(Value, frozen=True):
     ``md5``: 32 hex digits of the whole, or for a multipart version the MD5 over its parts' binary MD5s.
     ``checksums``: S3 checksum algorithm in lower case (``crc32``, ``crc32c``, ``crc64nvme``, ``sha1``, ``sha256``) → base64,
     as S3 shows it; a composite one ends in ``-<parts>``. ``checksum_type``: as in the S3 API.
+    ``crc``: CRC-64/NVME of the whole in base64, whatever the client chose; Domicile checks what it reads with it, and never shows it.
+    ``""`` where it is not known.
     """
 
     size: int
@@ -210,6 +213,7 @@ class Digest(Value, frozen=True):
     checksums: dict[str, str] = {}
     checksum_type: Literal["FULL_OBJECT", "COMPOSITE"] = "FULL_OBJECT"
     parts: tuple[Part, ...] = ()
+    crc: str = ""
 
     @property
     def etag(self) -> str:

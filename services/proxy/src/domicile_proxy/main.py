@@ -13,7 +13,7 @@ from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.consumer import InvalidationListener
 from domicile_common.backends.http1 import Limits
 from domicile_common.backends.port import BlobStore
-from domicile_common.backends.s3 import open_store
+from domicile_common.backends.stores import open_store
 from domicile_common.errors import ConfigurationError
 from domicile_common.metadata_client.client import Metadata, MetadataClient
 from domicile_common.metadata_client.models import ListBackends

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 
@@ -149,6 +150,20 @@ async def test_bytes_that_differ_under_a_right_etag_are_read_elsewhere(two_copie
     store.etag = hashlib.md5(SHORT, usedforsecurity=False).hexdigest()
     damage(store, "short", bytes(len(SHORT)))
     assert (await two_copies.ask("GET", "/bucket/short")).body == SHORT
+
+
+async def test_bytes_are_checked_whatever_checksum_the_client_chose(two_copies):
+    chosen = {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(SHORT).digest()).decode()}
+    assert (await two_copies.ask("PUT", "/bucket/chosen", chosen, SHORT)).status == 200
+    store = two_copies.stores["fi"]
+    store.etag = hashlib.md5(SHORT, usedforsecurity=False).hexdigest()
+    damage(store, "chosen", bytes(len(SHORT)))
+    answer = await two_copies.ask("GET", "/bucket/chosen", {"x-amz-checksum-mode": "ENABLED"})
+    assert answer.body == SHORT
+    assert [name for name in answer.headers if name.startswith("x-amz-checksum")] == [
+        "x-amz-checksum-sha256",
+        "x-amz-checksum-type",
+    ]
 
 
 async def test_a_long_body_that_differs_is_cut_short(two_copies):

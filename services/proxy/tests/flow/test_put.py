@@ -6,6 +6,7 @@ import hashlib
 import os
 import zlib
 
+import msgspec
 import pytest
 
 from domicile_common.errors import BackendRefused, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
@@ -100,6 +101,13 @@ async def test_a_short_body_is_stamped_with_its_checksum_a_long_one_is_owed_its_
     assert committed(proxy).stored[0].stamped
     proxy.metadata.asked.clear()
     await proxy.ask("PUT", "/bucket/long", body=LONG)
+    assert not committed(proxy).stored[0].stamped
+
+
+async def test_where_metadata_does_not_last_a_sidecar_is_owed(proxy):
+    store = proxy.stores["fi"]
+    store.backend = msgspec.structs.replace(store.backend, quirks="rclone")
+    await proxy.ask("PUT", "/bucket/key", body=SHORT)
     assert not committed(proxy).stored[0].stamped
 
 

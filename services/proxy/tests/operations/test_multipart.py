@@ -217,7 +217,8 @@ async def test_a_part_goes_to_every_backend_of_the_upload_and_is_recorded(proxy)
     for name, store in proxy.stores.items():
         assert store.parts == {(f"{name}-0", 1): PARTS[0], (f"{name}-0", 2): PARTS[1]}
     assert [entry.part for entry in record.parts.values()] == [
-        Part(number=number, size=len(part), etag=etag(part)) for number, part in enumerate(PARTS, 1)
+        Part(number=number, size=len(part), etag=etag(part), crc=checksum("crc64nvme", part))
+        for number, part in enumerate(PARTS, 1)
     ]
     assert record.parts[1].checksums == {"crc64nvme": checksum("crc64nvme", PARTS[0])}
 
@@ -300,7 +301,10 @@ async def test_complete_makes_the_blob_everywhere_and_commits(proxy):
         assert store.blobs == {f"key/{UPLOAD_ID}": (whole, expected)}
     commit = proxy.metadata.asked[-1]
     assert commit.digest == Digest(
-        size=len(whole), md5=expected.partition("-")[0], checksums={"crc64nvme": checksum("crc64nvme", whole)}
+        size=len(whole),
+        md5=expected.partition("-")[0],
+        checksums={"crc64nvme": checksum("crc64nvme", whole)},
+        crc=checksum("crc64nvme", whole),
     )
     assert commit.condition == Condition(if_none_match=True)
     assert commit.stored == (Stored("fi", expected, stamped=False), Stored("de", expected, stamped=False))
@@ -319,6 +323,7 @@ async def test_a_composite_checksum(proxy):
     answer = await complete(proxy, completion(*PARTS), headers)
     assert text(answer.body, "ChecksumSHA256") == expected
     assert text(answer.body, "ChecksumType") == "COMPOSITE"
+    assert proxy.metadata.asked[-1].digest.crc == checksum("crc64nvme", b"".join(PARTS))
 
 
 @pytest.mark.parametrize(
@@ -352,6 +357,16 @@ async def test_a_completion_can_be_repeated_after_a_backend_failed(proxy):
     proxy.stores["de"].failing = {}
     await complete(proxy, completion(*PARTS))  # at "fi" it is completed already
     assert record.committed
+
+
+async def test_parts_that_a_backend_does_not_put_together_are_the_clients_to_choose(proxy):
+    record = Record(proxy)
+    await upload_parts(proxy, *PARTS)
+    proxy.stores["de"].failing["complete_upload"] = BlobMismatch("de", "POST: HTTP 400 InvalidPart")
+    with pytest.raises(RequestError) as refused:
+        await complete(proxy, completion(*PARTS))
+    assert refused.value.code == "InvalidPart"
+    assert record.committed is None
 
 
 async def test_a_backend_that_has_neither_upload_nor_blob_ends_the_upload(proxy):

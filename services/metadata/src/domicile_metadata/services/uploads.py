@@ -74,7 +74,7 @@ async def begin_complete(context: Context, request: BeginComplete) -> Completion
     except RequestError:
         await find(context, request)  # raises when the upload has ended meanwhile, and its parts with it
         raise
-    parts = [msgspec.structs.replace(entry.part, checksums=entry.checksums) for entry in chosen]
+    parts = [msgspec.structs.replace(entry.part, checksums=entry.checksums, crc="") for entry in chosen]
     if request.fix and not await uploads.choose(context.database, request.bucket_id, request.upload_id, parts):
         await find(context, request)  # raises when the upload has ended meanwhile
         raise RequestError(

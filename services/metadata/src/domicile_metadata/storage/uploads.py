@@ -55,7 +55,7 @@ async def put_part(
     statements: Statements, bucket_id: str, upload_id: str, part: Part, checksums: Mapping[str, str], *, live_seconds: float
 ) -> bool:
     """False when the upload is gone."""
-    columns = part.number, part.size, part.etag, _text(checksums)
+    columns = part.number, part.size, part.etag, _text(checksums), part.crc
     return bool(await statements.execute("put_part", bucket_id, upload_id, *columns, live_seconds))
 
 
@@ -67,7 +67,9 @@ async def drop(statements: Statements, bucket_id: str, upload_id: str, backend_i
 async def list_parts(statements: Statements, bucket_id: str, upload_id: str, *, after: int, limit: int) -> list[PartEntry]:
     rows = await statements.fetch("list_parts", bucket_id, upload_id, after, limit)
     return [
-        PartEntry(Part(row["number"], row["size"], row["etag"]), row["created_at"], _TEXTS.decode(row["checksums"]))
+        PartEntry(
+            Part(row["number"], row["size"], row["etag"], crc=row["crc"]), row["created_at"], _TEXTS.decode(row["checksums"])
+        )
         for row in rows
     ]
 

@@ -143,7 +143,9 @@ class Copy:
         whole = source.checksums if source.checksum_type == "FULL_OBJECT" else {}
         self._algorithm = algorithm or next(iter(whole), checksums.DEFAULT)
         known = not source.parts and self._algorithm in whole
-        self._promised = Digest(source.size, source.md5, {self._algorithm: whole[self._algorithm]}) if known else None
+        self._promised = (
+            Digest(source.size, source.md5, {self._algorithm: whole[self._algorithm]}, crc=source.crc) if known else None
+        )
 
     async def fill(self, intent: Intent) -> Written:
         stamped = intents.is_stamped(self._draft, intent, self._promised)

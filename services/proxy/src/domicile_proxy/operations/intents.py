@@ -15,6 +15,7 @@ from typing import TypeVar
 import structlog
 
 from domicile_common.backends.port import BlobStore, Sink
+from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import BackendError, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Condition, Intent, Renew, Stored
 from domicile_common.model import Blob, Bucket, Digest, Facts, Lock, Version
@@ -168,20 +169,26 @@ async def commit(
 
     A commit without an answer may have been done; abandoning it is right in either case.
     """
-    call = Commit(
-        bucket_id=intent.bucket_id,
-        version_id=intent.version_id,
-        digest=digest,
-        stored=tuple(Stored(backend_id, etag, stamped) for backend_id, etag in etags.items()),
-        condition=condition,
-        blobs=tuple(written_blobs(intent)),
-        trace=trace,
-    )
     try:
+        stored = [Stored(backend_id, etag, stamped and await keeps(backend_id, context)) for backend_id, etag in etags.items()]
+        call = Commit(
+            bucket_id=intent.bucket_id,
+            version_id=intent.version_id,
+            digest=digest,
+            stored=tuple(stored),
+            condition=condition,
+            blobs=tuple(written_blobs(intent)),
+            trace=trace,
+        )
         return (await context.metadata.call(call)).version
     except BaseException:
         await abandon(intent, context)
         raise
+
+
+async def keeps(backend_id: str, context: Context) -> bool:
+    """Whether a stamp in a blob's headers is there to stay."""
+    return quirks_of((await context.directory.store(backend_id)).backend).keeps_metadata
 
 
 async def abandon(intent: Intent, context: Context, fan_out: FanOut | None = None) -> None:

@@ -201,7 +201,7 @@ async def record_part(request: S3Request, upload: Upload, taken: TakenPart, cont
     call = PutPart(
         bucket_id=upload.bucket_id,
         upload_id=upload.upload_id,
-        part=Part(taken.number, taken.digest.size, taken.digest.md5),
+        part=Part(taken.number, taken.digest.size, taken.digest.md5, crc=taken.digest.crc),
         checksums=taken.digest.checksums,
         dropped=taken.dropped,
         trace=request.trace,
@@ -264,7 +264,10 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
 
 
 async def complete_at(blob: Blob, completion: Completion, digest: Digest, context: Context) -> Stored:
-    """Raises ``BackendError``; ``RequestError`` NoSuchUpload when the backend has neither the upload nor what it should have become."""
+    """Raises ``BackendError``; ``RequestError`` NoSuchUpload when the backend has neither the upload nor what it should have become.
+
+    Where a backend does not put these parts together, ``RequestError`` InvalidPart: Ceph wants every one that was ever sent.
+    """
     store = await context.directory.store(blob.backend_id)
     parts = tuple(entry.part for entry in completion.parts)
     etag = etag_of(part.etag for part in parts)
@@ -272,6 +275,8 @@ async def complete_at(blob: Blob, completion: Completion, digest: Digest, contex
         made = await store.complete_upload(blob, completion.upload.uploads[blob.backend_id], parts)
     except UploadNotFound:
         made = await find_blob(store, blob, digest.size, completion.upload)
+    except BlobMismatch as error:
+        raise RequestError("InvalidPart") from error
     if quirks_of(store.backend).etag_is_md5 and made != etag:
         raise BlobMismatch(blob.backend_id, "the ETag of what was completed is not that of its parts")
     return Stored(blob.backend_id, made, stamped=False)

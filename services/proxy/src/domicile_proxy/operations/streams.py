@@ -261,7 +261,11 @@ def _healthy_first(replicas: Sequence[Replica], health: Health) -> list[Replica]
 
 def _whole_crc(digest: Digest, start: int, end: int) -> dict[str, str]:
     """The cheapest CRC on record to check a read of the whole with, by name; empty when there is none."""
-    if start or end != digest.size - 1 or digest.checksum_type != "FULL_OBJECT":
+    if start or end != digest.size - 1:
+        return {}
+    if digest.crc:
+        return {checksums.OWN: digest.crc}
+    if digest.checksum_type != "FULL_OBJECT":
         return {}
     return next(({name: digest.checksums[name]} for name in _CHEAP if name in digest.checksums), {})
 
