@@ -99,6 +99,7 @@ SAMPLES: dict[str, Sample] = {
     "GetObject": NOTHING,
     "HeadObject": NOTHING,
     "GetObjectAcl": NOTHING,
+    "GetObjectPlacement": NOTHING,
     "GetObjectAttributes": Sample(headers={"x-amz-object-attributes": "ETag"}),
     "GetObjectTagging": NOTHING,
     "GetObjectLegalHold": absent("NoSuchObjectLockConfiguration"),

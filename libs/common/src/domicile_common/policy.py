@@ -10,7 +10,7 @@ failed (``region_lock``, ``operator_lock``, ``replica_count``, ``spread``, ``wri
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 import msgspec
@@ -20,6 +20,17 @@ from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.model import Backend, Decision, EffectivePolicy, Policy
 
 MAXIMUM_REPLICAS = 16
+_ONE_COPY = Policy(replica_count=1, write_quorum=1)
+# S3's storage classes as redundancy classes: what an object demands by its class, beside its bucket's policy. Those that cost less for
+# what is rarely read promise no fewer copies. Classes that are not read at once, or stand for a place, are not had here.
+STORAGE_CLASSES: Mapping[str, Policy] = {
+    "STANDARD": Policy(),
+    "STANDARD_IA": Policy(),
+    "INTELLIGENT_TIERING": Policy(),
+    "GLACIER_IR": Policy(),
+    "REDUCED_REDUNDANCY": _ONE_COPY,
+    "ONEZONE_IA": _ONE_COPY,
+}
 _SUPPORTED_STORAGE = {"kind": "replicate"}
 _SUPPORTED_ENCRYPTION = {"mode": "none"}
 

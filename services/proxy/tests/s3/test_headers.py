@@ -155,6 +155,11 @@ def test_any_headers_are_facts_or_refused(headers: dict[str, str]):
 def test_an_object_may_ask_for_its_own_number_of_replicas():
     assert object_policy(Facts()) is None
     assert object_policy(Facts(tags={"replica-count": "3"})) == Policy(replica_count=3)
+    assert object_policy(Facts(storage_class="STANDARD_IA")) is None
+    assert object_policy(Facts(storage_class="ONEZONE_IA")) == Policy(replica_count=1, write_quorum=1)
+    assert object_policy(Facts(tags={"replica-count": "2"}, storage_class="ONEZONE_IA")) == Policy(
+        replica_count=2, write_quorum=1
+    )
     for count in ("0", "x", "", "100", "-1", "1.0"):
         assert refusal(object_policy, Facts(tags={"replica-count": count})) == "InvalidTag"
 

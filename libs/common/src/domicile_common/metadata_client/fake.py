@@ -53,6 +53,7 @@ class FakeMetadata:
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._tags: dict[str, dict[str, str] | None] = {}
         self._intents: dict[str, tuple[m.Intent, m.Begin]] = {}
+        self._placed: dict[str, tuple[m.Intent, frozenset[str]]] = {}
         self._uploads: dict[str, m.Upload] = {}
         self._parts: dict[str, dict[int, m.PartEntry]] = {}
         self._chosen: dict[str, tuple[m.PartEntry, ...]] = {}
@@ -238,6 +239,7 @@ class FakeMetadata:
             if blob.backend_id in stored
         )
         self._push(m.Located(version, replicas))
+        self._placed[version.version_id] = intent, frozenset(stored)
         return m.Committed(version)
 
     @_answer.register
@@ -250,6 +252,22 @@ class FakeMetadata:
             detail = {"Key": request.key, "DeleteMarker": "true", "VersionId": located.version.shown_id}
             raise RequestError("NoSuchKey", detail=detail)
         return located
+
+    @_answer.register
+    def _(self, request: m.FindPlacement) -> m.PlacementOfVersion:
+        """What shall be copied is never copied here."""
+        intent, stored = self._placed.get(request.version_id, (None, frozenset()))
+        if intent is None or intent.bucket_id != request.bucket_id:
+            raise RequestError("NoSuchVersion")
+        return m.PlacementOfVersion(
+            intent.decision.reason,
+            tuple(self._copy(backend_id, is_stored=backend_id in stored) for backend_id in sorted(intent.decision.wanted)),
+        )
+
+    def _copy(self, backend_id: str, *, is_stored: bool) -> m.Copy:
+        backend, now = self.backends[backend_id], _now()
+        place = backend_id, backend.provider, backend.country
+        return m.Copy(*place, "verified", now, now) if is_stored else m.Copy(*place, "wanted", now)
 
     @_answer.register
     def _(self, request: m.Delete) -> m.Deleted:

@@ -27,6 +27,7 @@ from domicile_common.model import (
     Lock,
     Part,
     Policy,
+    ReplicaState,
     Tenant,
     Value,
     Version,
@@ -206,6 +207,31 @@ class Replica(Value, frozen=True):
 class Located(Value, frozen=True):
     version: Version
     replicas: tuple[Replica, ...]
+
+
+class FindPlacement(Request["PlacementOfVersion"], frozen=True, kw_only=True):
+    """Where the copies of a version are, or shall be. ``version_id``: as in ``Version``. Error: ``NoSuchVersion``."""
+
+    bucket_id: str
+    version_id: str
+
+
+class Copy(Value, frozen=True):
+    """``since``: when it came into its state. ``verified_at``: when its bytes were last compared with the record."""
+
+    backend_id: str
+    provider: str
+    country: str
+    state: ReplicaState
+    since: datetime
+    verified_at: datetime | None = None
+
+
+class PlacementOfVersion(Value, frozen=True):
+    """``reason``: of the decision, as in ``Decision``. ``copies``: by backend id, in whatever state."""
+
+    reason: str
+    copies: tuple[Copy, ...]
 
 
 class Begin(Request["Intent"], frozen=True, kw_only=True):
@@ -645,6 +671,7 @@ CALLS: dict[type[Request[Any]], Call] = {
         Call("find-tenants", FindTenants, Tenants, safe=True),
         Call("put-acl", PutAcl, Empty, safe=True),
         Call("locate", Locate, Located, safe=True),
+        Call("find-placement", FindPlacement, PlacementOfVersion, safe=True),
         Call("begin", Begin, Intent, safe=True),
         Call("renew", Renew, Empty, safe=True),
         Call("commit", Commit, Committed, safe=False),

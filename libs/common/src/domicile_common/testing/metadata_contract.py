@@ -319,6 +319,18 @@ class WriteContract:
         located = await metadata.call(m.Locate(bucket_id=bucket.bucket_id, key="a"))
         assert [replica.blob.backend_id for replica in located.replicas] == ["us", "de"]
 
+    async def test_an_owner_is_told_where_the_copies_are(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        version = await put(metadata, bucket, "k")
+        found = await metadata.call(m.FindPlacement(bucket_id=bucket.bucket_id, version_id=version.version_id))
+        places = [(copy.backend_id, copy.country, copy.state) for copy in found.copies]
+        assert places == [("fi", "FI", "wanted"), ("us", "US", "verified")]
+        assert [copy.verified_at is not None for copy in found.copies] == [False, True]
+        assert all(copy.provider for copy in found.copies)
+        assert found.reason
+        for place in ((bucket.bucket_id, NOWHERE), (NOWHERE, version.version_id), ("", "")):
+            assert await refused(metadata, m.FindPlacement(bucket_id=place[0], version_id=place[1])) == "NoSuchVersion"
+
     async def test_backends_to_avoid_are_not_written_to(self, metadata: Metadata) -> None:
         bucket = await make_bucket(metadata, location="FI,DE")
         intent = await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key="a", avoid=("fi",)))
