@@ -39,7 +39,9 @@ for filesystem in (through_s3fs, through_arrow):
 
 # pyarrow writes by itself too, in parts once a file is large; and what is overwritten stays away
 pq.write_table(table, f"{place}-one/all.parquet", filesystem=through_arrow)
-ds.write_dataset(table, place, filesystem=through_arrow, format="parquet", partitioning=["country"], existing_data_behavior="delete_matching")
+ds.write_dataset(
+    table, place, filesystem=through_arrow, format="parquet", partitioning=["country"], existing_data_behavior="delete_matching"
+)
 with through_s3fs.open(f"{place}-one/all.parquet", "rb") as file:
     assert pq.read_metadata(file).num_rows == rows
 through_s3fs.mv(f"{place}-one/all.parquet", f"{place}-one/moved.parquet")
