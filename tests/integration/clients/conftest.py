@@ -45,9 +45,10 @@ def bucket(domicile):
     name = domicile.new_bucket()
     yield name
     s3 = domicile.client()
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
-        if keys := [{"Key": entry["Key"]} for entry in page.get("Contents", [])]:
-            s3.delete_objects(Bucket=name, Delete={"Objects": keys})
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if objects := [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in versions]:
+            s3.delete_objects(Bucket=name, Delete={"Objects": objects})
     domicile.idle(120)
     assert domicile.leftovers(name) == {}
 
