@@ -158,7 +158,8 @@ class Installation:
         try:
             listed = self.at(backend_id).list_multipart_uploads(Bucket=namespace)
         except botocore.exceptions.ClientError as error:
-            assert error.response["Error"]["Code"] in {"NoSuchBucket", "NoSuchUpload"}  # rclone: there never was one
+            if error.response["Error"]["Code"] not in {"NoSuchBucket", "NoSuchUpload"}:  # rclone: there never was one
+                raise
             return []
         return [upload["Key"] for upload in listed.get("Uploads", [])]
 
