@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
     rows = await session.fetch("lock_replicas", *_columns(ids))
     return {
         (row["bucket_id"].hex, row["version_id"].hex, row["backend_id"]): Replica(
-            row["state"], row["stamped"], row["attempt"], row["due_seconds"], row["parked_reason"]
+            row["state"], row["stamped"], row["attempt"], row["due_seconds"], row["parked_reason"], row["blob_key"]
         )
         for row in rows
     }
@@ -92,10 +92,11 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
 
 async def update(session: Session, replicas: Mapping[Identity, Replica]) -> None:
     """Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
-    rows = list(replicas.values())
+    ids = sorted(replicas)  # everybody takes what depends on them in this order
+    rows = [replicas[identity] for identity in ids]
     await session.execute(
         "update_replicas",
-        *_columns(list(replicas)),
+        *_columns(ids),
         [row.state for row in rows],
         [row.stamped for row in rows],
         [row.attempt for row in rows],
@@ -104,8 +105,15 @@ async def update(session: Session, replicas: Mapping[Identity, Replica]) -> None
     )
 
 
-async def delete(session: Session, ids: Sequence[Identity]) -> None:
-    await session.execute("delete_replicas", *_columns(ids))
+async def close(session: Session, ids: Iterable[Identity], *, confirmed: bool) -> None:
+    """They are gone. ``confirmed``: a definite 404 has said so; otherwise their backend is lost."""
+    await session.execute("close_replicas", *_columns(sorted(ids)), confirmed)
+
+
+async def due_at_lost(session: Session, limit: int) -> list[Identity]:
+    """Removals that are due at backends that are lost; nobody else changes them until the transaction ends."""
+    rows = await session.fetch("find_due_at_lost", limit)
+    return [(row["bucket_id"].hex, row["version_id"].hex, row["backend_id"]) for row in rows]
 
 
 def _columns(ids: Sequence[Identity]) -> tuple[list[str], list[str], list[str]]:
