@@ -13,7 +13,16 @@ from domicile_common.countries import COUNTRIES, GROUPS
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client.models import Work
 from domicile_common.model import Backend, EffectivePolicy, Policy
-from domicile_common.policy import admits, check_tightens, decide, expand, merge, parse_location, policy_from_json
+from domicile_common.policy import (
+    admits,
+    check_tightens,
+    decide,
+    expand,
+    merge,
+    parse_location,
+    policy_from_json,
+    rearrange,
+)
 
 BASE = Policy(replica_count=1, write_quorum=1)
 
@@ -477,3 +486,59 @@ def test_a_healthy_backend_more_never_turns_an_answer_into_a_refusal(policy, bac
     after = outcome(policy, [*backends, backend("new", country, jurisdictions, provider="new")], avoid)
     if not isinstance(before, str):
         assert not isinstance(after, str)
+
+
+# --- where an existing version should be now ---
+
+NOWHERE = frozenset[str]()
+
+
+def wanted(policy, backends, *, kept=NOWHERE, coming=NOWHERE, leaving=NOWHERE):
+    return rearrange(policy, backends, kept=kept, coming=coming, leaving=leaving)
+
+
+def test_nothing_moves_without_need():
+    policy = effective(replica_count=2, region_lock=("FI", "DE", "US"))
+    assert wanted(policy, [FI, DE, US], kept={"us-1", "de-1"}).wanted == ("de-1", "us-1")
+    assert wanted(policy, [FI, DE, US], kept={"us-1"}, coming={"de-1"}).wanted == ("us-1", "de-1")
+
+
+@pytest.mark.parametrize(
+    "state, stays", [("active", True), ("readonly", True), ("disabled", True), ("draining", False), ("lost", False)]
+)
+def test_where_a_backend_s_state_lets_a_copy_stay(state, stays):
+    backends = [backend("fi-1", state=state), DE]
+    assert wanted(effective(), backends, kept={"fi-1"}).wanted == (("fi-1",) if stays else ("de-1",))
+    assert wanted(effective(), backends, coming={"fi-1"}).wanted == (("fi-1",) if state == "active" else ("de-1",))
+
+
+def test_what_is_being_removed_cannot_come_back_before_it_is_gone():
+    found = wanted(effective(replica_count=2), [FI, DE], kept={"de-1"}, leaving={"fi-1"})
+    assert found.wanted == ("de-1",)
+    assert found.refusal
+
+
+def test_what_can_be_satisfied_is():
+    found = wanted(effective(replica_count=3, region_lock=("FI", "DE")), [FI, DE, US], kept={"us-1"})
+    assert (found.wanted, found.refusal.detail) == (("fi-1", "de-1"), {"Rule": "replica_count"})
+    found = wanted(effective(replica_count=2, spread="country"), [FI, backend("fi-2")], kept={"fi-2"})
+    assert (found.wanted, found.refusal.detail) == (("fi-2",), {"Rule": "spread"})
+
+
+@given(policies(), backends_strategy)
+def test_a_version_that_is_nowhere_yet_goes_where_a_write_would(policy, backends):
+    decision, found = outcome(policy, backends), wanted(policy, backends)
+    assert (found.refusal is None) == (not isinstance(decision, str))
+    assert isinstance(decision, str) or decision.wanted == found.wanted
+
+
+@given(policies(), backends_strategy, avoid_strategy, avoid_strategy)
+def test_as_much_as_possible_is_kept(policy, backends, kept, coming):
+    """No other set of as many backends that the policy allows would keep more."""
+    found = wanted(policy, backends, kept=kept, coming=coming)
+    usable = [it for it in backends if admits(policy, it) is None and (it.state == "active" or it.backend_id in kept)]
+    assert set(found.wanted) <= {it.backend_id for it in usable}
+    assert len(found.wanted) == policy.replica_count or found.refusal
+    for combination in itertools.combinations(usable, len(found.wanted)):
+        if policy.spread == "backend" or len({getattr(it, policy.spread) for it in combination}) == len(combination):
+            assert sum(it.backend_id in kept for it in combination) <= len(kept & set(found.wanted))

@@ -19,6 +19,7 @@ from domicile_common.stamps import (
     sidecar_body,
     sidecar_key,
     stamp_header,
+    version_of_blob,
 )
 
 ID = "018f2d3c4b5a69788796a5b4c3d2e1f0"
@@ -59,6 +60,16 @@ def test_keys_are_made_safe(key, safe):
     assert blob_key(key, ID) == f"{safe}/{ID}"
 
 
+@given(keys, st.sampled_from(["readable", "opaque"]), st.sampled_from(["", "0a1b2c3d"]))
+def test_the_version_is_read_from_the_blob_key(key, layout, again):
+    assert version_of_blob(blob_key(key, ID, layout, again)) == ID
+
+
+@pytest.mark.parametrize("blob", ["", "a", f"{ID}/a", f"a/{ID}~", f"a/{ID}~r", f"a/{ID.upper()}x", sidecar_key(ID)])
+def test_what_is_no_blob_key_names_no_version(blob):
+    assert version_of_blob(blob) is None
+
+
 def test_the_opaque_layout_shows_nothing_of_the_key():
     assert blob_key("patients/jane-doe.pdf", ID, "opaque") == ID
 
@@ -83,9 +94,10 @@ def test_different_keys_never_share_a_blob(one, other):
 @given(keys, keys)
 def test_no_blob_or_sidecar_is_a_folder_of_another(one, other):
     for layout in ("readable", "opaque"):
-        names = [blob_key(one, ID, layout), blob_key(other, OTHER_ID, layout), sidecar_key(ID), sidecar_key(OTHER_ID)]
+        blobs = [blob_key(one, ID, layout), blob_key(other, OTHER_ID, layout), blob_key(one, ID, layout, "0a1b2c3d")]
+        names = [*blobs, *map(sidecar_key, blobs)]
         assert not any(a != b and b.startswith(f"{a}/") for a in names for b in names)
-        assert len(set(names)) == 4
+        assert len(set(names)) == 6
 
 
 @given(keys)

@@ -1,9 +1,10 @@
 import asyncio
 
+import asyncpg
 import pytest
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Delete, DeleteBucket, Report, Reported, Stored, Wanted
+from domicile_common.metadata_client.models import Delete, DeleteBucket, Locate, Report, Reported, Stored, Wanted
 
 pytestmark = pytest.mark.servers
 
@@ -77,10 +78,53 @@ async def test_nothing_is_copied_to_where_it_must_not_be(metadata, version):
     assert (await metadata.ask(wanted(version, "fi"))).action == "none"
 
 
-async def test_sources_lie_inside_the_lock(metadata, version):
-    await metadata.sql("UPDATE buckets SET countries = '{FI}'")
+async def test_sources_inside_the_lock_come_first(metadata, version):
+    """One outside is a source as well: the copy inside is made so that it can be removed."""
+    await metadata.sql(
+        "INSERT INTO replicas SELECT bucket_id, version_id, 'de', 'n', blob_key, 'verified' FROM replicas WHERE state = 'wanted'"
+    )
+    await metadata.sql("UPDATE buckets SET countries = '{FI,DE}'")
     work = await metadata.ask(wanted(version, "fi"))
-    assert (work.action, work.sources) == ("copy", ())
+    assert (work.action, [source.backend_id for source in work.sources]) == ("copy", ["de", "us"])
+
+
+@pytest.mark.parametrize("state", ["disabled", "lost"])
+async def test_nobody_reads_from_or_works_for_a_backend_out_of_service(metadata, version, state):
+    await metadata.sql(f"UPDATE backends SET state = '{state}' WHERE backend_id = 'us'")
+    assert (await metadata.ask(wanted(version, "fi"))).sources == ()
+    assert (await metadata.ask(Locate(bucket_id=version.bucket_id, key="k"))).replicas == ()
+    await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
+    assert (await metadata.ask(wanted(version, "us"))).action == "none"
+
+
+async def test_a_report_about_another_blob_changes_nothing(metadata, version):
+    """The replica was removed and wanted again while a copy of the first one was under way: its blob is to be taken back."""
+    before = await replica(metadata, version, "fi")
+    stale = f"k/{version.version_id}~r0a"
+    assert await metadata.ask(report(version, "fi", "verified", blob_key=stale)) == Reported(gone=True)
+    assert await metadata.ask(report(version, "fi", "deleted", blob_key=stale)) == Reported()
+    assert (await replica(metadata, version, "fi"))["state"] == "wanted"
+    assert await metadata.ask(report(version, "fi", "verified", blob_key=before["blob_key"])) == Reported()
+    assert (await replica(metadata, version, "fi"))["state"] == "verified"
+
+
+async def test_every_removal_is_noted(metadata, version):
+    await metadata.ask(report(version, "fi", "verified"))
+    await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
+    await metadata.ask(DeleteBucket(tenant_id="acme", name="photos"))
+    for _ in range(2):
+        await metadata.ask_all(report(version, "fi", "deleted"), report(version, "us", "deleted"))
+    rows = await metadata.sql("SELECT * FROM removals ORDER BY backend_id")
+    assert [(row["backend_id"], row["country"], row["is_confirmed"]) for row in rows] == [("fi", "FI", True), ("us", "US", True)]
+    for row in rows:
+        assert (row["tenant_id"], row["bucket"], row["key"], row["version_id"].hex) == (
+            "acme",
+            "photos",
+            b"k",
+            version.version_id,
+        )
+    with pytest.raises(asyncpg.RaiseError, match="append-only"):
+        await metadata.sql("UPDATE removals SET is_confirmed = false")
 
 
 async def test_a_verified_copy_is_done_with(metadata, version):

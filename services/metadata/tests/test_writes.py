@@ -198,11 +198,27 @@ async def test_a_commit_that_breaks_the_lock_fails_alone(metadata):
     await metadata.sql("UPDATE buckets SET countries = '{FI,DE}' WHERE name = 'locked'")
     answers = await metadata.ask_all(metadata.commit(good), metadata.commit(bad))
     assert answers[0].version.version_id == good.version_id
-    assert isinstance(answers[1], RequestError)
-    assert answers[1].detail["Rule"] == "residency"
+    assert isinstance(answers[1], Unavailable)  # decided anew, the same write is possible
     assert await metadata.replicas(bad.version_id) == {"us": "deleting"}
     with pytest.raises(RequestError, match="NoSuchKey"):
         await metadata.ask(Locate(bucket_id=locked.bucket_id, key="k"))
+
+
+async def test_a_write_that_was_decided_in_an_earlier_epoch_does_not_begin(metadata, monkeypatch):
+    """What is asked for changes between the decision and the intent: only that write has to be decided anew."""
+    from domicile_metadata.services import begin
+
+    old, new = await metadata.make_bucket("old"), await metadata.make_bucket("new")
+    namespaces_for = begin.namespaces_for
+
+    async def meanwhile(context, statements, record, backends):
+        await metadata.sql("UPDATE buckets SET epoch = epoch + 1 WHERE name = 'old'")
+        return await namespaces_for(context, statements, record, backends)
+
+    monkeypatch.setattr(begin, "namespaces_for", meanwhile)
+    late, fresh = await metadata.ask_all(*(Begin(bucket_id=bucket.bucket_id, key="k") for bucket in (old, new)))
+    assert isinstance(late, Unavailable)
+    assert [row["version_id"].hex for row in await metadata.sql("SELECT version_id FROM intents")] == [fresh.version_id]
 
 
 async def test_postgresql_refuses_a_replica_outside_the_lock(metadata):

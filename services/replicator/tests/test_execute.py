@@ -45,7 +45,7 @@ class Site:
     def step(self, multipart_bytes: int = 1000, **changes) -> Copy:
         work = work_for(self.digest, **{"sources": (blob("fi"), blob("us")), **changes})
         backends = {name: store.backend for name, store in self.stores.items()}
-        step = planning.plan(work, VERSION_ID, backends, multipart_bytes)
+        step = planning.plan(work, backends, multipart_bytes)
         assert isinstance(step, Copy)
         return step
 
@@ -302,16 +302,16 @@ async def test_removes_the_blob_its_sidecar_and_unfinished_uploads():
     site.de.put(blob("de"), BODY)
     site.de.put(SIDECAR, b"{}")
     await site.de.create_upload(blob("de"), {})
-    await site.executor.remove(Remove(blob("de"), VERSION_ID))
+    await site.executor.remove(Remove(blob("de")))
     assert not site.de.blobs
     assert not site.de.uploads
-    await site.executor.remove(Remove(blob("de"), VERSION_ID))
+    await site.executor.remove(Remove(blob("de")))
 
 
 async def test_a_blob_in_a_namespace_that_is_gone_is_absent():
     site = Site()
     await site.de.delete_namespace(NAMESPACE)
-    await site.executor.remove(Remove(blob("de"), VERSION_ID))
+    await site.executor.remove(Remove(blob("de")))
 
 
 @pytest.mark.parametrize("operation", ["list_uploads", "delete", "head"])
@@ -320,7 +320,7 @@ async def test_an_error_is_not_an_answer(operation, error):
     site = Site()
     site.de.fail[operation] = [error]
     with pytest.raises(type(error)):
-        await site.executor.remove(Remove(blob("de"), VERSION_ID))
+        await site.executor.remove(Remove(blob("de")))
 
 
 async def test_a_blob_that_is_still_there_is_not_removed():
@@ -332,4 +332,4 @@ async def test_a_blob_that_is_still_there_is_not_removed():
 
     site.de.delete = pretend
     with pytest.raises(BackendUnavailable):
-        await site.executor.remove(Remove(blob("de"), VERSION_ID))
+        await site.executor.remove(Remove(blob("de")))

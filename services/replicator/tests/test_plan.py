@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from domicile_common.metadata_client.models import Work
 from domicile_common.model import Digest, Part
-from domicile_common.testing.memory import VERSION_ID, backend, blob, digest_of, work_for
+from domicile_common.testing.memory import backend, blob, digest_of, work_for
 from domicile_replicator.plan import MOST_PARTS, SMALLEST_PART, Copy, Nothing, Refuse, Remove, WriteSidecar, part_sizes, plan
 
 BACKENDS = {"fi": backend("fi"), "de": backend("de", "DE"), "us": backend("us", "US")}
@@ -15,7 +15,7 @@ MIB = 2**20
 
 
 def planned(work: Work, backends=BACKENDS):
-    return plan(work, VERSION_ID, backends, 64 * MIB)
+    return plan(work, backends, 64 * MIB)
 
 
 def test_nothing_is_owed():
@@ -53,7 +53,7 @@ def test_every_jurisdiction_of_the_operator_must_be_inside():
 
 
 def test_a_blob_outside_the_lock_may_be_removed():
-    assert planned(work_for(DIGEST, "delete", countries=("FI",))) == Remove(blob("de"), VERSION_ID)
+    assert planned(work_for(DIGEST, "delete", countries=("FI",))) == Remove(blob("de"))
 
 
 @pytest.mark.parametrize("action", ["copy", "delete", "stamp"])

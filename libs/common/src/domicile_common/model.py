@@ -59,7 +59,7 @@ class EffectivePolicy(Value, frozen=True):
     write_width: int = 0
 
 
-BackendState = Literal["active", "readonly", "draining", "disabled"]
+BackendState = Literal["active", "readonly", "draining", "disabled", "lost"]
 
 
 class Backend(Value, frozen=True):
@@ -68,6 +68,8 @@ class Backend(Value, frozen=True):
     ``backend_id``: operator's slug, ``[a-z0-9][a-z0-9-]{0,30}``, unique. ``provider``: slug of who runs it.
     ``country``: ISO 3166-1 alpha-2 of the site. ``jurisdictions``: codes of every law its operator answers to.
     ``region``: the SigV4 region. ``quirks``: a name in ``backends.quirks``. ``cost``: reads prefer the lowest.
+    ``state``: ``readonly`` takes nothing new; from a ``draining`` one everything moves away; a ``disabled`` one is not spoken to, for a
+    while; a ``lost`` one is gone for good, with all that it held.
     ``sealed_secret``: the secret key as sealed by ``sealing``; never the secret itself.
     """
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
@@ -241,21 +241,15 @@ def decide(policy: EffectivePolicy, backends: Iterable[Backend], *, avoid: Colle
     """
     _check_supported(policy.storage, policy.encryption)
     _check_quorum(policy.replica_count, policy.write_quorum)
-    countries = policy.countries or ()
-    ranks = dict(zip(countries, policy.ranks or range(len(countries)), strict=True))
+    ranks = _preferences(policy)
     candidates = sorted(
         _candidates(policy, backends),
         key=lambda it: (it.backend_id in avoid, ranks.get(it.country, 0), it.cost, it.backend_id),
     )
-    chosen: dict[str, Backend] = {}
-    for backend in candidates:
-        chosen.setdefault(_part(policy, backend), backend)
+    chosen = _one_of_each_part(policy, candidates)
     if len(chosen) < policy.replica_count:
-        rule, kind = ("spread", policy.spread) if len(candidates) >= policy.replica_count else ("replica_count", "backend")
-        raise PolicyRefused(
-            rule, f"{policy.replica_count} replicas need as many {kind}s, active and inside the lock; there are {len(chosen)}."
-        )
-    wanted = tuple(chosen.values())[: policy.replica_count]
+        raise _too_few(policy, chosen, candidates)
+    wanted = chosen[: policy.replica_count]
     width = max(policy.write_quorum, policy.write_width)  # never more than ``wanted``
     write = tuple(backend.backend_id for backend in wanted if backend.backend_id not in avoid)[:width]
     if len(write) < policy.write_quorum:
@@ -266,6 +260,70 @@ def decide(policy: EffectivePolicy, backends: Iterable[Backend], *, avoid: Colle
         quorum=policy.write_quorum,
         policy_version=policy.version,
         reason=_reason(policy, wanted, len(candidates), sorted(it.backend_id for it in candidates if it.backend_id in avoid)),
+    )
+
+
+class Rearrangement(NamedTuple):
+    """``wanted``: where a version should be now, no more than ``replica_count``. ``refusal``: why the policy is not satisfied even so."""
+
+    wanted: tuple[str, ...]
+    refusal: PolicyRefused | None
+
+
+def rearrange(
+    policy: EffectivePolicy,
+    backends: Iterable[Backend],
+    *,
+    kept: Collection[str],
+    coming: Collection[str],
+    leaving: Collection[str],
+) -> Rearrangement:
+    """Where a version that exists should be under a policy, or with backends, that are no longer those of its decision.
+
+    ``kept``: the backends that hold it. They come first, so that nothing moves without need; one that takes nothing new may go on holding
+    it, unless it is draining or lost. ``coming``: a copy is on its way there. ``leaving``: it is being removed there, and nothing can come
+    before that is done. What can be satisfied of the policy is, as far as backends go.
+    """
+    ranks = _preferences(policy)
+    usable = sorted(
+        (
+            it
+            for it in backends
+            if it.backend_id not in leaving
+            and _objection(policy, it) is None
+            and (it.state == "active" or (it.backend_id in kept and it.state not in ("draining", "lost")))
+        ),
+        key=lambda it: (
+            it.backend_id not in kept,
+            it.backend_id not in coming,
+            ranks.get(it.country, 0),
+            it.cost,
+            it.backend_id,
+        ),
+    )
+    chosen = _one_of_each_part(policy, usable)
+    wanted = tuple(backend.backend_id for backend in chosen[: policy.replica_count])
+    return Rearrangement(wanted, _too_few(policy, chosen, usable) if len(wanted) < policy.replica_count else None)
+
+
+def _preferences(policy: EffectivePolicy) -> dict[str, int]:
+    """How much each country is preferred, 0 most."""
+    countries = policy.countries or ()
+    return dict(zip(countries, policy.ranks or range(len(countries)), strict=True))
+
+
+def _one_of_each_part(policy: EffectivePolicy, candidates: Iterable[Backend]) -> list[Backend]:
+    """The best of each part, in order; ``candidates``: best first."""
+    chosen: dict[str, Backend] = {}
+    for backend in candidates:
+        chosen.setdefault(_part(policy, backend), backend)
+    return list(chosen.values())
+
+
+def _too_few(policy: EffectivePolicy, chosen: Sequence[Backend], candidates: Sequence[Backend]) -> PolicyRefused:
+    rule, kind = ("spread", policy.spread) if len(candidates) >= policy.replica_count else ("replica_count", "backend")
+    return PolicyRefused(
+        rule, f"{policy.replica_count} replicas need as many {kind}s, active and inside the lock; there are {len(chosen)}."
     )
 
 

@@ -24,28 +24,39 @@ SIDECAR_FOLDER = ".domicile"
 # the XML of a listing cannot carry.
 _ESCAPED = re.compile("[~\\\\\x00-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
 _VERSION_ID = re.compile(r"[0-9a-fA-F]{32}")
+_LAST_SEGMENT = re.compile(r"([0-9a-f]{32})(~r[0-9a-f]+)?")
 
 
-def blob_key(key: str, version_id: str, layout: Literal["readable", "opaque"] = "readable") -> str:
+def blob_key(key: str, version_id: str, layout: Literal["readable", "opaque"] = "readable", again: str = "") -> str:
     """Where the blob of one version is kept: ``<key made safe>/<version id>``, or the version id alone (``opaque``).
+
+    ``again``: hex digits, where a blob of this version was removed before: it is followed by ``~r`` and these, so that whatever may still
+    be under way to remove that one does not meet the new one.
 
     Safe means: each character that could trouble a backend, a listing or a file system becomes ``~`` and two hex digits for each of
     its UTF-8 bytes (and so does ``~``); segments that are empty, ``.``, ``..``, the folder of the sidecars, or look like a version
     id begin with such an escape. So no blob key is a folder of another, and two keys of one version id never meet. A key that is
     too long for some backend is replaced by ``~sha256/<hash>``; the stamp keeps the exact key.
     """
+    name = f"{version_id}~r{again}" if again else version_id
     if layout == "opaque":
-        return version_id
+        return name
     segments = [_safe_segment(segment) for segment in key.split("/")]
     if segments[0] == SIDECAR_FOLDER:
         segments[0] = _escape_first(SIDECAR_FOLDER)
     safe = "/".join(segments)
     if (
         any(len(segment.encode()) > MAXIMUM_SEGMENT_BYTES for segment in segments)
-        or len(safe.encode()) + 1 + len(version_id) > MAXIMUM_BLOB_KEY_BYTES
+        or len(safe.encode()) + 1 + len(name) > MAXIMUM_BLOB_KEY_BYTES
     ):
         safe = f"~sha256/{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()}"
-    return f"{safe}/{version_id}"
+    return f"{safe}/{name}"
+
+
+def version_of_blob(blob_key: str) -> str | None:
+    """The version id in a blob key; ``None`` when it is none."""
+    match = _LAST_SEGMENT.fullmatch(blob_key.rpartition("/")[2])
+    return match and match[1]
 
 
 def _safe_segment(segment: str) -> str:
@@ -130,9 +141,9 @@ def read_stamp(headers: Mapping[str, str]) -> Stamp | None:
     return read_sidecar(body)
 
 
-def sidecar_key(version_id: str) -> str:
-    """Where the sidecar of a version is kept, in the same namespace as its blob."""
-    return f"{SIDECAR_FOLDER}/stamps/{version_id}.json"
+def sidecar_key(blob_key: str) -> str:
+    """Where the sidecar of a blob is kept, in the same namespace: under the last segment of its key."""
+    return f"{SIDECAR_FOLDER}/stamps/{blob_key.rpartition('/')[2]}.json"
 
 
 def sidecar_body(stamp: Stamp) -> bytes:

@@ -156,7 +156,7 @@ def _add_backends(subjects: Any) -> None:
     put.add_argument("--quirks", help="whose software it is (generic)")
     put.add_argument("--cost", type=int, help="reads prefer the lowest (100)")
     state = actions.add("state", "Take a backend out of use, or into it again.", _set_backend_state, "backend")
-    state.add_argument("state", choices=("active", "readonly", "draining", "disabled"))
+    state.add_argument("state", choices=("active", "readonly", "draining", "disabled", "lost"))
 
 
 def _put_backend(it: argparse.Namespace) -> Call:

@@ -22,6 +22,7 @@ from domicile_common.telemetry import serve as serve_http
 from domicile_metadata.app import create_app
 from domicile_metadata.context import Context
 from domicile_metadata.lifecycle import run_lifecycle
+from domicile_metadata.rearrange import run_rearranger
 from domicile_metadata.reconcile import run_reconciler
 from domicile_metadata.relay import run_relay
 from domicile_metadata.settings import MigrateSettings, Settings
@@ -37,7 +38,13 @@ T = TypeVar("T")
 SideTask = Callable[[Context], Awaitable[None]]
 
 SIDE_TASKS: Final[Mapping[str, SideTask]] = MappingProxyType(
-    {"relay": run_relay, "reconcile": run_reconciler, "sweep": run_sweeper, "lifecycle": run_lifecycle}
+    {
+        "relay": run_relay,
+        "reconcile": run_reconciler,
+        "rearrange": run_rearranger,
+        "sweep": run_sweeper,
+        "lifecycle": run_lifecycle,
+    }
 )
 
 

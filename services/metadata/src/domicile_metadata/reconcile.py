@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from domicile_metadata.context import Context
 from domicile_metadata.leased import run_leased
-from domicile_metadata.storage import outbox
+from domicile_metadata.storage import outbox, work
 from domicile_metadata.storage.database import Database
 
 log = structlog.get_logger()
@@ -35,8 +35,11 @@ async def reconcile(database: Database, overdue_seconds: float) -> int:
     ``overdue_seconds``: after how long a message without a report is made again.
     """
     async with database.transaction() as session:
+        if lost := await work.due_at_lost(session, BATCH):
+            await work.close(session, lost, confirmed=False)
+            log.warning("gave up removals at lost backends", replicas=len(lost))
         made = await outbox.enqueue_overdue(session, BATCH, overdue_seconds)
     if made:
         ENQUEUED.inc(made)
         log.info("enqueued overdue replicas", replicas=made)
-    return made
+    return max(made, len(lost))

@@ -18,7 +18,7 @@ from domicile_common.settings import (
     StrongSecret,
 )
 
-Role = Literal["api", "relay", "reconcile", "sweep", "lifecycle"]
+Role = Literal["api", "relay", "reconcile", "rearrange", "sweep", "lifecycle"]
 
 
 def _words(value: object) -> object:
@@ -45,6 +45,7 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     upload_seconds: int = Field(7 * 86_400, ge=3, description="How long a multipart upload lives after its last part.")
     removal_grace_seconds: float = Field(60, ge=0, description="How long replaced bytes stay, so that reads in flight finish.")
     reconcile_seconds: float = Field(5, gt=0, description="How often owed work is looked for.")
+    rearrange_seconds: float = Field(5, gt=0, description="How often versions that a change of policy concerns are looked for.")
     sweep_seconds: float = Field(5, gt=0, description="How often expired writes are looked for.")
     overdue_seconds: float = Field(30, gt=0, description="How long a job may go unreported before it is sent again.")
     lifecycle_seconds: float = Field(

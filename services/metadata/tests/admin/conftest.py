@@ -133,6 +133,11 @@ class Admin:
                 await self.sql.execute("SELECT pg_stat_clear_snapshot()")  # a transaction sees the same statistics throughout
                 await asyncio.sleep(0.02)
 
+    async def compared(self) -> dict[str, bool]:
+        """Buckets whose versions are to be compared, and whether they have been."""
+        rows = await self.sql.fetch("SELECT name, finished_at FROM rearrangements JOIN buckets USING (bucket_id)")
+        return {row["name"]: row["finished_at"] is not None for row in rows}
+
     async def locks(self) -> dict[str, tuple[Any, Any]]:
         rows = await self.sql.fetch("SELECT name, countries, jurisdictions FROM buckets")
         return {row["name"]: (row["countries"], row["jurisdictions"]) for row in rows}

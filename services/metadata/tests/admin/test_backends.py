@@ -99,29 +99,33 @@ async def test_an_unknown_backend_is_404(admin):
         ({"operator_lock": ["EU"]}, {"jurisdictions": ["FI", "US"]}),
     ],
 )
-@pytest.mark.parametrize("state", ["wanted", "stored", "verified", "lost"])
-async def test_a_backend_cannot_move_out_of_the_lock_of_what_it_holds(admin, default, place, state):
+async def test_what_a_backend_holds_is_compared_when_it_turns_out_to_be_elsewhere(admin, default, place):
     await admin.prepared(**default)
-    await admin.version(await admin.bucket("papers"), "a", fi=state)
-    message = await admin.refused(409, "ReplicasOutsideLock", "PUT", "/backends/fi", admin.registration(**place))
-    assert "acme/papers" in message
-    assert (await admin.call("GET", "/backends/fi"))["country"] == "FI"
+    await admin.version(await admin.bucket("papers"), "a", fi="verified")
+    await admin.call("PUT", "/backends/fi", admin.registration(**place))
+    assert await admin.compared() == {"papers": False}
 
 
-async def test_a_backend_cannot_move_under_a_write(admin):
-    await admin.prepared(region_lock=["FI"])
-    bucket_id = await admin.bucket("papers")
-    await admin.intent(bucket_id, "fi")
-    await admin.refused(409, "ReplicasOutsideLock", "PUT", "/backends/fi", admin.registration(country="US"))
-
-
-async def test_a_backend_may_move_within_the_lock_or_when_only_removals_are_left(admin):
+async def test_a_write_to_where_a_backend_is_no_longer_ends(admin):
     await admin.prepared(region_lock=["FI", "DE"])
     bucket_id = await admin.bucket("papers")
-    await admin.version(bucket_id, "a", fi="verified")
-    await admin.version(bucket_id, "b", de="deleting")
-    assert (await admin.backend("fi", "DE"))["country"] == "DE"
-    assert (await admin.backend("de", "US"))["country"] == "US"
+    for backend_id in ("fi", "de"):
+        await admin.intent(bucket_id, backend_id)
+    await admin.call("PUT", "/backends/fi", admin.registration(country="US"))
+    assert [row[0] for row in await admin.sql.fetch("SELECT decision ->> 'wanted' FROM intents")] == ['["de"]']
+
+
+@pytest.mark.parametrize(
+    "states, compared",
+    [(["readonly", "disabled", "active"], False), (["draining"], True), (["lost"], True), (["draining", "active"], True)],
+)
+async def test_versions_are_compared_when_something_has_to_move(admin, states, compared):
+    await admin.prepared()
+    await admin.bucket("papers")
+    for state in states:
+        await admin.sql.execute("DELETE FROM rearrangements")
+        await admin.call("PATCH", "/backends/fi", {"state": state})
+    assert bool(await admin.compared()) == compared
 
 
 async def test_a_move_waits_for_a_commit_under_way_and_sees_its_replica(admin):
@@ -131,11 +135,12 @@ async def test_a_move_waits_for_a_commit_under_way_and_sees_its_replica(admin):
     transaction = admin.sql.transaction()
     await transaction.start()
     await admin.version(bucket_id, "a", fi="stored")
-    move = asyncio.create_task(admin.refused(409, "ReplicasOutsideLock", "PUT", "/backends/fi", admin.registration(country="US")))
+    move = asyncio.create_task(admin.backend("fi", "US"))
     done, _ = await asyncio.wait([move], timeout=0.5)
     assert not done
     await transaction.commit()
-    assert "acme/papers" in await move
+    await move
+    assert await admin.compared() == {"papers": False}
 
 
 async def test_a_replica_that_comes_about_during_a_move_is_checked_against_the_new_place(admin, database_url):

@@ -151,26 +151,36 @@ async def test_a_bucket_that_is_broken_already_blocks_nobody(admin):
 
 @pytest.mark.parametrize("path", ["default", "tenants/acme", "buckets/acme/papers"])
 @pytest.mark.parametrize("lock", [{"region_lock": ["DE"]}, {"operator_lock": ["DE"]}])
-async def test_a_lock_that_existing_replicas_break_is_refused(admin, path, lock):
+async def test_a_lock_that_existing_replicas_break_has_them_compared(admin, path, lock):
     await admin.prepared()
     bucket_id = await admin.bucket("papers")
-    await admin.version(bucket_id, "a", de="verified", fi="lost")
-    body = DEFAULT | lock if path == "default" else lock
-    message = await admin.refused(409, "ReplicasOutsideLock", "PUT", f"/policies/{path}", body)
-    assert "acme/papers" in message
-    assert " fi," in message
-    assert "not supported yet" in message
-    assert await admin.locks() == {"papers": (None, None)}
-    await admin.sql.execute("UPDATE replicas SET state = 'deleting' WHERE backend_id = 'fi'")
-    await admin.call("PUT", f"/policies/{path}", body)
+    await admin.version(bucket_id, "a", de="verified", fi="verified")
+    await admin.call("PUT", f"/policies/{path}", DEFAULT | lock if path == "default" else lock)
+    assert await admin.compared() == {"papers": False}
 
 
-async def test_a_lock_that_a_write_under_way_breaks_is_refused(admin):
+async def test_only_what_decides_about_places_has_versions_compared(admin):
+    await admin.prepared()
+    await admin.bucket("papers")
+    await admin.bucket("letters")
+    await admin.call("PUT", "/policies/default", DEFAULT | {"rpo_seconds": 60})
+    assert await admin.compared() == {}
+    await admin.call("PUT", "/policies/buckets/acme/papers", {"replica_count": 2})
+    assert await admin.compared() == {"papers": False}
+
+
+async def test_a_write_under_way_to_where_a_new_lock_does_not_allow_it_ends(admin):
+    """Whatever it has written is removed; the others go on, and what becomes of them is compared."""
     await admin.prepared()
     bucket_id = await admin.bucket("papers")
-    await admin.intent(bucket_id, "fi")
-    await admin.refused(409, "ReplicasOutsideLock", "PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]})
-    await admin.call("PUT", "/policies/buckets/acme/papers", {"region_lock": ["FI"]})
+    for backend_id in ("fi", "de"):
+        await admin.intent(bucket_id, backend_id)
+    await admin.call("PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]})
+    (left,) = await admin.sql.fetch("SELECT version_id, decision ->> 'wanted' AS wanted FROM intents")
+    assert left["wanted"] == '["de"]'
+    assert [row["version_id"] for row in await admin.sql.fetch("SELECT version_id FROM unsettled_versions")] == [
+        left["version_id"]
+    ]
 
 
 async def test_a_lock_waits_for_a_commit_under_way_and_sees_its_replica(admin):
@@ -179,28 +189,26 @@ async def test_a_lock_waits_for_a_commit_under_way_and_sees_its_replica(admin):
     transaction = admin.sql.transaction()
     await transaction.start()
     await admin.version(bucket_id, "a", fi="stored")
-    change = asyncio.create_task(
-        admin.refused(409, "ReplicasOutsideLock", "PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]})
-    )
+    change = asyncio.create_task(admin.call("PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]}))
     done, _ = await asyncio.wait([change], timeout=0.5)
     assert not done
     await transaction.commit()
     await change
+    assert await admin.compared() == {"papers": False}
 
 
-async def test_a_lock_waits_for_a_write_that_begins_and_sees_it(admin):
+async def test_a_lock_waits_for_a_write_that_begins_and_ends_it(admin):
     await admin.prepared()
     bucket_id = await admin.bucket("papers")
     transaction = admin.sql.transaction()
     await transaction.start()
     await admin.intent(bucket_id, "fi")
-    change = asyncio.create_task(
-        admin.refused(409, "ReplicasOutsideLock", "PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]})
-    )
+    change = asyncio.create_task(admin.call("PUT", "/policies/buckets/acme/papers", {"region_lock": ["DE"]}))
     done, _ = await asyncio.wait([change], timeout=0.5)
     assert not done
     await transaction.commit()
     await change
+    assert not await admin.sql.fetch("SELECT FROM intents")
 
 
 async def test_a_bucket_made_during_a_change_of_policy_gets_the_new_lock(admin):

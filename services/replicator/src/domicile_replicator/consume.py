@@ -115,15 +115,16 @@ class Jobs:
         # 1. What is wanted now?
         wanted = Wanted(current_trace(), bucket_id=job.bucket_id, version_id=job.version_id, backend_id=job.backend_id)
         work = await self._ask(wanted)
-        step = plan(work, job.version_id, self._directory.backends, self._limits.multipart_bytes)
+        step = plan(work, self._directory.backends, self._limits.multipart_bytes)
         if isinstance(step, Nothing):
             return "nothing"
         # 2. Do it.
-        report = await self._attempt(job, step)
+        about = "" if work.target is None else work.target.blob_key
+        report = msgspec.structs.replace(await self._attempt(job, step), blob_key=about)
         # 3. Report it.
         reported = await self._ask(report)
         if reported.gone and isinstance(step, Copy | WriteSidecar):
-            await self._take_back(job, step)
+            await self._take_back(step)
             return "gone"
         if isinstance(step, Copy) and report.outcome == "verified":
             lag = self._clock() - step.version.committed_at
@@ -162,10 +163,10 @@ class Jobs:
             case Refuse():
                 return failed(job, step.error_class, step.reason)
 
-    async def _take_back(self, job: Job, step: Copy | WriteSidecar) -> None:
+    async def _take_back(self, step: Copy | WriteSidecar) -> None:
         """The replica was removed for good while its copy was under way, and nobody else knows what may now be at the target."""
         try:
-            await self._executor.remove(Remove(step.target, job.version_id))
+            await self._executor.remove(Remove(step.target))
         except BackendError:
             log.exception("an unwanted copy is left behind", blob=step.target)
 

@@ -64,7 +64,7 @@ class Executor:
         store = self._store(blob)
         with contextlib.suppress(NamespaceNotFound):
             await _abort_uploads(store, blob)
-            await store.delete(_sidecar(blob, step.version_id))
+            await store.delete(_sidecar(blob))
             await store.delete(blob)
         try:
             await store.head(blob)
@@ -76,7 +76,7 @@ class Executor:
         body = sidecar_body(stamp)
         store = self._store(target)
         await store.ensure_namespace(target.namespace)
-        sink = await store.open_put(_sidecar(target, stamp.version_id), len(body), {"content-type": "application/json"})
+        sink = await store.open_put(_sidecar(target), len(body), {"content-type": "application/json"})
         async with _finishing(sink):
             await sink.write(body)
             await sink.finish()
@@ -268,8 +268,8 @@ def _stamp(step: Copy | WriteSidecar) -> Stamp:
     return make_stamp(step.version, tenant_id=work.tenant_id, bucket=work.bucket, policy_version=work.policy_version)
 
 
-def _sidecar(blob: Blob, version_id: str) -> Blob:
-    return Blob(blob.backend_id, blob.namespace, sidecar_key(version_id))
+def _sidecar(blob: Blob) -> Blob:
+    return Blob(blob.backend_id, blob.namespace, sidecar_key(blob.blob_key))
 
 
 def _content_type(step: Copy) -> str:

@@ -49,7 +49,6 @@ class Copy(Value, frozen=True):
 
 class Remove(Value, frozen=True):
     target: Blob
-    version_id: str
 
 
 class WriteSidecar(Value, frozen=True):
@@ -61,7 +60,7 @@ class WriteSidecar(Value, frozen=True):
 Step = Nothing | Refuse | Copy | Remove | WriteSidecar
 
 
-def plan(work: Work, version_id: str, backends: Mapping[str, Backend], multipart_bytes: int) -> Step:
+def plan(work: Work, backends: Mapping[str, Backend], multipart_bytes: int) -> Step:
     """The step that ``work`` asks for. ``multipart_bytes``: larger blobs are uploaded in parts of about this size."""
     if work.action == "none":
         return Nothing()
@@ -69,10 +68,10 @@ def plan(work: Work, version_id: str, backends: Mapping[str, Backend], multipart
     if target is None:
         return Refuse("internal", "metadata named no target")
     backend = backends.get(target.backend_id)
-    if backend is None or backend.state == "disabled":
+    if backend is None or backend.state in ("disabled", "lost"):
         return Refuse("unavailable", f"backend {target.backend_id} is not in service")
     if work.action == "delete":
-        return Remove(target, version_id)
+        return Remove(target)
     fault = admits(work, backend)
     return Refuse("refused", fault) if fault else _write(work, target, backends, multipart_bytes)
 

@@ -62,7 +62,7 @@ class Worker:
         wanted = {
             backend.backend_id
             for backend in self._directory.backends.values()
-            if backend.state != "disabled" and (not self._only or backend.backend_id in self._only)
+            if backend.state not in ("disabled", "lost") and (not self._only or backend.backend_id in self._only)
         }
         for backend_id in self._lanes.keys() - wanted:
             log.info("stops consuming", backend=backend_id)

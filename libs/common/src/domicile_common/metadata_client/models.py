@@ -606,6 +606,7 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
 
     ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
     ``working``: a copy takes long; only puts off when the replica counts as overdue, so that no second worker begins the same.
+    ``blob_key``: of the target; what is reported about another blob than the one on record is out of date.
     """
 
     bucket_id: str
@@ -616,13 +617,14 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
     stamped: bool = True
     error_class: str = ""
     reason: str = ""
+    blob_key: str = ""
 
 
 class Reported(Value, frozen=True):
     """``parked``: metadata gave up for now; the worker tells the parking queue with the reason.
 
-    ``gone``: no such replica is on record (any more), so what a copy has just made must be removed again by the worker: its removal
-    was confirmed while the copy was still under way.
+    ``gone``: no such replica is on record (any more), or it is another blob, so what a copy has just made must be removed again by the
+    worker: its removal was confirmed while the copy was still under way.
     """
 
     parked: bool = False

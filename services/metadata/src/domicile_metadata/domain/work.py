@@ -20,13 +20,14 @@ REASON_LENGTH: Final = 500  # characters of a worker's explanation that are kept
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """``due_seconds``: when it is looked at again, ``None`` for never (nothing is owed, or it is parked)."""
+    """``due_seconds``: when it is looked at again, ``None`` for never (nothing is owed, or it is parked). ``blob_key``: where its bytes are."""
 
     state: ReplicaState
     stamped: bool
     attempt: int
     due_seconds: float | None = None
     parked_reason: str | None = None
+    blob_key: str = ""
 
     @property
     def is_owed(self) -> bool:
@@ -37,10 +38,10 @@ def action(replica: Replica, backend: BackendState, *, is_inside: bool) -> Liter
     """What a worker should do now.
 
     Nothing is written to a backend that is not active, or that is not ``is_inside`` the bucket's lock; what is there may be removed from
-    any backend that is not disabled.
+    any backend that is neither disabled nor lost.
     """
     if replica.state == "deleting":
-        return "none" if backend == "disabled" else "delete"
+        return "none" if backend in ("disabled", "lost") else "delete"
     if backend != "active" or not is_inside:
         return "none"
     if replica.state in {"wanted", "lost"}:
@@ -56,9 +57,9 @@ def after(report: Report, replica: Replica, *, overdue_seconds: float, random_un
             return None
         case "verified" if replica.state != "deleting":
             stamped = report.stamped or (is_stored and replica.stamped)
-            return Replica("verified", stamped, 0, None if stamped else 0.0)
+            return Replica("verified", stamped, 0, None if stamped else 0.0, blob_key=replica.blob_key)
         case "stamped" if is_stored:
-            return Replica(replica.state, stamped=True, attempt=0)
+            return Replica(replica.state, stamped=True, attempt=0, blob_key=replica.blob_key)
         case "working" if replica.is_owed:
             return replace(replica, due_seconds=overdue_seconds)
         case "failed" if replica.is_owed:

@@ -15,6 +15,8 @@ from domicile_common.model import Blob, Decision, DefaultRetention, Digest, Fact
 
 @dataclass(frozen=True, slots=True)
 class NewIntent:
+    """``epoch``: the bucket's, when its policy and the backends were read."""
+
     bucket_id: str
     version_id: str
     key: str
@@ -24,6 +26,7 @@ class NewIntent:
     is_upload: bool
     trace: str
     deadline: datetime
+    epoch: int
     lock: Lock | None = None
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
 import msgspec
@@ -14,8 +14,10 @@ from domicile_common.events import Invalidation
 from domicile_common.model import Backend, BackendState
 from domicile_common.sealing import backend_context
 from domicile_metadata.context import Context
+from domicile_metadata.services import rearrange
 from domicile_metadata.storage import backends, directory, invalidations
 from domicile_metadata.storage.database import Session
+from domicile_metadata.storage.rearrange import reconsider_refused
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
 Printable = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,256}\Z")]
@@ -62,10 +64,11 @@ class BackendList(msgspec.Struct, frozen=True):
 
 
 async def put(context: Context, backend_id: str, registration: Registration) -> ShownBackend:
-    """Registers or changes. Raises ``InvalidArgument``; ``ReplicasOutsideLock`` when the place changes away from what buckets demand."""
+    """Registers or changes. Raises ``InvalidArgument``."""
     _check(backend_id, registration)
     async with context.database.transaction() as session:
-        before = await _lock(session, backend_id, registration)
+        place = Place(registration.country, frozenset(registration.jurisdictions))
+        before = await _lock(session, backend_id, place, registration.state)
         sealed = _sealed_secret(context, backend_id, registration, before)
         backend = Backend(
             backend_id=backend_id,
@@ -81,24 +84,39 @@ async def put(context: Context, backend_id: str, registration: Registration) -> 
             state=registration.state or (before.state if before else "active"),
             cost=registration.cost,
         )
-        misplaced = await backends.find_misplaced_bucket(session, backend) if before else None
-        if misplaced:
-            raise RequestError(
-                "ReplicasOutsideLock",
-                f"{backend_id} holds objects of the bucket {'/'.join(misplaced)}, whose policy does not allow this country and these"
-                " jurisdictions. Moving existing objects is not supported yet.",
-            )
-        await backends.upsert(session, backend)
-        await invalidations.send(session, [Invalidation("backend", backend_id)])
+        await _store(context, session, before, backend)
     return _shown(backend)
 
 
-async def _lock(session: Session, backend_id: str, registration: Registration) -> Backend | None:
+class Place(NamedTuple):
+    country: str
+    jurisdictions: frozenset[str]
+
+
+def _moves(before: Backend, place: Place, state: BackendState | None) -> bool:
+    """Whether what exists may have to move when the backend comes into this place and state (``None``: stays in its own)."""
+    stays = Place(before.country, frozenset(before.jurisdictions)) == place
+    return not stays or (state not in (None, before.state) and bool({before.state, state} & {"draining", "lost"}))
+
+
+async def _lock(session: Session, backend_id: str, place: Place | None, state: BackendState | None) -> Backend | None:
+    """The backend as it is; unchanged until the transaction ends. ``place``, ``state``: as they shall be (``None``: stay)."""
     known = {backend.backend_id: backend for backend in await directory.list_backends(session)}.get(backend_id)
-    place = (registration.country, set(registration.jurisdictions))
-    if known and place != (known.country, set(known.jurisdictions)):
+    if known and _moves(known, place or Place(known.country, frozenset(known.jurisdictions)), state):
         await backends.stop_replica_changes(session)
     return await backends.lock(session, backend_id)
+
+
+async def _store(context: Context, session: Session, before: Backend | None, backend: Backend) -> None:
+    """What exists follows, and the proxies get word."""
+    await backends.upsert(session, backend)
+    if backend.state == "lost":
+        await backends.replay_parked(session, backend.backend_id)
+    if before and _moves(before, Place(backend.country, frozenset(backend.jurisdictions)), backend.state):
+        cause = f"backend {backend.backend_id} is {backend.state} in {backend.country} under {', '.join(backend.jurisdictions)}"
+        await rearrange.request(context, session, None, cause)
+    await reconsider_refused(session)
+    await invalidations.send(session, [Invalidation("backend", backend.backend_id)])
 
 
 def _sealed_secret(context: Context, backend_id: str, registration: Registration, before: Backend | None) -> str:
@@ -154,14 +172,13 @@ async def show(context: Context, backend_id: str) -> ShownBackend:
 
 
 async def change(context: Context, backend_id: str, wanted: BackendChange) -> ShownBackend:
-    """``readonly``: no new writes. ``draining``: nor new copies. ``disabled``: not even reads."""
+    """``readonly``: no new writes. ``draining``: everything moves away. ``disabled``: not even reads. ``lost``: gone for good."""
     async with context.database.transaction() as session:
-        before = await backends.lock(session, backend_id)
+        before = await _lock(session, backend_id, None, wanted.state)
         if before is None:
             raise _no_such_backend(backend_id)
         backend = msgspec.structs.replace(before, state=wanted.state)
-        await backends.upsert(session, backend)
-        await invalidations.send(session, [Invalidation("backend", backend_id)])
+        await _store(context, session, before, backend)
     return _shown(backend)
 
 

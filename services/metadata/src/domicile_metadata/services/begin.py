@@ -20,6 +20,7 @@ from domicile_metadata.services.buckets import namespaces_for, no_such_bucket
 from domicile_metadata.storage import buckets, intents
 from domicile_metadata.storage.buckets import BucketRecord
 
+DECIDED_TOO_EARLY: Final = "the policy has just changed: try again"
 MAXIMUM_KEY_BYTES: Final = 1024  # https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
 
 
@@ -62,6 +63,7 @@ async def _plan(context: Context, record: BucketRecord | None, request: Begin, n
         is_upload=request.upload,
         trace=request.trace,
         deadline=now + timedelta(seconds=seconds),
+        epoch=record.epoch,
         lock=request.lock,
     )
 
@@ -75,13 +77,13 @@ def _decide(record: BucketRecord, request: Begin) -> Decision:
 async def _insert(context: Context, accepted: Sequence[NewIntent]) -> dict[str, RequestError | Unavailable]:
     """By version id, what became of those that could not be inserted. One that cannot must not hold up its neighbours."""
     try:
-        await intents.insert(context.database, accepted)
+        inserted = await intents.insert(context.database, accepted)
     except RequestError as error:
         if len(accepted) == 1:
             return {accepted[0].version_id: error}
         alone = [await _insert(context, [plan]) for plan in accepted]
         return {version_id: failure for failed in alone for version_id, failure in failed.items()}
-    return {}
+    return {plan.version_id: Unavailable(DECIDED_TOO_EARLY) for plan in accepted if plan.version_id not in inserted}
 
 
 def _intent(plan: NewIntent) -> Intent:

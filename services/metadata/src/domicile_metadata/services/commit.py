@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
-from domicile_common.errors import RequestError
+from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Commit, Committed, Condition, Empty
 from domicile_common.model import Version
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.writes import Accepted, Refused, Verdict, judge, replicas_of
 from domicile_metadata.services.answers import Answer
+from domicile_metadata.services.begin import DECIDED_TOO_EARLY
 from domicile_metadata.storage import intents
 from domicile_metadata.storage.database import Session
 
@@ -29,7 +30,8 @@ async def commit(context: Context, requests: Sequence[Commit]) -> list[Answer]:
     except RequestError as error:
         if len(requests) == 1:
             await abort(context, [Abort(bucket_id=requests[0].bucket_id, version_id=requests[0].version_id)])
-            return [error]
+            # A lock that came between its two transactions: decided anew, the same write may well be possible.
+            return [Unavailable(DECIDED_TOO_EARLY) if isinstance(error, PolicyRefused) else error]
     return [(await commit(context, [request]))[0] for request in requests]
 
 

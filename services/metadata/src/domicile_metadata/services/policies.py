@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Literal, NamedTuple
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -13,6 +13,7 @@ from domicile_common.model import Backend, EffectivePolicy, Policy
 from domicile_common.policy import check_tightens, decide, policy_from_json
 from domicile_metadata.context import Context
 from domicile_metadata.domain.levels import effective_policy
+from domicile_metadata.services import rearrange
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import buckets, directory, invalidations, policies, tenants
 from domicile_metadata.storage.buckets import BucketRecord, Levels
@@ -24,6 +25,9 @@ class Level(NamedTuple):
 
     tenant_id: str | None = None
     bucket: str | None = None
+
+    def __str__(self) -> str:
+        return "/".join(name for name in self if name is not None) or "the installation"
 
     @property
     def kind(self) -> Literal["default", "tenant", "bucket"]:
@@ -54,34 +58,45 @@ async def show(context: Context, level: Level) -> PolicyView:
 
 
 async def put(context: Context, level: Level, document: bytes) -> PolicyView:
-    """Sets a level. In one transaction: its row, the locks of all buckets that it reaches, and word to the proxies.
+    """Sets a level. In one transaction: its row, the locks of all buckets that it reaches, and word to the proxies. What exists follows.
 
     Raises ``InvalidRequest`` for a malformed document; ``PolicyRefused`` when it loosens what a level above demands, when the active
-    backends cannot satisfy it, or when a bucket would be left without a lock that all levels allow or without a possible placement;
-    ``ReplicasOutsideLock`` when something is kept, or being written, where the new lock would not allow it.
+    backends cannot satisfy it, or when a bucket would be left without a lock that all levels allow or without a possible placement.
     """
-    policy = _parse(document)
+    policy = parse(document)
     async with context.database.transaction() as session:
         tenant_ids = await tenants.lock(session, level.tenant_id)
         bucket_ids = await policies.lock_buckets(session, level.tenant_id, level.bucket)
-        subject = await _subject(session, level)
-        backends = await directory.list_backends(session)
-        above = await _levels_above(session, level)
-        if level.tenant_id is not None:
-            check_tightens(effective_policy(above.documents, above.version), policy)
         before = await buckets.find_by_id(session, bucket_ids)
-        text = msgspec.json.encode(policy).decode()
-        version = await policies.insert(session, level.kind, subject, text)
-        effective = effective_policy((*above.documents, text), version)
-        decide(effective, backends)
-        if level.kind == "default":
-            await _check_tenants(session, policy, version)
-        await _set_locks(session, before, await buckets.find_by_id(session, bucket_ids), backends)
+        version, effective = await insert(session, level, policy)
+        after = await buckets.find_by_id(session, bucket_ids)
+        check_possible(before, after)
+        for bucket_id, old, new in _outcomes(before, after):
+            if old is None or _locks(old) != _locks(new):
+                await policies.set_lock(session, bucket_id, new)
+        moved = [bucket_id for bucket_id, old, new in _outcomes(before, after) if old is None or _places(old) != _places(new)]
+        if moved:
+            await rearrange.request(context, session, moved, f"the policy of {level}")
         await invalidations.send(session, _events(level, tenant_ids))
     return PolicyView(policy, version, effective, None)
 
 
-def _parse(document: bytes) -> Policy:
+async def insert(session: Session, level: Level, policy: Policy) -> tuple[int, EffectivePolicy]:
+    """Its version, and what it amounts to. Raises as ``put`` does, as far as it does not depend on the buckets below."""
+    subject = await _subject(session, level)
+    above = await _levels_above(session, level)
+    if level.tenant_id is not None:
+        check_tightens(effective_policy(above.documents, above.version), policy)
+    text = msgspec.json.encode(policy).decode()
+    version = await policies.insert(session, level.kind, subject, text)
+    effective = effective_policy((*above.documents, text), version)
+    decide(effective, await directory.list_backends(session))
+    if level.kind == "default":
+        await _check_tenants(session, policy, version)
+    return version, effective
+
+
+def parse(document: bytes) -> Policy:
     """What is wrong with the document itself is a bad request, not a conflict with other levels or backends."""
     try:
         return policy_from_json(document)
@@ -131,27 +146,34 @@ async def _check_tenants(session: Session, default: Policy, version: int) -> Non
             raise PolicyRefused(refused.detail["Rule"], f"Tenant {tenant_id}: {refused.message}") from None
 
 
-async def _set_locks(
-    session: Session, before: Mapping[str, BucketRecord], after: Mapping[str, BucketRecord], backends: Iterable[Backend]
-) -> None:
-    """Keeps what PostgreSQL checks replicas against equal to the policies; refuses what would break a bucket that works."""
-    changed = []
+def check_possible(before: Mapping[str, BucketRecord], after: Mapping[str, BucketRecord]) -> None:
+    """Refuses what would break a bucket that works."""
     for bucket_id, bucket in after.items():
-        old, old_refusal = _outcome(before[bucket_id].levels, backends)
-        new, refusal = _outcome(bucket.levels, backends)
+        _, old_refusal = _outcome(before[bucket_id].levels, bucket.backends)
+        _, refusal = _outcome(bucket.levels, bucket.backends)
         if refusal and not old_refusal:
             raise PolicyRefused(refusal.detail["Rule"], f"Bucket {bucket.tenant_id}/{bucket.name}: {refusal.message}")
-        if new and (old is None or (old.countries, old.jurisdictions) != (new.countries, new.jurisdictions)):
-            await policies.set_lock(session, bucket_id, new)
-            changed.append(bucket_id)
-    outside = await policies.find_outside(session, changed) if changed else None
-    if outside:
-        tenant_id, name, backend_id = outside
-        raise RequestError(
-            "ReplicasOutsideLock",
-            f"Bucket {tenant_id}/{name} has objects (or writes under way) at {backend_id}, outside the new lock."
-            " Moving existing objects is not supported yet.",
-        )
+
+
+def _outcomes(
+    before: Mapping[str, BucketRecord], after: Mapping[str, BucketRecord]
+) -> Iterator[tuple[str, EffectivePolicy | None, EffectivePolicy]]:
+    """Bucket id, and what its levels amounted to and amount to now; without those that amount to nothing now."""
+    for bucket_id, bucket in after.items():
+        old, _ = _outcome(before[bucket_id].levels, bucket.backends)
+        new, _ = _outcome(bucket.levels, bucket.backends)
+        if new is not None:
+            yield bucket_id, old, new
+
+
+def _locks(policy: EffectivePolicy) -> tuple[Any, ...]:
+    """What PostgreSQL itself holds replicas to."""
+    return policy.countries, policy.jurisdictions
+
+
+def _places(policy: EffectivePolicy) -> tuple[Any, ...]:
+    """What decides where existing objects belong."""
+    return policy.countries, policy.jurisdictions, policy.replica_count, policy.spread
 
 
 def _events(level: Level, tenant_ids: Iterable[str]) -> list[Invalidation]:

@@ -63,7 +63,7 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
     answers: list[Answer] = []
     for identity, request in zip(reported, requests, strict=True):
         replica = now.get(identity)
-        if replica is None:
+        if replica is None or request.blob_key not in ("", replica.blob_key):
             answers.append(Reported(gone=request.outcome != "deleted"))
             continue
         changed = after(request, replica, overdue_seconds=context.settings.overdue_seconds, random_unit=_unit(context))
@@ -75,7 +75,7 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
     if updates:
         await work.update(session, updates, verified)
     if done := [identity for identity, replica in now.items() if replica is None]:
-        await work.delete(session, done)
+        await work.close(session, done, confirmed=True)
     return answers
 
 

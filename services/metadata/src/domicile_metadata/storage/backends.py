@@ -26,10 +26,9 @@ async def upsert(session: Session, backend: Backend) -> None:
     await session.execute("upsert_backend", *msgspec.structs.astuple(backend))
 
 
-async def find_misplaced_bucket(session: Session, backend: Backend) -> tuple[str, str] | None:
-    """``(tenant id, name)`` of a bucket that has something at the backend and would not allow it where the backend now says to be."""
-    row = await session.row("find_bucket_misplaced_at", backend.backend_id, backend.country, backend.jurisdictions)
-    return None if row is None else (row["tenant_id"], row["name"])
+async def replay_parked(session: Session, backend_id: str) -> None:
+    """What was given up for now there begins anew."""
+    await session.execute("replay_all_parked", backend_id)
 
 
 async def reseal(session: Session, backend_id: str, before: str, sealed: str) -> bool:

@@ -31,7 +31,7 @@ class Levels:
 class BucketRecord:
     """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed.
 
-    ``backends``: every registered backend, in whatever state, read together with the bucket.
+    ``backends``: every registered backend, in whatever state, read together with the bucket. ``epoch``: see ``storage.rearrange``.
     """
 
     bucket_id: str
@@ -46,6 +46,7 @@ class BucketRecord:
     levels: Levels
     namespaces: Mapping[str, str]
     backends: tuple[Backend, ...]
+    epoch: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +114,7 @@ def _record(row: Any) -> BucketRecord:
         levels=Levels(tuple(row["policies"]), max(row["policy_versions"], default=0)),
         namespaces=dict(row["namespaces"]),
         backends=_backends(row["backends"]),
+        epoch=row["epoch"],
     )
 
 

@@ -22,10 +22,13 @@ _PARTS = msgspec.json.Decoder(tuple[Part, ...])
 Reference = tuple[str, str]  # bucket id, version id
 
 
-async def insert(statements: Statements, intents: Sequence[NewIntent]) -> None:
-    """Raises ``NoSuchBucket`` when one of the buckets is gone; then none is inserted."""
+async def insert(statements: Statements, intents: Sequence[NewIntent]) -> set[str]:
+    """Those decided in the present epoch of their bucket: their version ids.
+
+    Raises ``NoSuchBucket`` when one of the buckets is gone; then none is inserted.
+    """
     encode = msgspec.json.encode
-    await statements.execute(
+    rows = await statements.fetch(
         "insert_intents",
         [intent.bucket_id for intent in intents],
         [intent.version_id for intent in intents],
@@ -37,7 +40,9 @@ async def insert(statements: Statements, intents: Sequence[NewIntent]) -> None:
         [intent.trace for intent in intents],
         [intent.deadline for intent in intents],
         [None if intent.lock is None else encode(intent.lock).decode() for intent in intents],
+        [intent.epoch for intent in intents],
     )
+    return {row["version_id"].hex for row in rows}
 
 
 async def renew(statements: Statements, ids: Sequence[Reference], deadline: datetime, upload_deadline: datetime) -> set[str]:
@@ -136,6 +141,7 @@ async def record(
         [lock.mode for lock in locks],
         [lock.until for lock in locks],
         [lock.legal_hold for lock in locks],
+        [replica.intent.key.encode() if replica.state == "deleting" else None for replica in replicas],
     )
     return {row["version_id"].hex: row["committed_at"] for row in rows}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -42,9 +41,3 @@ async def lock_buckets(session: Session, tenant_id: str | None, name: str | None
 async def set_lock(session: Session, bucket_id: str, policy: EffectivePolicy) -> None:
     """What PostgreSQL itself holds replicas of the bucket to."""
     await session.execute("set_bucket_lock", bucket_id, policy.countries, policy.jurisdictions)
-
-
-async def find_outside(session: Session, bucket_ids: Sequence[str]) -> tuple[str, str, str] | None:
-    """``(tenant id, bucket name, backend id)`` of something that is kept or being written outside its bucket's lock."""
-    row = await session.row("find_bucket_outside_lock", bucket_ids)
-    return None if row is None else (row["tenant_id"], row["name"], row["backend_id"])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,7 +84,7 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
     rows = await session.fetch("lock_replicas", *_columns(ids))
     return {
         (row["bucket_id"].hex, row["version_id"].hex, row["backend_id"]): Replica(
-            row["state"], row["stamped"], row["attempt"], row["due_seconds"], row["parked_reason"]
+            row["state"], row["stamped"], row["attempt"], row["due_seconds"], row["parked_reason"], row["blob_key"]
         )
         for row in rows
     }
@@ -92,21 +92,29 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
 
 async def update(session: Session, replicas: Mapping[Identity, Replica], verified: Collection[Identity]) -> None:
     """``verified``: those whose bytes have been compared just now. Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
-    rows = list(replicas.values())
+    ids = sorted(replicas)  # everybody takes what depends on them in this order
+    rows = [replicas[identity] for identity in ids]
     await session.execute(
         "update_replicas",
-        *_columns(list(replicas)),
+        *_columns(ids),
         [row.state for row in rows],
         [row.stamped for row in rows],
         [row.attempt for row in rows],
         [row.due_seconds for row in rows],
         [row.parked_reason for row in rows],
-        [identity in verified for identity in replicas],
+        [identity in verified for identity in ids],
     )
 
 
-async def delete(session: Session, ids: Sequence[Identity]) -> None:
-    await session.execute("delete_replicas", *_columns(ids))
+async def close(session: Session, ids: Iterable[Identity], *, confirmed: bool) -> None:
+    """They are gone. ``confirmed``: a definite 404 has said so; otherwise their backend is lost."""
+    await session.execute("close_replicas", *_columns(sorted(ids)), confirmed)
+
+
+async def due_at_lost(session: Session, limit: int) -> list[Identity]:
+    """Removals that are due at backends that are lost; nobody else changes them until the transaction ends."""
+    rows = await session.fetch("find_due_at_lost", limit)
+    return [(row["bucket_id"].hex, row["version_id"].hex, row["backend_id"]) for row in rows]
 
 
 def _columns(ids: Sequence[Identity]) -> tuple[list[str], list[str], list[str]]:

@@ -26,7 +26,7 @@ MAXIMUM_BODY = 64 << 10  # bytes
 PAGE = 100
 LARGEST_PAGE = 1000
 _EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive", "ReplicasOutsideLock"})
+_CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive"})
 
 Handler = Callable[[Context, Request], Awaitable[Any]]
 T = TypeVar("T")

@@ -127,8 +127,11 @@ SELECT bucket_id FROM buckets WHERE tenant_id = $1 AND name = $2 FOR UPDATE;
 SELECT EXISTS (SELECT FROM versions WHERE bucket_id = $1);
 
 -- name: delete_bucket
--- $1 bucket id.
-DELETE FROM buckets WHERE bucket_id = $1;
+-- Whose it was is kept for the removals that it still owes. $1 bucket id.
+WITH deleted AS (
+    DELETE FROM buckets WHERE bucket_id = $1 RETURNING bucket_id, tenant_id, name
+)
+INSERT INTO former_buckets (bucket_id, tenant_id, name) SELECT * FROM deleted;
 
 -- name: list_buckets
 -- A page of a tenant's buckets by name. $1 tenant, $2 prefix, $3 exclusive start, $4 limit. Names are ASCII, so U+10FFFF sorts behind all.

@@ -1,12 +1,20 @@
 -- Statements of intents: what may have bytes at a backend without being a version yet. And of their commit.
 
 -- name: insert_intents
--- Parallel arrays: $1 bucket ids, $2 version ids, $3 keys, $4 decisions, $5 blobs, $6 facts, $7 uploads or not, $8 traces, $9 deadlines,
--- $10 locks (NULL: none was asked for).
+-- Those that were decided in the present epoch of their bucket; answers which. FOR SHARE: whoever raises the epoch sees those that came
+-- before, and none comes after. Parallel arrays: $1 bucket ids, $2 version ids, $3 keys, $4 decisions, $5 blobs, $6 facts, $7 uploads or
+-- not, $8 traces, $9 deadlines, $10 locks (NULL: none was asked for), $11 epochs. The foreign key refuses those of buckets that are gone.
+WITH homes AS MATERIALIZED (
+    SELECT bucket_id, epoch FROM buckets WHERE bucket_id = ANY ($1::uuid[]) ORDER BY bucket_id FOR SHARE
+)
 INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline, lock)
-SELECT *
+SELECT planned.bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline, lock
   FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::jsonb[], $5::jsonb[], $6::json[], $7::boolean[], $8::text[], $9::timestamptz[],
-              $10::json[]);
+              $10::json[], $11::bigint[])
+       AS planned (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline, lock, epoch)
+  LEFT JOIN homes USING (bucket_id)
+ WHERE homes.epoch IS NULL OR homes.epoch = planned.epoch
+RETURNING version_id;
 
 -- name: renew_intents
 -- Those that are live. $1 bucket ids, $2 version ids, $3 deadline of a write, $4 deadline of an upload.
@@ -25,11 +33,11 @@ WITH ended AS (
      USING unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
      WHERE intents.bucket_id = asked.bucket_id
        AND intents.version_id = asked.version_id
-    RETURNING intents.bucket_id, intents.version_id, decision, blobs, trace
+    RETURNING intents.bucket_id, intents.version_id, key, decision, blobs, trace
 )
-INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, trace)
+INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, trace, key)
 SELECT ended.bucket_id, ended.version_id, blob.backend_id, blob.namespace, blob.blob_key, 'deleting',
-       now() + make_interval(secs => $3::float8), ended.trace
+       now() + make_interval(secs => $3::float8), ended.trace, ended.key
   FROM ended, jsonb_to_recordset(ended.blobs) AS blob (backend_id text, namespace text, blob_key text)
  WHERE ended.decision -> 'write' ? blob.backend_id
     ON CONFLICT (bucket_id, version_id, backend_id) DO NOTHING;
@@ -37,9 +45,10 @@ SELECT ended.bucket_id, ended.version_id, blob.backend_id, blob.namespace, blob.
 -- name: remove_late_blobs
 -- Owes the removal of blobs that were written although their intents had ended, perhaps after an earlier removal was confirmed.
 -- A version that was committed keeps its blobs. $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys,
--- $6 seconds until the removal is due.
-INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at)
-SELECT late.bucket_id, late.version_id, late.backend_id, namespace, blob_key, 'deleting', now() + make_interval(secs => $6::float8)
+-- $6 seconds until the removal is due. Their key is known from that earlier removal.
+INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, key)
+SELECT late.bucket_id, late.version_id, late.backend_id, namespace, blob_key, 'deleting', now() + make_interval(secs => $6::float8),
+       (SELECT key FROM removals WHERE removals.bucket_id = late.bucket_id AND removals.version_id = late.version_id LIMIT 1)
   FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) AS late (bucket_id, version_id, backend_id, namespace, blob_key)
   JOIN backends USING (backend_id)
  WHERE NOT EXISTS (SELECT FROM versions WHERE versions.bucket_id = late.bucket_id AND versions.version_id = late.version_id)
@@ -85,7 +94,8 @@ SELECT objects.bucket_id, objects.key, versions.etag
 -- Versions: $1 bucket ids, $2 version ids, $3 keys, $4 sizes, $5 etags, $6 storage classes, $7 digests, $8 facts, $9 decisions, $10 null or
 -- not, $11 the last of its key or not, $12 traces, $24 lock modes, $25 until when, $26 legal holds
 -- (NULL: no lock). Replicas: $14 bucket ids, $15 version ids, $16 backend ids, $17 namespaces, $18 blob keys,
--- $19 states, $20 stamped or not, $21 traces, $22 seconds until it is due (NULL: nothing is owed), $23 with a message or not.
+-- $19 states, $20 stamped or not, $21 traces, $22 seconds until it is due (NULL: nothing is owed), $23 with a message or not, $27 keys of
+-- those to be removed. What waits to see what became of a write looks now.
 WITH incoming AS MATERIALIZED (
     SELECT *
       FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::bigint[], $5::text[], $6::text[], $7::json[], $8::json[], $9::jsonb[],
@@ -113,16 +123,16 @@ WITH incoming AS MATERIALIZED (
        AND versions.key = incoming.key
        AND versions.is_null
        AND incoming.is_null
-    RETURNING versions.bucket_id, versions.version_id
+    RETURNING versions.bucket_id, versions.version_id, versions.key
 ), unneeded AS (
-    SELECT bucket_id, version_id, backend_id
+    SELECT bucket_id, version_id, backend_id, replaced.key
       FROM replaced
       JOIN replicas USING (bucket_id, version_id)
      ORDER BY bucket_id, version_id, backend_id
        FOR UPDATE OF replicas
 ), removed AS (
     UPDATE replicas
-       SET state = 'deleting', attempt = 0, parked_reason = NULL, changed_at = clock_timestamp(),
+       SET state = 'deleting', attempt = 0, parked_reason = NULL, changed_at = clock_timestamp(), key = unneeded.key,
            next_attempt_at = now() + make_interval(secs => $13::float8)
       FROM unneeded
      WHERE replicas.bucket_id = unneeded.bucket_id
@@ -131,11 +141,11 @@ WITH incoming AS MATERIALIZED (
 ), placed AS MATERIALIZED (
     SELECT *
       FROM unnest($14::uuid[], $15::uuid[], $16::text[], $17::text[], $18::text[], $19::text[], $20::boolean[], $21::text[],
-                  $22::float8[], $23::boolean[])
-           AS row (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, due_seconds, is_announced)
+                  $22::float8[], $23::boolean[], $27::bytea[])
+           AS row (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, due_seconds, is_announced, key)
 ), kept AS (
-    INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, next_attempt_at)
-    SELECT bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, now() + make_interval(secs => due_seconds)
+    INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, next_attempt_at, key)
+    SELECT bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, now() + make_interval(secs => due_seconds), key
       FROM placed
 ), announced AS (
     INSERT INTO outbox (routing_key, payload)
@@ -147,5 +157,11 @@ WITH incoming AS MATERIALIZED (
                'trace', trace)
       FROM placed
      WHERE is_announced
+), awaited AS (
+    UPDATE unsettled_versions
+       SET due_at = now()
+      FROM incoming
+     WHERE unsettled_versions.bucket_id = incoming.bucket_id
+       AND unsettled_versions.version_id = incoming.version_id
 )
 SELECT version_id, committed_at FROM recorded;

@@ -14,7 +14,7 @@ SELECT home.bucket_id, version.version_id, version.committed_at, version.facts, 
               WHERE replicas.bucket_id = asked.bucket_id
                 AND replicas.version_id = version.version_id
                 AND replicas.state IN ('stored', 'verified')
-                AND backends.state <> 'disabled'
+                AND backends.state NOT IN ('disabled', 'lost')
                 AND is_inside_lock(home.countries, home.jurisdictions, backends.country, backends.jurisdictions)
               ORDER BY replicas.state = 'verified' DESC, cost, backend_id) AS readable
   FROM unnest($1::uuid[], $2::bytea[]) WITH ORDINALITY AS asked (bucket_id, key, position)
@@ -46,7 +46,7 @@ SELECT home.bucket_id, version.version_id, version.committed_at, version.facts, 
               WHERE replicas.bucket_id = asked.bucket_id
                 AND replicas.version_id = version.version_id
                 AND replicas.state IN ('stored', 'verified')
-                AND backends.state <> 'disabled'
+                AND backends.state NOT IN ('disabled', 'lost')
                 AND is_inside_lock(home.countries, home.jurisdictions, backends.country, backends.jurisdictions)
               ORDER BY replicas.state = 'verified' DESC, cost, backend_id) AS readable
   FROM unnest($1::uuid[], $2::bytea[], $3::uuid[]) WITH ORDINALITY AS asked (bucket_id, key, version_id, position)
@@ -154,14 +154,14 @@ WITH asked AS MATERIALIZED (
     SELECT bucket_id, key, version_id FROM remaining WHERE NOT is_delete_marker
         ON CONFLICT (bucket_id, key) DO UPDATE SET version_id = excluded.version_id
 ), unneeded AS (
-    SELECT bucket_id, version_id, backend_id
+    SELECT bucket_id, version_id, backend_id, removed.key
       FROM removed
       JOIN replicas USING (bucket_id, version_id)
      ORDER BY bucket_id, version_id, backend_id
        FOR UPDATE OF replicas
 ), unwanted AS (
     UPDATE replicas
-       SET state = 'deleting', attempt = 0, parked_reason = NULL, changed_at = clock_timestamp(),
+       SET state = 'deleting', attempt = 0, parked_reason = NULL, changed_at = clock_timestamp(), key = unneeded.key,
            next_attempt_at = now() + make_interval(secs => $5::float8)
       FROM unneeded
      WHERE replicas.bucket_id = unneeded.bucket_id

@@ -2,7 +2,7 @@
 
 -- name: find_work
 -- What one replica is and should be, with everything that work on it needs. One row for each item, in order; state is NULL when there is
--- no such replica. $1 bucket ids, $2 version ids, $3 backend ids.
+-- no such replica. A copy that lies outside the lock is a source as well, after all others: it is moved away from there. $1 bucket ids, $2 version ids, $3 backend ids.
 SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, replicas.attempt, backends.state AS backend_state,
        is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions) AS is_inside,
        buckets.tenant_id, buckets.name, buckets.countries, buckets.jurisdictions,
@@ -26,15 +26,15 @@ SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, 
                   AND other.version_id = asked.version_id
                   AND other.backend_id <> asked.backend_id
                   AND other.state IN ('stored', 'verified')
-                  AND at.state <> 'disabled'
-                  AND is_inside_lock(buckets.countries, buckets.jurisdictions, at.country, at.jurisdictions)
-                ORDER BY other.state = 'verified' DESC, cost, backend_id) AS in_order
+                  AND at.state NOT IN ('disabled', 'lost')
+                ORDER BY is_inside_lock(buckets.countries, buckets.jurisdictions, at.country, at.jurisdictions) DESC,
+                         other.state = 'verified' DESC, cost, backend_id) AS in_order
        ) AS sources ON replicas.state IN ('wanted', 'lost')
  ORDER BY asked.position;
 
 -- name: lock_replicas
 -- The replicas that reports are about, until the transaction ends. $1 bucket ids, $2 version ids, $3 backend ids.
-SELECT bucket_id, version_id, backend_id, state, stamped, attempt, parked_reason,
+SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, parked_reason,
        extract(epoch FROM next_attempt_at - now())::float8 AS due_seconds
   FROM replicas
   JOIN (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS row (bucket_id, version_id, backend_id)) AS reported
@@ -44,23 +44,55 @@ SELECT bucket_id, version_id, backend_id, state, stamped, attempt, parked_reason
 
 -- name: update_replicas
 -- $1 bucket ids, $2 version ids, $3 backend ids, $4 states, $5 stamped or not, $6 attempts, $7 seconds until the next one (NULL: nothing is
--- owed, or it is parked), $8 reasons for parking (NULL: not parked), $9 whether its bytes have been verified just now.
-UPDATE replicas
-   SET verified_at = CASE WHEN row.is_verified THEN clock_timestamp() ELSE verified_at END,
-       state = row.state, stamped = row.stamped, attempt = row.attempt, parked_reason = row.parked_reason,
-       next_attempt_at = now() + make_interval(secs => row.due_seconds),
-       changed_at = CASE WHEN replicas.state = row.state THEN changed_at ELSE clock_timestamp() END
-  FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[], $8::text[],
-              $9::boolean[])
-       AS row (bucket_id, version_id, backend_id, state, stamped, attempt, due_seconds, parked_reason, is_verified)
- WHERE replicas.bucket_id = row.bucket_id
-   AND replicas.version_id = row.version_id
-   AND replicas.backend_id = row.backend_id;
+-- owed, or it is parked), $8 reasons for parking (NULL: not parked), $9 whether its bytes have been verified just now. Versions that wait
+-- for a copy to be verified are looked at again.
+WITH changed AS (
+    UPDATE replicas
+       SET verified_at = CASE WHEN row.is_verified THEN clock_timestamp() ELSE verified_at END,
+           state = row.state, stamped = row.stamped, attempt = row.attempt, parked_reason = row.parked_reason,
+           next_attempt_at = now() + make_interval(secs => row.due_seconds),
+           changed_at = CASE WHEN replicas.state = row.state THEN changed_at ELSE clock_timestamp() END
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[], $8::text[],
+                  $9::boolean[])
+           AS row (bucket_id, version_id, backend_id, state, stamped, attempt, due_seconds, parked_reason, is_verified)
+     WHERE replicas.bucket_id = row.bucket_id
+       AND replicas.version_id = row.version_id
+       AND replicas.backend_id = row.backend_id
+    RETURNING replicas.bucket_id, replicas.version_id, replicas.state, replicas.stamped
+)
+UPDATE unsettled_versions
+   SET due_at = now()
+  FROM changed
+ WHERE unsettled_versions.bucket_id = changed.bucket_id
+   AND unsettled_versions.version_id = changed.version_id
+   AND changed.state = 'verified'
+   AND changed.stamped;
 
--- name: delete_replicas
--- $1 bucket ids, $2 version ids, $3 backend ids.
-DELETE FROM replicas
- USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS row (bucket_id, version_id, backend_id)
- WHERE replicas.bucket_id = row.bucket_id
-   AND replicas.version_id = row.version_id
-   AND replicas.backend_id = row.backend_id;
+-- name: close_replicas
+-- Takes replicas whose blobs are gone from the record, and notes each removal. Versions that wait for it are looked at again.
+-- $1 bucket ids, $2 version ids, $3 backend ids, $4 whether the backends gave a definite 404 (otherwise they are lost).
+WITH closed AS (
+    DELETE FROM replicas
+     USING unnest($1::uuid[], $2::uuid[], $3::text[]) AS row (bucket_id, version_id, backend_id)
+     WHERE replicas.bucket_id = row.bucket_id
+       AND replicas.version_id = row.version_id
+       AND replicas.backend_id = row.backend_id
+    RETURNING replicas.*
+), woken AS (
+    UPDATE unsettled_versions
+       SET due_at = now()
+      FROM closed
+     WHERE unsettled_versions.bucket_id = closed.bucket_id
+       AND unsettled_versions.version_id = closed.version_id
+)
+INSERT INTO removals (tenant_id, bucket_id, bucket, key, version_id, backend_id, provider, country, namespace, blob_key, is_confirmed)
+SELECT coalesce(home.tenant_id, ''), closed.bucket_id, coalesce(home.name, ''), coalesce(closed.key, versions.key), closed.version_id,
+       backend_id, provider, country, closed.namespace, closed.blob_key, $4
+  FROM closed
+  JOIN backends USING (backend_id)
+  LEFT JOIN versions ON versions.bucket_id = closed.bucket_id AND versions.version_id = closed.version_id
+  LEFT JOIN LATERAL (
+       SELECT tenant_id, name FROM buckets WHERE buckets.bucket_id = closed.bucket_id
+        UNION ALL
+       SELECT tenant_id, name FROM former_buckets WHERE former_buckets.bucket_id = closed.bucket_id
+        LIMIT 1) AS home ON true;
