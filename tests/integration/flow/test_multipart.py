@@ -9,6 +9,8 @@ import random
 import pytest
 from botocore.exceptions import ClientError
 
+from domicile_common.backends.quirks import QUIRKS
+
 pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
@@ -39,9 +41,10 @@ def test_a_large_file_with_default_settings(domicile, s3, bucket, body, tmp_path
     assert sorted(copies) == ["de", "fi"]
     for copy in copies.values():
         assert domicile.read(copy) == body
-    # The copies are cut like the original, so that they prove by their own ETag what they are.
+    # The copies are cut like the original, so that they prove by their own ETag what they are, where ETags prove anything.
     heads = [domicile.at(name).head_object(Bucket=it["namespace"], Key=it["blob_key"]) for name, it in copies.items()]
-    assert [head["ETag"] for head in heads] == [etag_of(parts)] * 2
+    if QUIRKS[domicile.backends["fi"].quirks].etag_is_md5:
+        assert [head["ETag"] for head in heads] == [etag_of(parts)] * 2
 
 
 @pytest.mark.parametrize("algorithm", ["CRC32", "CRC32C", "CRC64NVME", "SHA1", "SHA256"])

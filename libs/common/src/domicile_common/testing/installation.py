@@ -146,7 +146,11 @@ class Installation:
         return str(explained["namespaces"][0]["namespace"])
 
     def blobs(self, backend_id: str, namespace: str) -> dict[str, int]:
-        """Blob key → size of all that is there; empty when the physical bucket is not."""
+        """Blob key → size of all blobs there, without what is kept beside them."""
+        return {key: size for key, size in self.everything(backend_id, namespace).items() if not key.startswith(".domicile/")}
+
+    def everything(self, backend_id: str, namespace: str) -> dict[str, int]:
+        """Key → size; empty when the physical bucket is not there."""
         pages = self.at(backend_id).get_paginator("list_objects_v2").paginate(Bucket=namespace)
         try:
             return {entry["Key"]: entry["Size"] for page in pages for entry in page.get("Contents", [])}
@@ -168,7 +172,7 @@ class Installation:
         found = {}
         for backend_id in self.backends:
             namespace = self.namespace(backend_id, bucket, tenant)
-            if here := [*self.blobs(backend_id, namespace), *self.uploads(backend_id, namespace)]:
+            if here := [*self.everything(backend_id, namespace), *self.uploads(backend_id, namespace)]:
                 found[backend_id] = here
         return found
 
@@ -299,7 +303,7 @@ def _empty(made: Installation, backend_id: str) -> None:
     s3 = made.at(backend_id)
     try:
         for namespace in made.namespaces(backend_id):
-            for key in made.blobs(backend_id, namespace):
+            for key in made.everything(backend_id, namespace):
                 s3.delete_object(Bucket=namespace, Key=key)
             s3.delete_bucket(Bucket=namespace)
     except (botocore.exceptions.BotoCoreError, botocore.exceptions.ClientError):
