@@ -99,11 +99,16 @@ def _found(row: Any) -> Found:
         key=None if row["key"] is None else row["key"].decode(),
         size=row["size"] or 0,
         copies_asked_for=row["copies_asked_for"],
-        copies=tuple(Copy(backend_id, state, stamped=owed is None) for backend_id, state, owed in row["copies"]),
+        copies=copies_of(row["copies"]),
         removed_from=frozenset(row["removed_from"]),
         deadline=row["deadline"],
         due_at=row["due_at"],
     )
+
+
+def copies_of(rows: Iterable[Any]) -> tuple[Copy, ...]:
+    """Each an array of backend id, state and (if it is owed) its stamp."""
+    return tuple(Copy(backend_id, state, stamped=owed is None) for backend_id, state, owed in rows)
 
 
 async def hold(session: Session, references: Sequence[Reference]) -> set[Reference]:
