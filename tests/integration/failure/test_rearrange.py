@@ -91,22 +91,18 @@ def test_copies_are_added_and_taken_away(domicile, bucket):
     is_in(domicile, bucket, "us")
 
 
-@pytest.mark.parametrize("step", ["domicile_metadata.storage.rearrange:want", "domicile_metadata.storage.rearrange:advance"])
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_whoever_compares_may_die_at_any_step(domicile, bucket, step, when):
-    domicile.restart("metadata", kill=(when, step))
+@pytest.mark.parametrize("when, step", [("after", "want"), ("before", "advance")])
+def test_whoever_compares_may_die_at_any_step(domicile, bucket, when, step):
+    domicile.restart("metadata", kill=(when, f"domicile_metadata.storage.rearrange:{step}"))
     change(domicile, bucket, region_lock=["FI", "DE"])
     domicile.killed("metadata")
     domicile.start("metadata")
     is_in(domicile, bucket, "fi", "de")
 
 
-@pytest.mark.parametrize(
-    "step", ["domicile_replicator.execute:Executor.copy", "domicile_replicator.execute:Executor.remove"], ids=["copy", "remove"]
-)
-@pytest.mark.parametrize("when", ["before", "after"])
-def test_whoever_moves_may_die_at_any_step(domicile, bucket, step, when):
-    domicile.restart("replicator", kill=(when, "--count", "2", step))
+@pytest.mark.parametrize("when, step", [("after", "copy"), ("before", "remove"), ("after", "remove")])
+def test_whoever_moves_may_die_at_any_step(domicile, bucket, when, step):
+    domicile.restart("replicator", kill=(when, "--count", "2", f"domicile_replicator.execute:Executor.{step}"))
     change(domicile, bucket, region_lock=["FI", "DE"])
     domicile.killed("replicator")
     domicile.start("replicator")
