@@ -72,10 +72,15 @@ bench: venv rabbitmq ceph clients
 
 ## conformance  the core tests of a checkout of ceph/s3-tests, against those that passed before  [S3TESTS=folder BACKENDS=ceph ARGS="-k acl"]
 .PHONY: conformance
-conformance: venv rabbitmq
+conformance: venv rabbitmq ceph
 	@[ -n '$(S3TESTS)' ] || { echo 'S3TESTS=<checkout of https://github.com/ceph/s3-tests> says what to run.' >&2; exit 2; }
 	@PYTHON=$(PYTHON) deploy/local/venv $(CONFORMANCE) requirements/conformance.txt
 	@exec $(BIN)/python -m domicile_local.conformance $(S3TESTS) $(CONFORMANCE)/bin/python tests/conformance/passing.txt $(ARGS)
+
+## bench-listing  pages of a bucket of a million keys beside those of a small one  [ARGS="--keys 1000000"]
+.PHONY: bench-listing
+bench-listing: venv rabbitmq
+	@exec $(BIN)/python -m benchmarks.listing $(ARGS)
 
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock

@@ -17,12 +17,13 @@ import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchmarks.load import Load, Method, Target, get_stream, paced_puts, put_stream, wrk
 from benchmarks.processes import Cost, forget_peak, peak_mib
 
+from domicile_local.demo import TENANT
 from domicile_local.launcher import Launcher, running
 from domicile_local.layout import Layout
 from domicile_local.servers import ports, postgres
@@ -75,10 +76,11 @@ class Bench:
             env["DOMICILE_BACKEND_FI_SECRET_KEY"],
         )
         self._proxy = Target("proxy", env["DOMICILE_S3_ENDPOINT"], env["DOMICILE_ACCESS_KEY"], env["DOMICILE_SECRET_KEY"])
+        self._wide = replace(self._proxy, name="wide", bucket="bench-wide")  # writes go to both backends at once, and need one
         self._peer = (
             Target("rclone", f"http://127.0.0.1:{ports.take()}", secrets.token_hex(8), secrets.token_hex(16)) if rclone else None
         )
-        self._targets = [self._direct, self._proxy, *([self._peer] if self._peer else [])]
+        self._targets = [self._direct, self._proxy, self._wide, *([self._peer] if self._peer else [])]
         self._rclone = rclone
         self._loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
         self._costs: dict[str, list[dict[str, float]]] = defaultdict(
@@ -91,7 +93,8 @@ class Bench:
             for case in CASES:
                 for _ in range(self._rounds):
                     for target in self._targets:
-                        self._measure(case, target)
+                        if case.method == "PUT" or target is not self._wide:
+                            self._measure(case, target)
         say("replication lag at a steady rate")
         rate, lags = self._lag()
         say(f"memory during {memory_bytes / GIB:.0f} GiB")
@@ -99,9 +102,13 @@ class Bench:
 
     def _prepare(self) -> None:
         say("preparing")
-        for target in (self._direct, self._proxy):
+        for target in (self._direct, self._proxy, self._wide):
             s3 = target.client()
             s3.create_bucket(Bucket=target.bucket)
+            if target is self._wide:
+                with self._launcher.suite.admin() as admin:
+                    admin.call("PUT", f"/policies/buckets/{TENANT}/{target.bucket}", {"write_width": 2})
+                continue
             for case in CASES:
                 for key in case.keys if case.method == "GET" else ():
                     s3.put_object(Bucket=target.bucket, Key=key, Body=bytes(case.size))
@@ -115,14 +122,15 @@ class Bench:
         latency = f"p50 {load.p50 * 1e3:8.1f} ms  p99 {load.p99 * 1e3:8.1f} ms"
         say(f"{case.name:<12} {target.name:<9} {load.rate:9.1f}/s  {latency}  failures {load.failures}")
         self._loads[case.name, target.name].append(load)
-        if target is self._proxy:
+        if target in (self._proxy, self._wide):
             owed = self._owed()
             began = time.monotonic()
             self._settle()
             if case.method == "PUT":
                 say(f"{'':<12} {owed} copies owed at the end, done {time.monotonic() - began:.1f} s later")
             # Copies are part of what a PUT costs, so this counts until they are made.
-            self._costs[case.name].append({name: seconds / load.requests for name, seconds in cost.since().items()})
+            name = f"{case.name}, wide" if target is self._wide else case.name
+            self._costs[name].append({name: seconds / load.requests for name, seconds in cost.since().items()})
 
     def _owed(self) -> int:
         with self._launcher.suite.admin() as admin:
@@ -202,13 +210,15 @@ def report(
     lines = [
         machine(rounds),
         "",
-        "| case | straight | proxy | rclone | proxy / straight | proxy / rclone |",
-        "|---|---|---|---|---|---|",
+        "| case | straight | proxy | wide | rclone | proxy / straight | wide / straight | proxy / rclone |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for case in CASES:
-        rates = {name: middle(loads[case.name, name]) for name in ("straight", "proxy", "rclone") if loads.get((case.name, name))}
-        shown = [unit(case, rates[name]) if name in rates else "-" for name in ("straight", "proxy", "rclone")]
-        ratios = [f"{rates['proxy'] / rates[name]:.2f}" if name in rates else "-" for name in ("straight", "rclone")]
+        names = ("straight", "proxy", "wide", "rclone")
+        rates = {name: middle(loads[case.name, name]) for name in names if loads.get((case.name, name))}
+        shown = [unit(case, rates[name]) if name in rates else "-" for name in names]
+        pairs = (("proxy", "straight"), ("wide", "straight"), ("proxy", "rclone"))
+        ratios = [f"{rates[one] / rates[other]:.2f}" if {one, other} <= rates.keys() else "-" for one, other in pairs]
         lines.append(f"| {case.name}, {case.clients} clients | {' | '.join(shown)} | {' | '.join(ratios)} |")
     lines += [
         "",

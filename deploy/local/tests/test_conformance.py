@@ -50,10 +50,11 @@ def passing(tmp_path):
 
 
 def test_a_regression_is_named_and_ends_the_run_with_an_error(passing, capsys):
-    assert report({"test_a": PASSED, "test_b": FAILED}, passing, accept=False, partly=False) == 1
+    assert report({"test_b": FAILED, "test_c": FAILED}, passing, accept=False, partly=False) == 1
     said = capsys.readouterr().out
-    assert "REGRESSED test_b" in said
-    assert "failed test_b: why" in said
+    assert "REGRESSED test_a: was not run" in said
+    assert "REGRESSED test_b: why" in said
+    assert "test_c" not in said
 
 
 def test_part_of_a_run_is_compared_with_that_part_of_the_list_and_never_replaces_it(passing):

@@ -19,6 +19,7 @@ from domicile_common.policy import (
     decide,
     expand,
     merge,
+    of_object,
     parse_location,
     policy_from_json,
     rearrange,
@@ -75,6 +76,15 @@ def test_groups_hold_countries_only_and_shadow_none():
 
 
 # --- documents ---
+
+
+@pytest.mark.parametrize(("width", "write"), [(None, 2), (1, 2), (3, 3), (16, 3)])
+def test_a_write_is_as_wide_as_asked_for_between_its_quorum_and_its_copies(width, write):
+    policy = merge([Policy(replica_count=3, write_quorum=2, write_width=width)], 1)
+    decision = decide(policy, [backend(name) for name in "abcd"])
+    assert (len(decision.write), decision.least, len(decision.wanted)) == (write, 2, 3)
+    narrow = decide(policy, [backend(name) for name in "abcd"], avoid={"a", "b"})
+    assert (len(narrow.write), narrow.least) == (2, 2)
 
 
 def test_the_documented_policy_is_read():
@@ -514,6 +524,14 @@ def test_what_can_be_satisfied_is():
     assert (found.wanted, found.refusal.detail) == (("fi-1", "de-1"), {"Rule": "replica_count"})
     found = wanted(effective(replica_count=2, spread="country"), [FI, backend("fi-2")], kept={"fi-2"})
     assert (found.wanted, found.refusal.detail) == (("fi-2",), {"Rule": "spread"})
+
+
+@pytest.mark.parametrize(
+    "storage_class, tag, count",
+    [("STANDARD", None, 2), ("ONEZONE_IA", None, 1), ("ONEZONE_IA", "3", 3), ("STANDARD", "1", 1), ("?", "many", 2), ("", "", 2)],
+)
+def test_an_object_may_ask_for_copies_of_its_own(storage_class, tag, count):
+    assert of_object(effective(replica_count=2), storage_class, tag).replica_count == count
 
 
 @given(policies(), backends_strategy)

@@ -55,6 +55,19 @@ async def test_nothing_is_wanted_of_what_is_done_or_unknown(metadata, version):
     assert [work.action for work in answers] == ["none", "none", "none", "copy", "copy"]
 
 
+async def test_each_verification_is_noted(metadata, version):
+    assert (await replica(metadata, version, "us"))["verified_at"] is None  # not since it came into its state
+    before = await replica(metadata, version, "us")
+    await metadata.ask(report(version, "us", "verified"))
+    first = await replica(metadata, version, "us")
+    assert first["verified_at"] > first["changed_at"] == before["changed_at"]
+    await metadata.ask_all(report(version, "us", "verified"), report(version, "us", "stamped"))
+    second = await replica(metadata, version, "us")
+    assert second["verified_at"] > first["verified_at"]
+    await metadata.ask(report(version, "fi", "failed", error_class="unavailable", reason="away"))
+    assert (await replica(metadata, version, "fi"))["verified_at"] is None
+
+
 async def test_nothing_is_copied_to_where_it_must_not_be(metadata, version):
     await metadata.sql("UPDATE buckets SET countries = '{US}'")
     assert (await metadata.ask(wanted(version, "fi"))).action == "none"
@@ -77,7 +90,7 @@ async def test_sources_inside_the_lock_come_first(metadata, version):
 
 @pytest.mark.parametrize("state", ["disabled", "lost"])
 async def test_nobody_reads_from_or_works_for_a_backend_out_of_service(metadata, version, state):
-    await metadata.sql(f"UPDATE backends SET state = '{state}' WHERE backend_id = 'us'")  # noqa: S608 - the test's own words
+    await metadata.sql(f"UPDATE backends SET state = '{state}' WHERE backend_id = 'us'")
     assert (await metadata.ask(wanted(version, "fi"))).sources == ()
     assert (await metadata.ask(Locate(bucket_id=version.bucket_id, key="k"))).replicas == ()
     await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))

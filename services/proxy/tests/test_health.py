@@ -23,48 +23,49 @@ def health(clock: Clock) -> Health:
     return Health(clock)
 
 
-def test_a_failed_backend_is_avoided_until_its_pause_is_over(health: Health, clock: Clock):
+def test_a_failed_backend_is_avoided_until_it_was_tried(health: Health, clock: Clock):
     health.failed("fi")
-    assert health.avoided() == ("fi",)
     clock.now = 0.9
-    assert health.avoided() == ("fi",)
+    assert (health.avoided(), health.on_trial()) == (("fi",), [])
     clock.now = 1.0
-    assert health.avoided() == ()
-
-
-def test_only_one_caller_is_the_trial(health: Health, clock: Clock):
-    health.failed("fi")
-    clock.now = 1.0
-    assert health.avoided() == ()
+    assert (health.avoided(), health.on_trial()) == (("fi",), ["fi"])
+    assert health.on_trial() == []
     assert health.avoided() == ("fi",)
-
-
-def test_a_failed_trial_doubles_the_pause_and_a_passed_one_ends_it(health: Health, clock: Clock):
-    health.failed("fi")
-    clock.now = 1.0
-    health.avoided()
-    health.failed("fi")
-    clock.now = 2.9
-    assert health.avoided() == ("fi",)
-    clock.now = 3.0
-    assert health.avoided() == ()
     health.succeeded("fi")
     assert health.avoided() == ()
-    assert health.avoided() == ()
+
+
+def test_a_failed_trial_doubles_the_pause(health: Health, clock: Clock):
+    health.failed("fi")
+    clock.now = 1.0
+    assert health.on_trial() == ["fi"]
+    health.failed("fi")
+    clock.now = 2.9
+    assert health.on_trial() == []
+    clock.now = 3.0
+    assert health.on_trial() == ["fi"]
+
+
+def test_a_trial_without_an_outcome_is_made_again(health: Health, clock: Clock):
+    health.failed("fi")
+    clock.now = 1.0
+    assert health.on_trial() == ["fi"]
+    clock.now = 2.0
+    assert health.on_trial() == ["fi"]
 
 
 def test_requests_that_were_under_way_count_as_one_failure(health: Health, clock: Clock):
     for _ in range(50):
         health.failed("fi")
     clock.now = 1.0
-    assert health.avoided() == ()
+    assert health.on_trial() == ["fi"]
 
 
 def test_the_pause_has_a_limit(health: Health, clock: Clock):
     for _ in range(30):
         health.failed("fi")
         clock.now += LONGEST_PAUSE
-        assert health.avoided() == ()
+        assert health.on_trial() == ["fi"]
 
 
 def test_backends_are_judged_apart(health: Health):
@@ -72,3 +73,18 @@ def test_backends_are_judged_apart(health: Health):
     health.failed("de")
     health.succeeded("fi")
     assert health.avoided() == ("de",)
+
+
+def test_how_fast_a_backend_answers_is_an_average(health: Health):
+    assert health.seconds("fi") == 0
+    health.answered("fi", 1.0)
+    assert health.seconds("fi") == 1.0
+    for _ in range(100):
+        health.answered("fi", 0.5)
+    assert health.seconds("fi") == pytest.approx(0.5, abs=0.01)
+
+
+def test_an_answer_ends_an_illness(health: Health):
+    health.failed("fi")
+    health.answered("fi", 0.1)
+    assert health.avoided() == ()

@@ -272,6 +272,13 @@ async def test_a_stamp_that_does_not_fit_goes_beside_the_blob():
     assert read_sidecar(site.de.body(SIDECAR) or b"").facts == version.facts
 
 
+async def test_where_metadata_does_not_last_the_stamp_goes_beside_the_blob():
+    site = Site(quirks="rclone")
+    assert (await site.copy()).stamped
+    assert STAMP_HEADER not in site.de.blobs[NAMESPACE, blob("de").blob_key][1]
+    assert read_sidecar(site.de.body(SIDECAR) or b"").digest == site.digest
+
+
 async def test_a_sidecar_that_fails_is_owed_on():
     site = Site()
     version = version_of(site.digest, metadata={"note": "n" * 2000})

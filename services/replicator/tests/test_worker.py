@@ -15,7 +15,7 @@ from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.consumer import Consumer
 from domicile_common.amqp.publisher import Message, Publisher
 from domicile_common.amqp.topology import INVALIDATE, JOBS, parking_queue, topology, work_queue
-from domicile_common.backends.s3 import open_store
+from domicile_common.backends.stores import open_store
 from domicile_common.errors import BlobNotFound, Unavailable
 from domicile_common.events import Invalidation, Job
 from domicile_common.metadata_client.models import Backends, ListBackends, Report, Reported, Wanted, Work

@@ -45,9 +45,10 @@ def bucket(domicile):
     name = domicile.new_bucket()
     yield name
     s3 = domicile.client()
-    for page in s3.get_paginator("list_objects_v2").paginate(Bucket=name):
-        if keys := [{"Key": entry["Key"]} for entry in page.get("Contents", [])]:
-            s3.delete_objects(Bucket=name, Delete={"Objects": keys})
+    for page in s3.get_paginator("list_object_versions").paginate(Bucket=name):
+        versions = [*page.get("Versions", []), *page.get("DeleteMarkers", [])]
+        if objects := [{"Key": each["Key"], "VersionId": each["VersionId"]} for each in versions]:
+            s3.delete_objects(Bucket=name, Delete={"Objects": objects})
     domicile.idle(120)
     assert domicile.leftovers(name) == {}
 
@@ -64,6 +65,8 @@ def run(domicile, tmp_path) -> Callable[..., str]:
         "AWS_SECRET_ACCESS_KEY": key.secret_key,
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": domicile.suite.s3_endpoint,
+        "S3_ENDPOINT_URL": domicile.suite.s3_endpoint,  # s5cmd's
+        "RESTIC_PASSWORD": "correct horse battery staple",
         "RCLONE_CONFIG_DOMICILE_TYPE": "s3",
         "RCLONE_CONFIG_DOMICILE_PROVIDER": "Other",
         "RCLONE_CONFIG_DOMICILE_ENDPOINT": domicile.suite.s3_endpoint,
@@ -72,7 +75,7 @@ def run(domicile, tmp_path) -> Callable[..., str]:
     }
 
     def start(program: str, *arguments: str | Path) -> str:
-        path = shutil.which(program, path=f"{REPOSITORY / '.venv-clients/bin'}:{os.environ['PATH']}")
+        path = shutil.which(program, path=f"{CLIENTS}:{os.environ['PATH']}")
         assert path, f"{program} is missing: `make clients` installs it"
         done = subprocess.run([path, *arguments], env=environment, capture_output=True, text=True, timeout=120, check=False)
         assert done.returncode == 0, f"{program} {' '.join(map(str, arguments))}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"

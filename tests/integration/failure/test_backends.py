@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+import http.client
 import random
 import socket
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 
 import httpx
@@ -109,6 +111,25 @@ def test_a_read_goes_on_when_its_backend_is_killed(world, domicile, large, body)
         world.fi.kill()
         assert read_rest(connection, beginning, len(body)) == body
     assert raw.send("GET", large).body == body
+
+
+def test_a_client_that_downloads_a_gigabyte_does_not_notice_that_its_backend_is_killed(world, domicile, bucket, tmp_path):
+    world.prefer("fi")
+    sent, received = hashlib.sha256(), hashlib.sha256()
+    with (tmp_path / "gigabyte").open("wb") as file:
+        for seed in range(1024):
+            piece = random.Random(seed).randbytes(MIB)
+            sent.update(piece)
+            file.write(piece)
+    s3 = domicile.client()
+    s3.upload_file(str(tmp_path / "gigabyte"), bucket, "gigabyte")
+    domicile.verified(bucket, "gigabyte", seconds=180)
+    with closing(s3.get_object(Bucket=bucket, Key="gigabyte")["Body"]) as body:
+        for number, piece in enumerate(body.iter_chunks(MIB)):
+            received.update(piece)
+            if number == 200:
+                world.fi.kill()
+    assert received.digest() == sent.digest()
 
 
 @pytest.mark.parametrize("after", [0, 1, 5 * MIB, 40 * MIB - 100])
@@ -262,6 +283,45 @@ def test_a_write_whose_backend_dies_in_the_middle_is_all_or_nothing(world, domic
     domicile.idle(60)
     for blobs in domicile.leftovers(bucket).values():
         assert len([blob for blob in blobs if not blob.startswith(".domicile/")]) == 1
+
+
+@pytest.fixture
+def wide(domicile, bucket):
+    """The bucket, whose writes go to both backends at once, and need one."""
+    domicile.admin("PUT", f"/policies/buckets/one/{bucket}", {"write_width": 2})
+    return bucket
+
+
+@pytest.mark.parametrize("how", ["killed", "stalled", "killed, in parts", "stalled, in parts"])
+def test_a_wide_write_goes_on_when_a_backend_dies_in_the_middle(world, domicile, wide, body, how):
+    backend_id = "fi" if "killed" in how else "de"
+
+    def pieces():
+        yield body[: 20 * MIB]
+        world.fi.kill() if backend_id == "fi" else world.de.stall()
+        yield body[20 * MIB :]
+
+    raw, s3 = domicile.raw(), domicile.client()
+    if "parts" in how:
+        begun = s3.create_multipart_upload(Bucket=wide, Key="k")
+        place = {"Bucket": wide, "Key": "k", "UploadId": begun["UploadId"]}
+        etags = [s3.upload_part(**place, PartNumber=number, Body=piece)["ETag"] for number, piece in enumerate(pieces(), 1)]
+        parts = [{"PartNumber": number, "ETag": etag} for number, etag in enumerate(etags, 1)]
+        s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
+    else:
+        path = raw.signer.presigned("PUT", f"/{wide}/k", {"host": raw.address}, 60)
+        with closing(http.client.HTTPConnection(raw.address, timeout=60)) as connection:
+            connection.request("PUT", path, pieces(), {"content-length": str(len(body))})
+            assert connection.getresponse().status == 200
+    copies = domicile.replicas(wide, "k")
+    assert {name: copy["state"] for name, copy in copies.items()} == {"fi": "verified", "de": "verified"} | {backend_id: "wanted"}
+    assert raw.send("GET", f"/{wide}/k").body == body
+    world.de.heal()
+    if not world.fi.child.alive:
+        world.fi.start()
+        world.fi.wait_ready()
+    assert [domicile.read(copy) == body for copy in domicile.verified(wide, "k", seconds=60).values()] == [True, True]
+    assert [domicile.uploads(name, copy["namespace"]) for name, copy in copies.items()] == [[], []]
 
 
 def test_a_deletion_reaches_a_backend_that_was_down(world, domicile, bucket):

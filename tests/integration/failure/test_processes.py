@@ -91,7 +91,7 @@ def test_a_put_that_was_not_committed_never_appears(domicile, raw, bucket, size)
 def test_a_put_that_broke_off_before_its_last_bytes(domicile, raw, bucket):
     assert raw.send("PUT", f"/{bucket}/old", b"before").status == 200
     known = known_blobs(domicile, bucket, "old")
-    domicile.restart("proxy", kill=("before", "domicile_proxy.operations.streams:FanOut.finish"))
+    domicile.restart("proxy", kill=("before", "domicile_proxy.operations.fan_out:FanOut.finish"))
     with pytest.raises((OSError, HTTPException)):
         raw.send("PUT", f"/{bucket}/old", noise(300_000))
     domicile.killed("proxy")

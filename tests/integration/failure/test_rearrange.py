@@ -69,7 +69,7 @@ def test_a_lock_that_comes_later_moves_what_lies_outside(domicile, bucket):
     assert [(share["backend_id"], share["objects"]) for share in told["egress"]] == [("fi", len(bodies()))]
     change(domicile, bucket, region_lock=["FI", "DE"])
     is_in(domicile, bucket, "fi", "de")
-    removed = domicile.sql(f"SELECT backend_id, is_confirmed, count(*) FROM removals WHERE bucket = '{bucket}' GROUP BY 1, 2")  # noqa: S608
+    removed = domicile.sql(f"SELECT backend_id, is_confirmed, count(*) FROM removals WHERE bucket = '{bucket}' GROUP BY 1, 2")
     assert removed == [("us", True, len(bodies()))]
 
 

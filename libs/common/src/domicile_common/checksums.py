@@ -22,6 +22,10 @@ DEFAULT = "crc64nvme"
 """What S3 computes when the client names no checksum; it costs 20 ns per KiB here."""
 
 
+OWN = "crc64nvme"
+"""What every body is hashed with beside what its client chose: reading is checked with it."""
+
+
 class Hasher(Protocol):
     def update(self, data: bytes, /) -> None: ...
 

@@ -22,7 +22,9 @@ class Policy(Value, frozen=True, forbid_unknown_fields=True):
 
     ``region_lock``: ordered ISO 3166-1 alpha-2 codes or group names (``EU``); the order is the order of preference.
     ``operator_lock``: the jurisdictions (codes or groups) that *every* jurisdiction of a backend must lie in.
-    ``rpo_seconds``: seconds from commit until every wanted replica should be verified.
+    ``write_width``: how many backends a write streams to at once, ``write_quorum`` of which must hold it; more than those lets one fail in
+    mid-stream, and saves reading the bytes back for their copies. ``rpo_seconds``: seconds from commit until every wanted replica should
+    be verified.
     """
 
     region_lock: tuple[str, ...] | None = None
@@ -33,13 +35,15 @@ class Policy(Value, frozen=True, forbid_unknown_fields=True):
     storage: dict[str, str | int] | None = None
     encryption: dict[str, str] | None = None
     rpo_seconds: int | None = None
+    write_width: int | None = None
 
 
 class EffectivePolicy(Value, frozen=True):
     """All levels merged and groups expanded; ``countries``/``jurisdictions`` are ``None`` only when no level sets a lock.
 
     ``version`` identifies the policy rows it was merged from; it is stored with each decision. ``ranks``: how much each of
-    ``countries`` is preferred, 0 most; members of one group share a rank. Empty: in the order of ``countries``.
+    ``countries`` is preferred, 0 most; members of one group share a rank. Empty: in the order of ``countries``. ``write_width``
+    counts where it is more than ``write_quorum``.
     """
 
     replica_count: int
@@ -52,6 +56,7 @@ class EffectivePolicy(Value, frozen=True):
     encryption: dict[str, str] = msgspec.field(default_factory=lambda: {"mode": "none"})
     rpo_seconds: int | None = None
     ranks: tuple[int, ...] = ()
+    write_width: int = 0
 
 
 BackendState = Literal["active", "readonly", "draining", "disabled", "lost"]
@@ -85,14 +90,20 @@ class Backend(Value, frozen=True):
 class Decision(Value, frozen=True):
     """Where one write goes, and why.
 
-    ``wanted``: backend ids that must hold the version in the end. ``write``: the ``write_quorum`` of them that
-    get the bytes before the client is answered. ``reason``: one sentence for an auditor.
+    ``wanted``: backend ids that must hold the version in the end. ``write``: those of them that get the bytes while the client sends
+    them; ``quorum`` of these must hold them before it is answered (0: all). ``reason``: one sentence for an auditor.
     """
 
     wanted: tuple[str, ...]
     write: tuple[str, ...]
     policy_version: int
     reason: str
+    quorum: int = 0
+
+    @property
+    def least(self) -> int:
+        """How many of ``write`` must hold the bytes."""
+        return self.quorum or len(self.write)
 
 
 class Tenant(Value, frozen=True):
@@ -170,6 +181,7 @@ class Part(Value, frozen=True):
     size: int
     etag: str
     checksums: dict[str, str] = {}
+    crc: str = ""
 
 
 class Facts(Value, frozen=True):
@@ -194,6 +206,8 @@ class Digest(Value, frozen=True):
     ``md5``: 32 hex digits of the whole, or for a multipart version the MD5 over its parts' binary MD5s.
     ``checksums``: S3 checksum algorithm in lower case (``crc32``, ``crc32c``, ``crc64nvme``, ``sha1``, ``sha256``) → base64,
     as S3 shows it; a composite one ends in ``-<parts>``. ``checksum_type``: as in the S3 API.
+    ``crc``: CRC-64/NVME of the whole in base64, whatever the client chose; Domicile checks what it reads with it, and never shows it.
+    ``""`` where it is not known.
     """
 
     size: int
@@ -201,6 +215,7 @@ class Digest(Value, frozen=True):
     checksums: dict[str, str] = {}
     checksum_type: Literal["FULL_OBJECT", "COMPOSITE"] = "FULL_OBJECT"
     parts: tuple[Part, ...] = ()
+    crc: str = ""
 
     @property
     def etag(self) -> str:

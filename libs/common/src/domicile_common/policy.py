@@ -3,13 +3,14 @@
 A policy names countries (where a site stands) and jurisdictions (whose law its operator answers to); they are different things.
 Everything unknown is refused: a country that ISO 3166-1 does not list, a jurisdiction that is not stated, a storage kind or an
 encryption mode that Domicile does not have yet. Refusals are ``PolicyRefused`` and name the rule: the field of the policy that
-failed (``region_lock``, ``operator_lock``, ``replica_count``, ``spread``, ``write_quorum``, ``storage``, ``encryption``, ``rpo_seconds``).
+failed (``region_lock``, ``operator_lock``, ``replica_count``, ``spread``, ``write_quorum``, ``write_width``, ``storage``, ``encryption``,
+``rpo_seconds``).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import msgspec
@@ -19,6 +20,17 @@ from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.model import Backend, Decision, EffectivePolicy, Policy
 
 MAXIMUM_REPLICAS = 16
+_ONE_COPY = Policy(replica_count=1, write_quorum=1)
+# S3's storage classes as redundancy classes: what an object demands by its class, beside its bucket's policy. Those that cost less for
+# what is rarely read promise no fewer copies. Classes that are not read at once, or stand for a place, are not had here.
+STORAGE_CLASSES: Mapping[str, Policy] = {
+    "STANDARD": Policy(),
+    "STANDARD_IA": Policy(),
+    "INTELLIGENT_TIERING": Policy(),
+    "GLACIER_IR": Policy(),
+    "REDUCED_REDUNDANCY": _ONE_COPY,
+    "ONEZONE_IA": _ONE_COPY,
+}
 _SUPPORTED_STORAGE = {"kind": "replicate"}
 _SUPPORTED_ENCRYPTION = {"mode": "none"}
 
@@ -60,6 +72,7 @@ def check_policy(policy: Policy) -> None:
             expand(codes, rule)
     _check_range("replica_count", policy.replica_count, 1, MAXIMUM_REPLICAS)
     _check_range("write_quorum", policy.write_quorum, 1, MAXIMUM_REPLICAS)
+    _check_range("write_width", policy.write_width, 1, MAXIMUM_REPLICAS)
     _check_range("rpo_seconds", policy.rpo_seconds, 1, 10 * 366 * 86_400)
     if policy.replica_count is not None and policy.write_quorum is not None:
         _check_quorum(policy.replica_count, policy.write_quorum)
@@ -146,7 +159,7 @@ def merge(levels: Sequence[Policy], version: int) -> EffectivePolicy:
         jurisdictions=None if jurisdictions is None else tuple(jurisdictions),
         **{
             field: value
-            for field in ("replica_count", "write_quorum", "spread", "storage", "encryption", "rpo_seconds")
+            for field in ("replica_count", "write_quorum", "write_width", "spread", "storage", "encryption", "rpo_seconds")
             if (value := _innermost([getattr(level, field) for level in levels])) is not None
         },
     )
@@ -237,12 +250,14 @@ def decide(policy: EffectivePolicy, backends: Iterable[Backend], *, avoid: Colle
     if len(chosen) < policy.replica_count:
         raise _too_few(policy, chosen, candidates)
     wanted = chosen[: policy.replica_count]
-    write = tuple(backend.backend_id for backend in wanted if backend.backend_id not in avoid)[: policy.write_quorum]
+    width = max(policy.write_quorum, policy.write_width)  # never more than ``wanted``
+    write = tuple(backend.backend_id for backend in wanted if backend.backend_id not in avoid)[:width]
     if len(write) < policy.write_quorum:
         raise Unavailable(f"{len(write)} of the {policy.write_quorum} backends that a write needs can be reached.")
     return Decision(
         wanted=tuple(backend.backend_id for backend in wanted),
         write=write,
+        quorum=policy.write_quorum,
         policy_version=policy.version,
         reason=_reason(policy, wanted, len(candidates), sorted(it.backend_id for it in candidates if it.backend_id in avoid)),
     )
@@ -289,6 +304,13 @@ def rearrange(
     chosen = _one_of_each_part(policy, usable)
     wanted = tuple(backend.backend_id for backend in chosen[: policy.replica_count])
     return Rearrangement(wanted, _too_few(policy, chosen, usable) if len(wanted) < policy.replica_count else None)
+
+
+def of_object(policy: EffectivePolicy, storage_class: str, copies_asked_for: str | None) -> EffectivePolicy:
+    """Its bucket's policy for an object that exists, with what it asks for by its class, and by its tag ``replica-count``, which goes before."""
+    by_class = STORAGE_CLASSES.get(storage_class, Policy()).replica_count
+    count = int(copies_asked_for) if copies_asked_for and copies_asked_for.isdecimal() else by_class
+    return policy if count is None else msgspec.structs.replace(policy, replica_count=count)
 
 
 def _preferences(policy: EffectivePolicy) -> dict[str, int]:

@@ -17,7 +17,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 import structlog
@@ -201,15 +201,25 @@ def _listen(host: str, port: int) -> socket.socket:
         raise ConfigurationError(f"the address {host}:{port} {reason}") from None
 
 
-async def serve(app: Any, host: str, port: int, *, stop: asyncio.Event, grace_seconds: int = 30) -> None:
+async def serve(
+    app: Any,
+    host: str,
+    port: int,
+    *,
+    stop: asyncio.Event,
+    grace_seconds: int = 30,
+    protocol: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
+) -> None:
     """Serves an ASGI application until ``stop`` is set, then refuses new connections and lets requests in flight finish.
+
+    ``protocol``: what reads HTTP, when it is not uvicorn's own.
 
     Raises ``ConfigurationError`` when the address cannot be listened on.
     """
     server = _Server(
         uvicorn.Config(
             app,
-            http="httptools",
+            http=protocol,
             ws="none",
             interface="asgi3",
             log_config=None,

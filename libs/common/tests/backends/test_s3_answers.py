@@ -11,7 +11,8 @@ from domicile_common import errors
 from domicile_common.backends import wire
 from domicile_common.backends.http1 import Client, Limits
 from domicile_common.backends.port import Source
-from domicile_common.backends.s3 import S3BlobStore, open_store
+from domicile_common.backends.s3 import S3BlobStore
+from domicile_common.backends.stores import open_store
 from domicile_common.errors import (
     BackendRefused,
     BackendUnavailable,

@@ -6,7 +6,7 @@ test suite, of whose service-independent cases the canonical request's hash is a
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import NamedTuple
 
@@ -203,7 +203,8 @@ def test_s3_example_in_the_query() -> None:
     )
 
     assert claim is not None
-    assert (claim.presigned, claim.expires, claim.payload) == (True, 86400, "UNSIGNED-PAYLOAD")
+    assert (claim.presigned, claim.payload) == (True, "UNSIGNED-PAYLOAD")
+    assert claim.expires_at == claim.signed_at + timedelta(days=1)
     assert claim.canonical_requests[0].decode() == (
         f"GET\n/test.txt\n{asked}\nhost:examplebucket.s3.amazonaws.com\n\nhost\nUNSIGNED-PAYLOAD"
     )

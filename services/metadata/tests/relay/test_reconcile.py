@@ -23,7 +23,7 @@ async def owe(metadata, state: str = "wanted", *, due: str = "-1 second", age: s
         f"""INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, changed_at, trace{names})
             SELECT (SELECT bucket_id FROM buckets), lpad(n::text, 32, '0')::uuid, 'de', 'ns', 'key', '{state}', now() + interval '{due}',
                    now() - interval '{age}', 'trace-' || n{values}
-              FROM generate_series(1, {count}) AS n"""  # noqa: S608 - the test's own words
+              FROM generate_series(1, {count}) AS n"""
     )
 
 

@@ -1,7 +1,7 @@
-"""Which backends to avoid for now, judged by what happened to our own requests.
+"""Which backends to avoid for now, and how fast the others answer, judged by what happens to our own requests.
 
-A backend that failed is avoided for a second, twice as long after each further failure, up to a limit. When that time is over one
-caller may try it (half-open) while the others go on avoiding it. A success forgets everything.
+A circuit breaker for each backend: one that failed is avoided for a second, twice as long after each further failure, up to a limit. When
+that time is over it is tried (``probing.py``), so that no client's request is the trial. A success forgets everything.
 
 Only what is the backend's own doing counts: it could not be reached, refused to serve, or kept us waiting. A transfer that broke off
 while the client was slow says nothing, else one tenant could make a backend look ill to the others.
@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
+WEIGHT = 0.1  # of the newest answer in the average
 
 
 @dataclass(slots=True)
@@ -29,6 +30,7 @@ class Health:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._ill: dict[str, _Illness] = {}
+        self._seconds: dict[str, float] = {}
 
     def failed(self, backend_id: str) -> None:
         known = self._ill.get(backend_id)
@@ -41,17 +43,29 @@ class Health:
         if self._ill:
             self._ill.pop(backend_id, None)
 
-    def avoided(self) -> tuple[str, ...]:
-        """The backends to keep away from. One whose pause is over is left out once: the caller's request is its trial."""
-        return tuple(backend_id for backend_id in self._ill if not self._may_try(backend_id))
+    def answered(self, backend_id: str, seconds: float) -> None:
+        """It began to deliver after so many seconds."""
+        self.succeeded(backend_id)
+        known = self._seconds.get(backend_id, seconds)
+        self._seconds[backend_id] = known + (seconds - known) * WEIGHT
 
-    def _may_try(self, backend_id: str) -> bool:
-        illness = self._ill[backend_id]
-        if self._clock() < illness.avoid_until:
-            return False
-        illness.on_trial = True
-        illness.avoid_until = self._clock() + _pause(illness.failures)
-        return True
+    def seconds(self, backend_id: str) -> float:
+        """How long it takes to begin to deliver, on average; 0 for one that was never asked, so that it will be."""
+        return self._seconds.get(backend_id, 0.0)
+
+    def avoided(self) -> tuple[str, ...]:
+        """The backends to keep away from."""
+        return tuple(self._ill)
+
+    def on_trial(self) -> list[str]:
+        """Those whose pause is over. The caller tries each now, and says how it went."""
+        now = self._clock()
+        due = [backend_id for backend_id, illness in self._ill.items() if illness.avoid_until <= now]
+        for backend_id in due:
+            illness = self._ill[backend_id]
+            illness.on_trial = True
+            illness.avoid_until = now + _pause(illness.failures)
+        return due
 
 
 def _pause(failures: int) -> float:

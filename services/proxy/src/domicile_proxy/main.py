@@ -13,7 +13,7 @@ from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.consumer import InvalidationListener
 from domicile_common.backends.http1 import Limits
 from domicile_common.backends.port import BlobStore
-from domicile_common.backends.s3 import open_store
+from domicile_common.backends.stores import open_store
 from domicile_common.errors import ConfigurationError
 from domicile_common.metadata_client.client import Metadata, MetadataClient
 from domicile_common.metadata_client.models import ListBackends
@@ -26,6 +26,8 @@ from domicile_proxy.app import App
 from domicile_proxy.context import Context
 from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
+from domicile_proxy.probing import keep_probing
+from domicile_proxy.protocol import BoundedProtocol
 from domicile_proxy.settings import ProxySettings
 
 log = structlog.get_logger()
@@ -68,8 +70,10 @@ async def proxy(stop: asyncio.Event) -> None:
             group.create_task(listen(listener))
             admin = Starlette(routes=health_routes({"metadata": metadata_answers}))
             group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=stop))
-            await serve(App(context), settings.host, settings.proxy_port, stop=stop)
+            prober = group.create_task(keep_probing(context, stop))
+            await serve(App(context), settings.host, settings.proxy_port, stop=stop, protocol=BoundedProtocol)
             listener.stop()
+            await prober
     finally:
         await broker.close()
         await context.directory.close()

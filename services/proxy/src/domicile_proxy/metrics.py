@@ -13,4 +13,5 @@ SECONDS = Histogram(
     ("operation",),
     buckets=(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 60, 600),
 )
+DROPPED = Counter("domicile_proxy_dropped_writes_total", "Writes that went on without a backend that failed.", ("backend",))
 FAILOVERS = Counter("domicile_proxy_read_failovers_total", "Replicas that could not be read, by backend.", ("backend",))

@@ -34,8 +34,8 @@ from domicile_proxy.operations import (
 from domicile_proxy.operations.preflight import preflight
 from domicile_proxy.request import Incoming, Response, S3Request
 from domicile_proxy.s3 import operation as operations
-from domicile_proxy.s3.addressing import parse_address
-from domicile_proxy.s3.headers import refuse_unserved, refuse_version, with_hoisted
+from domicile_proxy.s3.addressing import bucket_of_host, parse_address
+from domicile_proxy.s3.headers import check_head, refuse_unserved, refuse_version, with_hoisted
 from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import parse_query
 
@@ -65,6 +65,7 @@ async def answer(incoming: Incoming, context: Context) -> Response:
 
     Raises what ``s3.errors`` describes to the client.
     """
+    check_head(incoming.raw_headers, incoming.raw_query)
     if incoming.method == "OPTIONS":
         return await preflight(incoming, context)
     # 1. What is asked for, and in which bucket.
@@ -124,7 +125,8 @@ def read_target(incoming: Incoming, base_domain: str | None) -> Target:
 
 async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential, Verified | None]:
     """The caller's key and its verified signature; without any, it is nobody, who may what is granted to everybody."""
-    claim = parse(incoming.method, incoming.raw_path, incoming.raw_query, incoming.raw_headers)
+    named = bucket_of_host(incoming.headers.get("host", ""), context.settings.s3_base_domain)
+    claim = parse(incoming.method, incoming.raw_path, incoming.raw_query, incoming.raw_headers, named)
     if claim is None:
         return ANONYMOUS, None
     known = await context.directory.credential(claim.access_key)

@@ -16,4 +16,7 @@ class ProxySettings(ServiceBlock, MetadataBlock, SealingBlock, RabbitmqBlock):
     cache_seconds: float = Field(30, gt=0, description="How old a cached key, bucket or backend may be without an invalidation.")
     backend_connections: int = Field(256, ge=1, description="Most connections to one backend.")
     client_idle_seconds: float = Field(60, gt=0, description="How long a client may neither send nor take a byte.")
+    read_hedge_seconds: float = Field(
+        0, ge=0, description="After how long without an answer a read asks the next copy as well; 0: never."
+    )
     backend_idle_seconds: float = Field(20, gt=0, description="How long a backend may pause before a read goes to another copy.")

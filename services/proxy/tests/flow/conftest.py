@@ -23,7 +23,7 @@ from domicile_common.access.documents import Caller
 from domicile_common.access.engine import may_know_of
 from domicile_common.backends.port import BlobInfo
 from domicile_common.bucket_settings import BucketSettings
-from domicile_common.errors import BackendError, BackendUnavailable, BlobNotFound, NamespaceNotFound, RequestError
+from domicile_common.errors import BackendError, BackendUnavailable, BlobNotFound, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client import models
 from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, EffectivePolicy, Facts, Tenant, Version
 from domicile_common.sigv4.keys import KeyRing
@@ -33,6 +33,7 @@ from domicile_proxy.app import App
 from domicile_proxy.context import Context
 from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
+from domicile_proxy.protocol import BoundedProtocol
 from domicile_proxy.settings import ProxySettings
 
 HOST = "s3.example"
@@ -58,6 +59,8 @@ class MemorySink:
     async def finish(self) -> str:
         assert len(self.content) == self.length
         self.store.step("finish")
+        if self.store.finishing:
+            await self.store.finishing.wait()
         if self.blob.namespace not in self.store.namespaces:
             raise NamespaceNotFound(self.store.backend.backend_id, "NoSuchBucket")
         self.store.blobs[self.blob.namespace, self.blob.blob_key] = (bytes(self.content), self.headers)
@@ -103,6 +106,7 @@ class MemoryStore:
         self.known_namespaces: set[str] = set()
         self.failing: dict[str, BackendError] = {}
         self.break_writes_at: int | None = None
+        self.finishing: asyncio.Event | None = None
         self.break_reads_after: int | None = None
         self.etag = ""
         self.stored_etag = ""
@@ -117,6 +121,10 @@ class MemoryStore:
     def step(self, name: str) -> None:
         if name in self.failing:
             raise self.failing[name]
+
+    async def head(self, blob: Blob) -> BlobInfo:
+        self.step("head")
+        raise BlobNotFound(self.backend.backend_id, "NoSuchKey")
 
     def lone_blob(self) -> bytes:
         ((content, _),) = self.blobs.values()
@@ -170,6 +178,7 @@ class MemoryMetadata:
         self.objects: dict[tuple[str, str], models.Located] = {}
         self.intents: dict[str, tuple[models.Intent, Facts]] = {}
         self.quorum = 1
+        self.width = 1
         self.intent_seconds = 900.0
         self.failing: dict[type, Exception] = {}
         self.before: dict[type, Callable[[], None]] = {}
@@ -243,12 +252,15 @@ class MemoryMetadata:
     def Begin(self, request: models.Begin) -> models.Intent:  # noqa: N802
         if request.bucket_id not in {bucket.bucket_id for bucket in self.buckets.values()}:
             raise RequestError("NoSuchBucket")
-        write = [backend.backend_id for backend in self.backends if backend.backend_id not in request.avoid][: self.quorum]
+        write = [backend.backend_id for backend in self.backends if backend.backend_id not in request.avoid]
+        write = write[: max(self.quorum, self.width)]
+        if len(write) < self.quorum:
+            raise Unavailable("too few backends are up")
         version_id = uuid4().hex
         blobs = tuple(
             Blob(backend.backend_id, f"ns-{backend.backend_id}", blob_key(request.key, version_id)) for backend in self.backends
         )
-        decision = Decision(tuple(blob.backend_id for blob in blobs), tuple(write), 1, "test")
+        decision = Decision(tuple(blob.backend_id for blob in blobs), tuple(write), 1, "test", self.quorum)
         deadline = datetime.now(UTC) + timedelta(seconds=self.intent_seconds)
         intent = models.Intent(request.bucket_id, request.key, version_id, decision, blobs, deadline)
         self.intents[version_id] = (intent, request.facts)
@@ -263,7 +275,9 @@ class MemoryMetadata:
             raise RequestError("PreconditionFailed")
         version = Version(intent.bucket_id, intent.key, intent.version_id, datetime.now(UTC), facts, request.digest)
         stored = {item.backend_id for item in request.stored}
-        replicas = tuple(models.Replica(blob, verified=False) for blob in intent.blobs if blob.backend_id in stored)
+        replicas = tuple(
+            models.Replica(blob, verified=False, cost=cost) for cost, blob in enumerate(intent.blobs) if blob.backend_id in stored
+        )
         self.objects[intent.bucket_id, intent.key] = models.Located(version, replicas)
         return models.Committed(version)
 
@@ -431,7 +445,7 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
     proxy.add_bucket("bucket")
     proxy.add_key("AK")
     config = uvicorn.Config(
-        App(proxy.context), uds=str(socket), http="httptools", ws="none", lifespan="off", log_config=None, server_header=False
+        App(proxy.context), uds=str(socket), http=BoundedProtocol, ws="none", lifespan="off", log_config=None, server_header=False
     )
     server = Server(config)
     serving = asyncio.ensure_future(server.serve())

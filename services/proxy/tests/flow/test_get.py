@@ -1,13 +1,19 @@
 from __future__ import annotations
 
+import asyncio
+import base64
 import hashlib
 import os
 
+import msgspec
 import pytest
 
 from domicile_common.errors import BackendUnavailable
 from domicile_common.metadata_client.models import Locate
+from domicile_proxy.health import Health
 from domicile_proxy.operations.objects_read import READ_AT_ONCE
+from domicile_proxy.operations.streams import best_first
+from domicile_proxy.probing import probe
 
 SHORT = b"0123456789"
 LONG = os.urandom(1_000_000)
@@ -151,6 +157,20 @@ async def test_bytes_that_differ_under_a_right_etag_are_read_elsewhere(two_copie
     assert (await two_copies.ask("GET", "/bucket/short")).body == SHORT
 
 
+async def test_bytes_are_checked_whatever_checksum_the_client_chose(two_copies):
+    chosen = {"x-amz-checksum-sha256": base64.b64encode(hashlib.sha256(SHORT).digest()).decode()}
+    assert (await two_copies.ask("PUT", "/bucket/chosen", chosen, SHORT)).status == 200
+    store = two_copies.stores["fi"]
+    store.etag = hashlib.md5(SHORT, usedforsecurity=False).hexdigest()
+    damage(store, "chosen", bytes(len(SHORT)))
+    answer = await two_copies.ask("GET", "/bucket/chosen", {"x-amz-checksum-mode": "ENABLED"})
+    assert answer.body == SHORT
+    assert [name for name in answer.headers if name.startswith("x-amz-checksum")] == [
+        "x-amz-checksum-sha256",
+        "x-amz-checksum-type",
+    ]
+
+
 async def test_a_long_body_that_differs_is_cut_short(two_copies):
     store = two_copies.stores["fi"]
     store.etag = hashlib.md5(LONG, usedforsecurity=False).hexdigest()
@@ -166,9 +186,53 @@ async def test_a_backend_that_failed_is_asked_last_until_it_recovers(two_copies)
     await two_copies.ask("GET", "/bucket/short")
     assert two_copies.stores["fi"].opened == []
     two_copies.now = 2.0
+    await probe(two_copies.context)
     for _ in range(3):
         await two_copies.ask("GET", "/bucket/short")
     assert len(two_copies.stores["fi"].opened) == 3
+
+
+async def test_a_backend_that_is_still_away_stays_avoided(two_copies):
+    two_copies.stores["fi"].failing |= dict.fromkeys(("open_get", "head"), BackendUnavailable("fi", "refused"))
+    await two_copies.ask("GET", "/bucket/short")
+    two_copies.now = 2.0
+    await probe(two_copies.context)
+    assert two_copies.context.health.avoided() == ("fi",)
+
+
+async def test_among_copies_that_cost_the_same_the_fastest_is_read(two_copies):
+    located = next(iter(two_copies.metadata.objects.values()))
+    replicas = tuple(msgspec.structs.replace(replica, cost=1) for replica in located.replicas)
+    health = Health(lambda: 0.0)
+    health.answered("fi", 0.2)
+    health.answered("de", 0.1)
+    assert [replica.blob.backend_id for replica in best_first(replicas, health)] == ["de", "fi"]
+    health.failed("de")
+    assert [replica.blob.backend_id for replica in best_first(replicas, health)] == ["fi", "de"]
+
+
+@pytest.mark.parametrize("name, body", [("short", SHORT), ("long", LONG)])
+async def test_a_read_that_waits_too_long_asks_the_next_copy_as_well(two_copies, monkeypatch, name, body):
+    monkeypatch.setitem(two_copies.context.settings.__dict__, "read_hedge_seconds", 0.01)
+    slow, asked = asyncio.Event(), two_copies.stores["fi"].open_get
+
+    async def wait(*args):
+        await slow.wait()
+        return await asked(*args)
+
+    two_copies.stores["fi"].open_get = wait
+    assert (await two_copies.ask("GET", f"/bucket/{name}")).body == body
+    refused = asyncio.Event()
+
+    async def refuse(*args):
+        refused.set()
+        raise BackendUnavailable("de", "refused")
+
+    two_copies.stores["de"].open_get = refuse
+    late = asyncio.create_task(two_copies.ask("GET", f"/bucket/{name}"))
+    await refused.wait()
+    slow.set()
+    assert (await late).body == body
 
 
 async def test_a_replica_outside_the_lock_is_never_opened(two_copies):

@@ -6,12 +6,14 @@ import hashlib
 import os
 import zlib
 
+import msgspec
 import pytest
 
 from domicile_common.errors import BackendRefused, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Renew
 from domicile_common.stamps import read_stamp
-from domicile_proxy.operations import intents
+from domicile_proxy.operations import fan_out, intents
+from domicile_proxy.probing import probe
 
 SHORT = b"hello"
 LONG = os.urandom(300_000)
@@ -57,6 +59,40 @@ async def test_a_quorum_of_two_is_two_blobs_before_the_answer(proxy, body):
     assert {item.backend_id for item in committed(proxy).stored} == {"fi", "de"}
 
 
+@pytest.mark.parametrize("body", [SHORT, LONG], ids=["short", "long"])
+@pytest.mark.parametrize("failure", ["open", "write", "finish", "other etag", "slow"])
+async def test_a_write_goes_on_without_a_backend_that_it_does_not_need(proxy, monkeypatch, body, failure):
+    monkeypatch.setattr(fan_out, "LATE_SECONDS", 0.05)
+    proxy.metadata.width = 2
+    fi = proxy.stores["fi"]
+    match failure:
+        case "open":
+            fi.failing["open_put"] = BackendUnavailable("fi", "away")
+        case "write":
+            fi.break_writes_at = len(body) // 2
+        case "finish":
+            fi.failing["finish"] = BackendUnavailable("fi", "away")
+        case "other etag":
+            fi.stored_etag = "0" * 32
+        case "slow":
+            fi.finishing = asyncio.Event()
+    answer = await proxy.ask("PUT", "/bucket/key", body=body)
+    assert (answer.status, answer.headers["etag"]) == (200, etag(body))
+    assert proxy.metadata.count(Begin) == 1
+    assert [item.backend_id for item in committed(proxy).stored] == ["de"]
+    assert proxy.stores["de"].lone_blob() == body
+    assert fi.aborted or failure == "open"
+
+
+async def test_a_wide_write_that_finds_no_quorum_is_no_write(proxy):
+    proxy.metadata.width = 2
+    for store in proxy.stores.values():
+        store.break_writes_at = 1
+    assert (await proxy.ask("PUT", "/bucket/key", body=LONG)).status == 503
+    assert not any(store.blobs for store in proxy.stores.values())
+    assert not proxy.metadata.intents
+
+
 async def test_a_short_body_is_stamped_with_its_checksum_a_long_one_is_owed_its_sidecar(proxy):
     await proxy.ask("PUT", "/bucket/key", body=SHORT)
     ((_, headers),) = proxy.stores["fi"].blobs.values()
@@ -66,6 +102,13 @@ async def test_a_short_body_is_stamped_with_its_checksum_a_long_one_is_owed_its_
     assert committed(proxy).stored[0].stamped
     proxy.metadata.asked.clear()
     await proxy.ask("PUT", "/bucket/long", body=LONG)
+    assert not committed(proxy).stored[0].stamped
+
+
+async def test_where_metadata_does_not_last_a_sidecar_is_owed(proxy):
+    store = proxy.stores["fi"]
+    store.backend = msgspec.structs.replace(store.backend, quirks="rclone")
+    await proxy.ask("PUT", "/bucket/key", body=SHORT)
     assert not committed(proxy).stored[0].stamped
 
 
@@ -137,11 +180,12 @@ async def test_a_backend_that_cannot_be_opened_is_avoided_by_another_placement(p
     assert begins == [(), ("fi",), ("fi",)]
 
 
-async def test_a_backend_whose_trial_write_succeeds_is_not_avoided_any_more(proxy):
+async def test_a_backend_that_serves_again_is_not_avoided_any_more(proxy):
     proxy.stores["fi"].failing["open_put"] = BackendUnavailable("fi", "refused")
     await proxy.ask("PUT", "/bucket/key", body=SHORT)
     proxy.stores["fi"].failing.clear()
     proxy.now = 1.5
+    await probe(proxy.context)
     for _ in range(3):
         await proxy.ask("PUT", "/bucket/key", body=SHORT)
     assert [call.avoid for call in proxy.metadata.asked if isinstance(call, Begin)][-3:] == [(), (), ()]
@@ -169,8 +213,7 @@ async def test_one_tenants_odd_key_does_not_make_a_backend_look_ill(proxy):
 
 async def test_attempts_are_bounded(proxy):
     for store in proxy.stores.values():
-        store.failing["open_put"] = BackendRefused(store.backend.backend_id, "403")
-    proxy.metadata.quorum = 2
+        store.failing["open_put"] = NamespaceNotFound(store.backend.backend_id, "NoSuchBucket")
     answer = await proxy.ask("PUT", "/bucket/key", body=SHORT)
     assert (answer.status, answer.code) == (500, "InternalError")
     assert proxy.metadata.count(Begin) == proxy.metadata.count(Abort) == 3

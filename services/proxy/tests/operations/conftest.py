@@ -127,6 +127,9 @@ class UploadStore:
         self.check("open_part")
         return PartSink(self, (upload_id, number), length)
 
+    async def abort_upload(self, blob: Blob, upload_id: str) -> None:
+        self.uploads.pop(upload_id, None)
+
     async def complete_upload(self, blob: Blob, upload_id: str, parts: tuple[Part, ...]) -> str:
         self.check("complete_upload")
         if upload_id not in self.uploads:

@@ -79,7 +79,7 @@ def intent(call: Begin) -> Intent:
 class Record:
     """What metadata would keep of one upload."""
 
-    def __init__(self, proxy: Any, algorithm: str = "", checksum_type: str = "") -> None:
+    def __init__(self, proxy: Any, algorithm: str = "", checksum_type: str = "", quorum: int = 2) -> None:
         self.upload = Upload(
             bucket_id=proxy.bucket.bucket_id,
             key="key",
@@ -90,6 +90,7 @@ class Record:
             uploads={name: f"{name}-0" for name in ("fi", "de")},
             checksum_algorithm=algorithm,
             checksum_type=checksum_type,
+            quorum=quorum,
         )
         self.parts: dict[int, PartEntry] = {}
         self.committed: Version | None = None
@@ -105,6 +106,9 @@ class Record:
         }
 
     def put_part(self, call: PutPart) -> Empty:
+        uploads = {name: theirs for name, theirs in self.upload.uploads.items() if name not in call.dropped}
+        blobs = tuple(blob for blob in self.upload.blobs if blob.backend_id in uploads)
+        self.upload = msgspec.structs.replace(self.upload, uploads=uploads, blobs=blobs)
         self.parts[call.part.number] = PartEntry(part=call.part, last_modified=WHEN, checksums=call.checksums)
         return Empty()
 
@@ -213,7 +217,8 @@ async def test_a_part_goes_to_every_backend_of_the_upload_and_is_recorded(proxy)
     for name, store in proxy.stores.items():
         assert store.parts == {(f"{name}-0", 1): PARTS[0], (f"{name}-0", 2): PARTS[1]}
     assert [entry.part for entry in record.parts.values()] == [
-        Part(number=number, size=len(part), etag=etag(part)) for number, part in enumerate(PARTS, 1)
+        Part(number=number, size=len(part), etag=etag(part), crc=checksum("crc64nvme", part))
+        for number, part in enumerate(PARTS, 1)
     ]
     assert record.parts[1].checksums == {"crc64nvme": checksum("crc64nvme", PARTS[0])}
 
@@ -249,6 +254,26 @@ async def test_a_part_that_one_backend_cannot_take_fails(proxy):
     assert await proxy.refusal("PUT", "key", {"uploadId": UPLOAD_ID, "partNumber": "1"}, {}, b"x") == "NoSuchUpload"
 
 
+@pytest.mark.parametrize("step", ["open_part", "finish"])
+async def test_an_upload_goes_on_without_a_backend_that_it_does_not_need(proxy, step):
+    Record(proxy, quorum=1)
+    await upload_parts(proxy, PARTS[0])
+    proxy.stores["de"].failing[step] = BackendUnavailable("de", "away")
+    await upload_parts(proxy, *PARTS)
+    assert [call.dropped for call in proxy.metadata.asked if isinstance(call, PutPart)] == [(), ("de",), ()]
+    assert proxy.stores["de"].uploads == {}
+    await complete(proxy, completion(*PARTS))
+    assert [stored.backend_id for stored in proxy.metadata.asked[-1].stored] == ["fi"]
+
+
+async def test_a_completion_needs_its_quorum(proxy):
+    Record(proxy, quorum=1)
+    await upload_parts(proxy, *PARTS)
+    proxy.stores["fi"].failing["complete_upload"] = BackendUnavailable("fi", "away")
+    await complete(proxy, completion(*PARTS))
+    assert [stored.backend_id for stored in proxy.metadata.asked[-1].stored] == ["de"]
+
+
 @pytest.mark.parametrize("number", ["0", "10001", "-1", "x", ""])
 async def test_part_numbers_go_from_1_to_10000(proxy, number: str):
     Record(proxy)
@@ -276,7 +301,10 @@ async def test_complete_makes_the_blob_everywhere_and_commits(proxy):
         assert store.blobs == {f"key/{UPLOAD_ID}": (whole, expected)}
     commit = proxy.metadata.asked[-1]
     assert commit.digest == Digest(
-        size=len(whole), md5=expected.partition("-")[0], checksums={"crc64nvme": checksum("crc64nvme", whole)}
+        size=len(whole),
+        md5=expected.partition("-")[0],
+        checksums={"crc64nvme": checksum("crc64nvme", whole)},
+        crc=checksum("crc64nvme", whole),
     )
     assert commit.condition == Condition(if_none_match=True)
     assert commit.stored == (Stored("fi", expected, stamped=False), Stored("de", expected, stamped=False))
@@ -295,6 +323,7 @@ async def test_a_composite_checksum(proxy):
     answer = await complete(proxy, completion(*PARTS), headers)
     assert text(answer.body, "ChecksumSHA256") == expected
     assert text(answer.body, "ChecksumType") == "COMPOSITE"
+    assert proxy.metadata.asked[-1].digest.crc == checksum("crc64nvme", b"".join(PARTS))
 
 
 @pytest.mark.parametrize(
@@ -328,6 +357,16 @@ async def test_a_completion_can_be_repeated_after_a_backend_failed(proxy):
     proxy.stores["de"].failing = {}
     await complete(proxy, completion(*PARTS))  # at "fi" it is completed already
     assert record.committed
+
+
+async def test_parts_that_a_backend_does_not_put_together_are_the_clients_to_choose(proxy):
+    record = Record(proxy)
+    await upload_parts(proxy, *PARTS)
+    proxy.stores["de"].failing["complete_upload"] = BlobMismatch("de", "POST: HTTP 400 InvalidPart")
+    with pytest.raises(RequestError) as refused:
+        await complete(proxy, completion(*PARTS))
+    assert refused.value.code == "InvalidPart"
+    assert record.committed is None
 
 
 async def test_a_backend_that_has_neither_upload_nor_blob_ends_the_upload(proxy):

@@ -199,7 +199,8 @@ def test_a_payload_hash_in_a_presigned_query_holds() -> None:
 def test_the_digest_of_a_body() -> None:
     body, digest = read([BODY[:5], b"", BODY[5:]], content_length=str(len(BODY)))
     assert body == BODY
-    assert digest == Digest(size=len(BODY), md5=md5(BODY).hexdigest(), checksums={"crc64nvme": checksum("crc64nvme", BODY)})
+    crc = checksum("crc64nvme", BODY)
+    assert digest == Digest(size=len(BODY), md5=md5(BODY).hexdigest(), checksums={"crc64nvme": crc}, crc=crc)
 
 
 def test_an_empty_body() -> None:

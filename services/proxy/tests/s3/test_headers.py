@@ -12,6 +12,7 @@ from domicile_common.errors import RequestError
 from domicile_common.model import Facts, Part, Policy, Tenant
 from domicile_proxy.s3.headers import (
     MAX_USER_METADATA,
+    check_head,
     checksum_headers,
     object_headers,
     object_policy,
@@ -154,6 +155,11 @@ def test_any_headers_are_facts_or_refused(headers: dict[str, str]):
 def test_an_object_may_ask_for_its_own_number_of_replicas():
     assert object_policy(Facts()) is None
     assert object_policy(Facts(tags={"replica-count": "3"})) == Policy(replica_count=3)
+    assert object_policy(Facts(storage_class="STANDARD_IA")) is None
+    assert object_policy(Facts(storage_class="ONEZONE_IA")) == Policy(replica_count=1, write_quorum=1)
+    assert object_policy(Facts(tags={"replica-count": "2"}, storage_class="ONEZONE_IA")) == Policy(
+        replica_count=2, write_quorum=1
+    )
     for count in ("0", "x", "", "100", "-1", "1.0"):
         assert refusal(object_policy, Facts(tags={"replica-count": count})) == "InvalidTag"
 
@@ -317,3 +323,10 @@ def test_a_part_shows_its_own_checksums(version):
 def test_version_ids_are_shown_where_there_are_versions(version):
     assert "x-amz-version-id" not in object_headers(version(4), {}, {}, None)
     assert object_headers(version(4), {}, {}, None, versioned=True)["x-amz-version-id"] == "null"
+
+
+def test_a_head_may_be_8_kib_long():
+    check_head([(b"a", b"b" * 8000)], b"c" * 191)
+    with pytest.raises(RequestError) as caught:
+        check_head([(b"a", b"b" * 8000)], b"c" * 192)
+    assert caught.value.code == "RequestHeaderSectionTooLarge"

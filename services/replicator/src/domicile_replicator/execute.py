@@ -46,7 +46,7 @@ class Executor:
     async def copy(self, step: Copy) -> Copied:
         """From the first source that serves; when none does, the error of the last one."""
         stamp = _stamp(step)
-        header = stamp_header(stamp)
+        header = stamp_header(stamp) if quirks_of(self._store(step.target).backend).keeps_metadata else None
         present = await self._present(step) if step.look else None
         if present is None:
             sent = step.version.digest.size

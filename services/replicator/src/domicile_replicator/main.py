@@ -12,7 +12,7 @@ from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.consumer import Consumer
 from domicile_common.amqp.publisher import Publisher
 from domicile_common.backends.port import BlobStore
-from domicile_common.backends.s3 import open_store
+from domicile_common.backends.stores import open_store
 from domicile_common.metadata_client.client import MetadataClient
 from domicile_common.model import Backend
 from domicile_common.sealing import backend_context, sealer

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from domicile_common.checksums import ALGORITHMS, BodyHasher, composite, encode, multipart_md5
+from domicile_common.checksums import ALGORITHMS, OWN, BodyHasher, composite, encode, multipart_md5
 from domicile_common.model import Digest
 
 MD5 = "md5"
@@ -21,7 +21,8 @@ class Verifier:
         self._composite = known if composed else []
         self._full = [] if composed else known
         recorded = tuple(part.size for part in digest.parts)
-        self._whole = _Segments((digest.size,), {*self._full, *(() if recorded and cuts else (MD5,))})
+        own = {OWN} if digest.crc else set()
+        self._whole = _Segments((digest.size,), {*self._full, *own, *(() if recorded and cuts else (MD5,))})
         self._recorded = _Segments(recorded, {MD5, *self._composite})
         self._sent = self._recorded if tuple(cuts) == recorded else _Segments(cuts, {MD5})
         self._segments = {id(segments): segments for segments in (self._whole, self._recorded, self._sent)}.values()
@@ -43,6 +44,8 @@ class Verifier:
             found = encode(self._whole.digests(name)[0])
             if found != digest.checksums[name]:
                 return f"{name} {found} instead of {digest.checksums[name]}"
+        if digest.crc and (crc := encode(self._whole.digests(OWN)[0])) != digest.crc:
+            return f"CRC {crc} instead of {digest.crc}"
         for name in self._composite:
             found = composite(name, [encode(part) for part in self._recorded.digests(name)])
             if found != digest.checksums[name]:

@@ -142,12 +142,10 @@ def report(outcomes: Mapping[str, Outcome], passing: Path, *, accept: bool, part
         before &= outcomes.keys()
     change = compare(outcomes, before)
     print(table(outcomes), end="\n\n")
-    for test, outcome in sorted(outcomes.items()):
-        if outcome.outcome != "passed":
-            print(f"{outcome.outcome} {test}: {outcome.message}")
-    for verdict, tests in (("passes now", change.gained), ("REGRESSED", change.lost)):
-        for test in tests:
-            print(f"{verdict} {test}")
+    for test in change.gained:
+        print(f"passes now {test}")
+    for test in change.lost:
+        print(f"REGRESSED {test}: {outcomes[test].message if test in outcomes else 'was not run'}")
     if accept and not partly:
         passing.write_text("".join(f"{test}\n" for test in sorted(passed(outcomes))), encoding="utf-8")
         return 0

@@ -153,9 +153,9 @@ def parse(text: str, bucket: str) -> Document:
         for pattern in statement.resources:
             if pattern != "*" and not matches(pattern.removeprefix(ARN).partition("/")[0], bucket):
                 raise malformed("Policy has invalid resource")
-        if not (statement.but_actions or statement.but_resources) and any(
-            action in _BY_NAME and not _can_apply(_BY_NAME[action], statement.resources, bucket) for action in statement.actions
-        ):
+        # S3 refuses this of an Allow as well, which lets nobody in, however; a Deny that never applies would let somebody in.
+        exact = statement.effect == "Deny" and not (statement.but_actions or statement.but_resources)
+        if exact and not all(_can_apply(action, statement.resources, bucket) for action in statement.actions):
             raise malformed("Action does not apply to any resource(s) in statement")
     return document
 
@@ -164,8 +164,10 @@ _BY_NAME = {action.lower(): action for action in ACTIONS}
 
 
 def _can_apply(action: str, resources: tuple[str, ...], bucket: str) -> bool:
-    """Whether the action acts on anything that one of the patterns can stand for."""
-    if is_about_objects(action):
+    """Whether the action, unless it is a pattern, acts on anything that one of the patterns can stand for."""
+    if action not in _BY_NAME:
+        return True
+    if is_about_objects(_BY_NAME[action]):
         return any(not {"/", "*", "?"}.isdisjoint(pattern.removeprefix(ARN)) for pattern in resources)
     return any(matches(pattern.removeprefix(ARN), bucket) for pattern in resources)
 

@@ -18,7 +18,11 @@ class Quirks:
 
     ``copies``: it copies blobs of any size that a single PUT may have by itself, and takes new headers for the copy.
 
+    ``multipart``: its multipart uploads take parts in any order, again, and with gaps. Otherwise parts are staged (``backends.staged``).
+
     ``vague_completion``: completing an upload that is gone says ``InternalError``, as if another completion of it were under way.
+
+    ``keeps_metadata``: headers that were sent with a blob are there as long as the blob. Otherwise stamps go into sidecars.
 
     ``own_bucket_exists``: making one's own bucket again says ``BucketAlreadyExists``, which elsewhere means a stranger's.
     """
@@ -26,7 +30,9 @@ class Quirks:
     etag_is_md5: bool = True
     needs_location: bool = False
     copies: bool = False
+    multipart: bool = True
     vague_completion: bool = False
+    keeps_metadata: bool = True
     own_bucket_exists: bool = False
 
 
@@ -37,8 +43,8 @@ QUIRKS: dict[str, Quirks] = {
     "aws": Quirks(needs_location=True, copies=True),
     "ceph": Quirks(copies=True, vague_completion=True),
     "minio": Quirks(copies=True),
-    # One user, no owners; the ETag of a multipart upload is a plain MD5 or the remote's own.
-    "rclone": Quirks(etag_is_md5=False, own_bucket_exists=True),
+    # One user, no owners; an ETag may be the remote's own. Metadata and uploads are in memory only, and parts must come in order.
+    "rclone": Quirks(etag_is_md5=False, multipart=False, keeps_metadata=False, own_bucket_exists=True),
     "seaweedfs": Quirks(copies=True),
 }
 

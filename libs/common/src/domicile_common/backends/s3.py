@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 
 from domicile_common.backends import documents
-from domicile_common.backends.http1 import EarlyAnswer, Exchange, HttpError, Limits, Response
+from domicile_common.backends.http1 import EarlyAnswer, Exchange, HttpError, Response
 from domicile_common.backends.port import BlobInfo, Page, Sink, Source
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.backends.wire import Wire
@@ -27,11 +27,6 @@ NO_LOCATION = "us-east-1"
 
 _DONE = (HTTPStatus.OK, HTTPStatus.NO_CONTENT)
 _CONTENT_RANGE = re.compile(rb"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})").fullmatch
-
-
-def open_store(backend: Backend, secret: str, limits: Limits | None = None) -> S3BlobStore:
-    """``secret``: the backend's secret key, unsealed. Belongs to one event loop."""
-    return S3BlobStore(backend, Wire(backend, secret, limits))
 
 
 class S3BlobStore:

@@ -53,6 +53,7 @@ class FakeMetadata:
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._tags: dict[str, dict[str, str] | None] = {}
         self._intents: dict[str, tuple[m.Intent, m.Begin]] = {}
+        self._placed: dict[str, tuple[m.Intent, frozenset[str]]] = {}
         self._uploads: dict[str, m.Upload] = {}
         self._parts: dict[str, dict[int, m.PartEntry]] = {}
         self._chosen: dict[str, tuple[m.PartEntry, ...]] = {}
@@ -197,7 +198,9 @@ class FakeMetadata:
         self._intents[version_id] = intent, request
         if request.upload:
             written = tuple(blob for blob in blobs if blob.backend_id in decision.write)
-            self._uploads[version_id] = m.Upload(bucket.bucket_id, request.key, version_id, _now(), request.facts, written, {})
+            self._uploads[version_id] = m.Upload(
+                bucket.bucket_id, request.key, version_id, _now(), request.facts, written, {}, quorum=decision.least
+            )
         return intent
 
     @_answer.register
@@ -230,8 +233,13 @@ class FakeMetadata:
         )
         stored = {item.backend_id for item in request.stored}
         blobs = sorted(intent.blobs, key=lambda blob: (self.backends[blob.backend_id].cost, blob.backend_id))
-        replicas = tuple(m.Replica(blob, verified=True) for blob in blobs if blob.backend_id in stored)
+        replicas = tuple(
+            m.Replica(blob, verified=True, cost=self.backends[blob.backend_id].cost)
+            for blob in blobs
+            if blob.backend_id in stored
+        )
         self._push(m.Located(version, replicas))
+        self._placed[version.version_id] = intent, frozenset(stored)
         return m.Committed(version)
 
     @_answer.register
@@ -244,6 +252,22 @@ class FakeMetadata:
             detail = {"Key": request.key, "DeleteMarker": "true", "VersionId": located.version.shown_id}
             raise RequestError("NoSuchKey", detail=detail)
         return located
+
+    @_answer.register
+    def _(self, request: m.FindPlacement) -> m.PlacementOfVersion:
+        """What shall be copied is never copied here."""
+        intent, stored = self._placed.get(request.version_id, (None, frozenset()))
+        if intent is None or intent.bucket_id != request.bucket_id:
+            raise RequestError("NoSuchVersion")
+        return m.PlacementOfVersion(
+            intent.decision.reason,
+            tuple(self._copy(backend_id, is_stored=backend_id in stored) for backend_id in sorted(intent.decision.wanted)),
+        )
+
+    def _copy(self, backend_id: str, *, is_stored: bool) -> m.Copy:
+        backend, now = self.backends[backend_id], _now()
+        place = backend_id, backend.provider, backend.country
+        return m.Copy(*place, "verified", now, now) if is_stored else m.Copy(*place, "wanted", now)
 
     @_answer.register
     def _(self, request: m.Delete) -> m.Deleted:
@@ -383,10 +407,17 @@ class FakeMetadata:
 
     @_answer.register
     def _(self, request: m.PutPart) -> m.Empty:
-        self._upload(request.upload_id)
+        self._drop(self._upload(request.upload_id), request.dropped)
         entry = m.PartEntry(request.part, _now(), request.checksums)
         self._parts.setdefault(request.upload_id, {})[request.part.number] = entry
         return m.Empty()
+
+    def _drop(self, upload: m.Upload, backend_ids: tuple[str, ...]) -> None:
+        left = tuple(blob for blob in upload.blobs if blob.backend_id not in backend_ids)
+        if len(left) < upload.quorum:
+            raise Unavailable("too few backends took the part")
+        ids = {blob.backend_id: upload.uploads[blob.backend_id] for blob in left}
+        self._uploads[upload.upload_id] = msgspec.structs.replace(upload, blobs=left, uploads=ids)
 
     @_answer.register
     def _(self, request: m.ListParts) -> m.PartPage:
@@ -484,7 +515,11 @@ def _now() -> datetime:
 
 def _tightened(policy: EffectivePolicy, inner: Policy | None) -> EffectivePolicy:
     """The bucket's policy with the object's demands on numbers; locks are left to the service."""
-    changes = {name: value for name in ("replica_count", "write_quorum") if (value := getattr(inner, name, None)) is not None}
+    changes = {
+        name: value
+        for name in ("replica_count", "write_quorum", "write_width")
+        if (value := getattr(inner, name, None)) is not None
+    }
     return msgspec.structs.replace(policy, **changes)
 
 

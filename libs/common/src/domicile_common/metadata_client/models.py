@@ -27,6 +27,7 @@ from domicile_common.model import (
     Lock,
     Part,
     Policy,
+    ReplicaState,
     Tenant,
     Value,
     Version,
@@ -196,15 +197,41 @@ class Locate(Request["Located"], frozen=True, kw_only=True):
 
 
 class Replica(Value, frozen=True):
-    """A readable copy: ``stored`` or ``verified``, on a backend inside the lock, in order of preference (cost)."""
+    """A readable copy: ``stored`` or ``verified``, on a backend inside the lock. ``cost``: of reading there, the operator's measure."""
 
     blob: Blob
     verified: bool
+    cost: int = 0
 
 
 class Located(Value, frozen=True):
     version: Version
     replicas: tuple[Replica, ...]
+
+
+class FindPlacement(Request["PlacementOfVersion"], frozen=True, kw_only=True):
+    """Where the copies of a version are, or shall be. ``version_id``: as in ``Version``. Error: ``NoSuchVersion``."""
+
+    bucket_id: str
+    version_id: str
+
+
+class Copy(Value, frozen=True):
+    """``since``: when it came into its state. ``verified_at``: when its bytes were last compared with the record."""
+
+    backend_id: str
+    provider: str
+    country: str
+    state: ReplicaState
+    since: datetime
+    verified_at: datetime | None = None
+
+
+class PlacementOfVersion(Value, frozen=True):
+    """``reason``: of the decision, as in ``Decision``. ``copies``: by backend id, in whatever state."""
+
+    reason: str
+    copies: tuple[Copy, ...]
 
 
 class Begin(Request["Intent"], frozen=True, kw_only=True):
@@ -436,7 +463,10 @@ class FindUpload(Request["Upload"], frozen=True, kw_only=True):
 
 
 class Upload(Value, frozen=True):
-    """An upload in progress. ``uploads`` maps the written backends to their upload ids; ``blobs`` are those backends' targets."""
+    """An upload in progress. ``uploads`` maps the written backends to their upload ids; ``blobs`` are those backends' targets.
+
+    ``quorum``: how many of them must hold the object in the end.
+    """
 
     bucket_id: str
     key: str
@@ -447,16 +477,21 @@ class Upload(Value, frozen=True):
     uploads: dict[str, str]
     checksum_algorithm: str = ""
     checksum_type: str = ""
+    quorum: int = 1
     initiator: Tenant | None = None
 
 
 class PutPart(Request[Empty], frozen=True, kw_only=True):
-    """Records an uploaded part (replacing one of the same number); renews the deadline."""
+    """Records an uploaded part (replacing one of the same number); renews the deadline.
+
+    ``dropped``: backends that did not take it; the upload goes on without them, if enough are left (else ``Unavailable``).
+    """
 
     bucket_id: str
     upload_id: str
     part: Part
     checksums: dict[str, str] = {}
+    dropped: tuple[str, ...] = ()
 
 
 class ListParts(Request["PartPage"], frozen=True, kw_only=True):
@@ -638,6 +673,7 @@ CALLS: dict[type[Request[Any]], Call] = {
         Call("find-tenants", FindTenants, Tenants, safe=True),
         Call("put-acl", PutAcl, Empty, safe=True),
         Call("locate", Locate, Located, safe=True),
+        Call("find-placement", FindPlacement, PlacementOfVersion, safe=True),
         Call("begin", Begin, Intent, safe=True),
         Call("renew", Renew, Empty, safe=True),
         Call("commit", Commit, Committed, safe=False),

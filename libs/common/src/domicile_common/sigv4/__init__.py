@@ -5,6 +5,7 @@ keys       the derived key, the string to sign, the signature
 verify     the way in: ``parse`` a request to a ``Claim``, then ``verify`` it with the secret
 header     claims made in the Authorization header
 presigned  claims made in the query
+version2   claims of the version before, in the query
 sign       the way out: ``Signer`` for the Authorization header and for presigned URLs
 streaming  the chain of signatures over the chunks of a body
 

@@ -30,7 +30,7 @@ def encode(raw: bytes, safe: str = "") -> str:
 
 def decode_query(raw: bytes) -> list[tuple[bytes, bytes]]:
     """The parameters in the order they came; ``+`` is a space, as at S3; a name without ``=`` has an empty value."""
-    return [(_unquote_plus(name), _unquote_plus(value)) for name, value in _split_query(raw)]
+    return [(unquote_plus(name), unquote_plus(value)) for name, value in _split_query(raw)]
 
 
 def encode_query(pairs: Iterable[tuple[str, str]]) -> str:
@@ -56,7 +56,7 @@ def query_forms(raw: bytes, without: bytes | None = None) -> tuple[str, ...]:
     if not raw:
         return ("",)
     pairs = [(name, value) for name, value in _split_query(raw) if name != without]
-    forms = [_join_query((encode(_unquote_plus(name)), encode(_unquote_plus(value))) for name, value in pairs)]
+    forms = [_join_query((encode(unquote_plus(name)), encode(unquote_plus(value))) for name, value in pairs)]
     if _PRINTABLE(raw):
         forms.append(_join_query((name.decode("ascii"), value.decode("ascii")) for name, value in pairs))
     return tuple(dict.fromkeys(forms))
@@ -102,5 +102,6 @@ def _join_query(pairs: Iterable[tuple[str, str]]) -> str:
     return "&".join(f"{name}={value}" for name, value in sorted(pairs))
 
 
-def _unquote_plus(raw: bytes) -> bytes:
+def unquote_plus(raw: bytes) -> bytes:
+    """Of a name or value in a query: ``+`` is a space."""
     return unquote_to_bytes(raw.replace(b"+", b" "))

@@ -35,29 +35,32 @@ class Claim(msgspec.Struct, frozen=True):
         access_key: the key id; whether it exists is the caller's question (``InvalidAccessKeyId``).
         date: the day of the credential scope, ``YYYYMMDD``; equals the day of ``signed_at``.
         region: of the credential scope, as the client says.
-        signed_at: aware, UTC.
+        signed_at: aware, UTC; ``None`` where the signature does not tell.
         timestamp: ``signed_at`` as it was signed.
         signature: as given; hex, unless it is nonsense.
         signed_headers: lower-case names.
         payload: what was signed in place of the body: its hex SHA-256, ``UNSIGNED-PAYLOAD`` or ``STREAMING-…``.
         canonical_requests: the forms that may have been signed, S3's own first.
-        expires: seconds that a presigned URL is good for; ``None`` when the Authorization header was used.
+        expires_at: when a presigned URL ends, aware, UTC; ``None`` when the Authorization header was used.
+        version: as a bucket policy calls it. Of version 2 (``AWS``), ``canonical_requests`` are what was signed itself, and there is no
+            date, region or timestamp.
     """
 
     access_key: str
     date: str
     region: str
-    signed_at: datetime
+    signed_at: datetime | None
     timestamp: str
     signature: str
     signed_headers: tuple[str, ...]
     payload: str
     canonical_requests: tuple[bytes, ...]
-    expires: int | None = None
+    expires_at: datetime | None = None
+    version: str = keys.ALGORITHM
 
     @property
     def presigned(self) -> bool:
-        return self.expires is not None
+        return self.expires_at is not None
 
     @property
     def scope(self) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from datetime import timedelta
 
 from domicile_common.errors import RequestError
 from domicile_common.sigv4 import canonical, keys
@@ -69,7 +70,7 @@ def parse_presigned(method: str, raw_path: bytes, raw_query: bytes, headers: Map
             for path in canonical.path_forms(raw_path)
             for query in canonical.query_forms(raw_query, without=b"X-Amz-Signature")
         ),
-        expires=expires,
+        expires_at=signed_at + timedelta(seconds=expires),
     )
 
 

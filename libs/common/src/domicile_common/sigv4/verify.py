@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hmac
+from collections.abc import Iterator
 from datetime import datetime, timedelta
 
 import msgspec
 
 from domicile_common.errors import RequestError
-from domicile_common.sigv4 import canonical, keys
+from domicile_common.sigv4 import canonical, keys, version2
 from domicile_common.sigv4.claim import Claim
 from domicile_common.sigv4.header import parse_authorization
 from domicile_common.sigv4.presigned import parse_presigned
@@ -31,7 +32,7 @@ class Verified(msgspec.Struct, frozen=True):
         return f"Verified({self.claim.access_key!r})"
 
 
-def parse(method: str, raw_path: bytes, raw_query: bytes, headers: canonical.Headers) -> Claim | None:
+def parse(method: str, raw_path: bytes, raw_query: bytes, headers: canonical.Headers, bucket: str | None = None) -> Claim | None:
     """What the request claims, from its Authorization header or its query; ``None`` when it is anonymous.
 
     Args:
@@ -39,6 +40,7 @@ def parse(method: str, raw_path: bytes, raw_query: bytes, headers: canonical.Hea
         raw_path: still percent-encoded, as sent (ASGI ``raw_path``).
         raw_query: as sent, without ``?`` (ASGI ``query_string``).
         headers: ASGI ``headers``.
+        bucket: the bucket that the host names; ``None`` when the path does.
 
     Raises:
         RequestError: ``AuthorizationHeaderMalformed``, ``AuthorizationQueryParametersError``, ``AccessDenied``, ``InvalidRequest``,
@@ -58,10 +60,8 @@ def parse(method: str, raw_path: bytes, raw_query: bytes, headers: canonical.Hea
         return parse_authorization(method, raw_path, raw_query, folded)
     if by_query:
         return parse_presigned(method, raw_path, raw_query, folded)
-    if names >= {b"AWSAccessKeyId", b"Signature"}:
-        raise RequestError(
-            "InvalidRequest", "The authorization mechanism you have provided is not supported. Please use AWS4-HMAC-SHA256."
-        )
+    if not names.isdisjoint((b"AWSAccessKeyId", b"Signature")):
+        return version2.parse_version2(method, raw_path, raw_query, folded, bucket)
     return None
 
 
@@ -80,8 +80,7 @@ def verify(claim: Claim, secret: str, now: datetime, ring: keys.KeyRing) -> Veri
     _check_clock(claim, now)
     key = ring.get(secret, claim.date, claim.region)
     given = claim.signature.encode()
-    for request in claim.canonical_requests:
-        expected = keys.signature(key, keys.string_to_sign(claim.timestamp, claim.scope, request))
+    for expected in _expected(claim, secret, key):
         if hmac.compare_digest(expected.encode(), given):
             return Verified(claim, key)
     raise RequestError(
@@ -91,20 +90,35 @@ def verify(claim: Claim, secret: str, now: datetime, ring: keys.KeyRing) -> Veri
     )
 
 
+def _expected(claim: Claim, secret: str, key: bytes) -> Iterator[str]:
+    """The signatures that would be good ones."""
+    for request in claim.canonical_requests:
+        if claim.version == version2.NAME:
+            yield version2.signature(secret, request)
+        else:
+            yield keys.signature(key, keys.string_to_sign(claim.timestamp, claim.scope, request))
+
+
 def _check_clock(claim: Claim, now: datetime) -> None:
-    age = now - claim.signed_at
-    if claim.expires is None:
+    age = now - claim.signed_at if claim.signed_at else timedelta()
+    if claim.expires_at is None:
         if abs(age) > MAX_SKEW:
             raise RequestError(
                 "RequestTimeTooSkewed",
                 "The difference between the request time and the current time is too large.",
                 {
                     "RequestTime": claim.timestamp,
-                    "ServerTime": now.isoformat(timespec="seconds").replace("+00:00", "Z"),
+                    "ServerTime": _shown(now),
                     "MaxAllowedSkewMilliseconds": str(MAX_SKEW // timedelta(milliseconds=1)),
                 },
             )
     elif age < -MAX_SKEW:
         raise RequestError("AccessDenied", "Request is not yet valid")
-    elif age > timedelta(seconds=claim.expires):
-        raise RequestError("AccessDenied", "Request has expired", {"X-Amz-Expires": str(claim.expires)})
+    elif now > claim.expires_at:
+        raise RequestError(
+            "AccessDenied", "Request has expired", {"Expires": _shown(claim.expires_at), "ServerTime": _shown(now)}
+        )
+
+
+def _shown(instant: datetime) -> str:
+    return instant.isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -160,7 +160,9 @@ class Installation:
         """Blob keys of multipart uploads that were begun there and not ended."""
         try:
             listed = self.at(backend_id).list_multipart_uploads(Bucket=namespace)
-        except self.at(backend_id).exceptions.NoSuchBucket:
+        except botocore.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in {"NoSuchBucket", "NoSuchUpload"}:  # rclone: there never was one
+                raise
             return []
         return [upload["Key"] for upload in listed.get("Uploads", [])]
 

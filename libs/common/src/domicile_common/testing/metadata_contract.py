@@ -15,13 +15,14 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any, assert_type
 
+import msgspec
 import pytest
 
 from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, Grant, PublicAccessBlock
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client import models as m
 from domicile_common.metadata_client.client import Metadata
-from domicile_common.model import Bucket, Digest, Facts, Lock, Part, Tenant, Version
+from domicile_common.model import Bucket, Digest, Facts, Lock, Part, Policy, Tenant, Version
 
 MD5 = "0123456789abcdef" * 2
 INITIATOR = Tenant(tenant_id="two", name="Two", canonical_id="2" * 64)
@@ -318,6 +319,18 @@ class WriteContract:
         located = await metadata.call(m.Locate(bucket_id=bucket.bucket_id, key="a"))
         assert [replica.blob.backend_id for replica in located.replicas] == ["us", "de"]
 
+    async def test_an_owner_is_told_where_the_copies_are(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        version = await put(metadata, bucket, "k")
+        found = await metadata.call(m.FindPlacement(bucket_id=bucket.bucket_id, version_id=version.version_id))
+        places = [(copy.backend_id, copy.country, copy.state) for copy in found.copies]
+        assert places == [("fi", "FI", "wanted"), ("us", "US", "verified")]
+        assert [copy.verified_at is not None for copy in found.copies] == [False, True]
+        assert all(copy.provider for copy in found.copies)
+        assert found.reason
+        for place in ((bucket.bucket_id, NOWHERE), (NOWHERE, version.version_id), ("", "")):
+            assert await refused(metadata, m.FindPlacement(bucket_id=place[0], version_id=place[1])) == "NoSuchVersion"
+
     async def test_backends_to_avoid_are_not_written_to(self, metadata: Metadata) -> None:
         bucket = await make_bucket(metadata, location="FI,DE")
         intent = await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key="a", avoid=("fi",)))
@@ -325,6 +338,14 @@ class WriteContract:
         assert set(intent.decision.wanted) == {"fi", "de"}
         with pytest.raises(Unavailable):
             await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key="a", avoid=("fi", "de")))
+
+    async def test_a_wide_write_needs_only_its_quorum(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata, location="FI,DE")
+        wide = await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key="a", policy=Policy(write_width=2)))
+        assert (set(wide.decision.write), wide.decision.least) == ({"fi", "de"}, 1)
+        await metadata.call(msgspec.structs.replace(commit_of(wide), stored=(m.Stored("de", MD5),)))
+        located = await metadata.call(m.Locate(bucket_id=bucket.bucket_id, key="a"))
+        assert [replica.blob.backend_id for replica in located.replicas] == ["de"]
 
     async def test_a_write_ends_once(self, metadata: Metadata) -> None:
         bucket = await make_bucket(metadata)
@@ -456,6 +477,19 @@ class UploadContract:
         for number, size in ((5, 1), (1, PART_SIZE), (2, 7)):
             await metadata.call(m.PutPart(**place, part=Part(number, size, f"{number:032x}"), checksums={"crc32": "AAAAAA=="}))
         return await metadata.call(m.FindUpload(**place, key="a"))
+
+    async def test_an_upload_goes_on_without_a_backend_that_it_does_not_need(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata, location="FI,DE")
+        begin = m.Begin(bucket_id=bucket.bucket_id, key="a", policy=Policy(write_width=2), upload=True)
+        intent = await metadata.call(begin)
+        place: dict[str, Any] = {"bucket_id": bucket.bucket_id, "upload_id": intent.version_id}
+        await metadata.call(m.RegisterUpload(**place, uploads={"fi": "1", "de": "2"}))
+        await metadata.call(m.PutPart(**place, part=Part(1, 1, MD5), dropped=("fi",)))
+        upload = await metadata.call(m.FindUpload(**place, key="a"))
+        assert (upload.uploads, [blob.backend_id for blob in upload.blobs], upload.quorum) == ({"de": "2"}, ["de"], 1)
+        with pytest.raises(Unavailable):
+            await metadata.call(m.PutPart(**place, part=Part(2, 1, MD5), dropped=("de",)))
+        assert [entry.part.number for entry in (await metadata.call(m.ListParts(**place, key="a"))).parts] == [1]
 
     async def test_an_upload_from_beginning_to_end(self, metadata: Metadata) -> None:
         upload = await self.begin(metadata)

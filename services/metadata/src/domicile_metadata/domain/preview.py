@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from domicile_common.model import Backend, EffectivePolicy, Value
-from domicile_common.policy import admits
-from domicile_metadata.domain.arrangement import Copy, arrange, policy_of
+from domicile_common.policy import admits, of_object
+from domicile_metadata.domain.arrangement import Copy, arrange
 
 
 class Alike(NamedTuple):
     """Versions of one bucket whose copies are in the same places and states. ``bytes``: of one copy of each, together."""
 
+    storage_class: str
     copies_asked_for: str | None
     copies: tuple[Copy, ...]
     objects: int
@@ -93,7 +94,7 @@ class Estimate:
 
     def add(self, owner: tuple[str, str], policy: EffectivePolicy, backends: Sequence[Backend], alike: Alike) -> None:
         """``owner``: tenant id and name of the bucket."""
-        arrangement = arrange(policy_of(policy, alike.copies_asked_for), backends, alike.copies)
+        arrangement = arrange(of_object(policy, alike.storage_class, alike.copies_asked_for), backends, alike.copies)
         sources = _sources(policy, backends, alike.copies)
         leaving = arrangement.remove if arrangement.refusal else (*arrangement.remove, *arrangement.waiting)
         self.compared.add(alike)

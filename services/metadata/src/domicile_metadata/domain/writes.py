@@ -164,7 +164,7 @@ def _years_later(now: datetime, years: int) -> datetime:
 def _digest(request: Commit, intent: TakenIntent) -> Digest:
     """The digest to record. Refuses a commit that is stored on fewer backends than were decided, or elsewhere."""
     stored = {item.backend_id for item in request.stored}
-    if len(stored) < len(intent.decision.write) or not stored <= set(intent.decision.wanted):
+    if len(stored) < intent.decision.least or not stored <= set(intent.decision.wanted):
         raise RequestError("InvalidRequest", "The blob is not stored where the decision wants it.")
     if not intent.is_upload:
         return request.digest
@@ -201,5 +201,7 @@ def replicas_of(verdict: Verdict, overdue_seconds: float, grace_seconds: float) 
                 due_seconds=overdue_seconds if is_owed else None,
                 is_announced=is_owed,
             )
-        elif is_stored:
+        elif (
+            is_stored or blob.backend_id in intent.decision.write
+        ):  # where a write broke off, something may be there all the same
             yield NewReplica(intent, blob, "deleting", stamped=True, due_seconds=grace_seconds, is_announced=False)

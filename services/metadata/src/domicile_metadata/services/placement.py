@@ -7,9 +7,11 @@ from typing import Annotated, Literal
 import msgspec
 
 from domicile_common.errors import RequestError
+from domicile_common.metadata_client.models import Copy, FindPlacement, PlacementOfVersion
 from domicile_common.model import Value
 from domicile_common.namespace import namespace_name
 from domicile_metadata.context import Context
+from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import directory, placement, tenants
 from domicile_metadata.storage.placement import Backlog, CurrentVersion, Namespace, Owed, PlacedReplica
@@ -97,7 +99,18 @@ async def show(context: Context, tenant_id: str, bucket: str, key: str) -> Place
     version = await placement.find_version(context.database, tenant_id, bucket, key)
     if version is None:
         raise RequestError("NoSuchKey", "There is no such object.")
-    return Placement(version, tuple(await placement.list_replicas(context.database, version)))
+    return Placement(version, tuple(await placement.list_replicas(context.database, version.bucket_id, version.version_id)))
+
+
+async def find(context: Context, request: FindPlacement) -> PlacementOfVersion:
+    known = is_id(request.bucket_id) and is_id(request.version_id)
+    reason = await placement.find_reason(context.database, request.bucket_id, request.version_id) if known else None
+    if reason is None:
+        raise RequestError("NoSuchVersion", "The specified version does not exist.")
+    replicas = await placement.list_replicas(context.database, request.bucket_id, request.version_id)
+    return PlacementOfVersion(
+        reason, tuple(Copy(it.backend_id, it.provider, it.country, it.state, it.since, it.verified_at) for it in replicas)
+    )
 
 
 async def jobs(context: Context, state: Literal["owed", "parked"], backend_id: str | None, limit: int) -> Jobs:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from domicile_common.errors import RequestError
+from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import (
     BeginComplete,
     Completion,
@@ -43,6 +43,8 @@ async def find(context: Context, request: FindUpload | ListParts | BeginComplete
 async def put_part(context: Context, request: PutPart) -> Empty:
     _check_ids(request.bucket_id, request.upload_id)
     check_part_number(request.part.number)
+    if request.dropped and not await uploads.drop(context.database, request.bucket_id, request.upload_id, request.dropped):
+        raise Unavailable("too few backends took the part")
     found = await uploads.put_part(
         context.database,
         request.bucket_id,
@@ -72,7 +74,7 @@ async def begin_complete(context: Context, request: BeginComplete) -> Completion
     except RequestError:
         await find(context, request)  # raises when the upload has ended meanwhile, and its parts with it
         raise
-    parts = [msgspec.structs.replace(entry.part, checksums=entry.checksums) for entry in chosen]
+    parts = [msgspec.structs.replace(entry.part, checksums=entry.checksums, crc="") for entry in chosen]
     if request.fix and not await uploads.choose(context.database, request.bucket_id, request.upload_id, parts):
         await find(context, request)  # raises when the upload has ended meanwhile
         raise RequestError(

@@ -59,6 +59,7 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
     reported = [_identity(request) for request in requests]
     before = await work.lock(session, _valid(reported))
     now: dict[Identity, Replica | None] = dict(before)
+    verified: set[Identity] = set()
     answers: list[Answer] = []
     for identity, request in zip(reported, requests, strict=True):
         replica = now.get(identity)
@@ -67,10 +68,12 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
             continue
         changed = after(request, replica, overdue_seconds=context.settings.overdue_seconds, random_unit=_unit(context))
         now[identity] = changed
+        if request.outcome == "verified" and changed is not None and changed.state == "verified":
+            verified.add(identity)
         answers.append(Reported(parked=changed is not None and changed.parked_reason is not None))
     updates = {identity: replica for identity, replica in now.items() if replica is not None and replica is not before[identity]}
     if updates:
-        await work.update(session, updates)
+        await work.update(session, updates, verified)
     if done := [identity for identity, replica in now.items() if replica is None]:
         await work.close(session, done, confirmed=True)
     return answers

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from domicile_common.model import Decision, Value
+from domicile_common.model import Decision, ReplicaState, Value
 from domicile_metadata.storage.database import Session, Statements
 from domicile_metadata.storage.outbox import NOTIFY_CHANNEL
 
@@ -35,12 +35,14 @@ class CurrentVersion(Value, frozen=True):
 
 
 class PlacedReplica(Value, frozen=True, kw_only=True):
-    """``since``: when it came into its state."""
+    """``since``: when it came into its state. ``verified_at``: when its bytes were last compared with the record."""
 
     backend_id: str
+    provider: str
     country: str
-    state: str
+    state: ReplicaState
     since: datetime
+    verified_at: datetime | None
     stamped: bool
     attempt: int
     next_attempt_at: datetime | None
@@ -86,8 +88,14 @@ async def find_version(statements: Statements, tenant_id: str, bucket: str, key:
     return CurrentVersion(row["bucket_id"].hex, row["version_id"].hex, row["committed_at"], row["size"], row["etag"], decision)
 
 
-async def list_replicas(statements: Statements, version: CurrentVersion) -> list[PlacedReplica]:
-    rows = await statements.fetch("list_replicas", version.bucket_id, version.version_id)
+async def find_reason(statements: Statements, bucket_id: str, version_id: str) -> str | None:
+    """Why the version was placed as it was; ``None`` when there is no such version."""
+    reason: str | None = await statements.value("find_reason", bucket_id, version_id)
+    return reason
+
+
+async def list_replicas(statements: Statements, bucket_id: str, version_id: str) -> list[PlacedReplica]:
+    rows = await statements.fetch("list_replicas", bucket_id, version_id)
     return [PlacedReplica(**_since(row)) for row in rows]
 
 

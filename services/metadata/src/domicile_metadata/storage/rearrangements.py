@@ -49,7 +49,7 @@ async def count(statements: Statements, bucket_id: str) -> AsyncIterator[Alike]:
     after = BEFORE_ALL
     while end := await statements.value("find_page_end", bucket_id, after, PAGE):
         for row in await statements.fetch("count_arrangements", bucket_id, after, end):
-            yield Alike(row["copies_asked_for"], copies_of(row["copies"]), row["objects"], row["bytes"])
+            yield Alike(row["storage_class"], row["copies_asked_for"], copies_of(row["copies"]), row["objects"], row["bytes"])
         after = end
 
 

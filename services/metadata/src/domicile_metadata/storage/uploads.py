@@ -8,11 +8,12 @@ from typing import Any
 import msgspec
 
 from domicile_common.metadata_client.models import PartEntry, RegisterUpload, Upload
-from domicile_common.model import Blob, Facts, Part, Tenant
+from domicile_common.model import Blob, Decision, Facts, Part, Tenant
 from domicile_metadata.storage.database import Statements
 
 _BLOBS = msgspec.json.Decoder(tuple[Blob, ...])
 _FACTS = msgspec.json.Decoder(Facts)
+_DECISION = msgspec.json.Decoder(Decision)
 _TEXTS = msgspec.json.Decoder(dict[str, str])
 _INITIATOR: msgspec.json.Decoder[Tenant | None] = msgspec.json.Decoder(Tenant | None)
 
@@ -40,6 +41,7 @@ async def find(statements: Statements, bucket_id: str, key: str, upload_id: str)
         uploads=uploads,
         checksum_algorithm=row["checksum_algorithm"],
         checksum_type=row["checksum_type"],
+        quorum=_DECISION.decode(row["decision"]).least,
         initiator=initiator_of(row),
     )
 
@@ -53,14 +55,21 @@ async def put_part(
     statements: Statements, bucket_id: str, upload_id: str, part: Part, checksums: Mapping[str, str], *, live_seconds: float
 ) -> bool:
     """False when the upload is gone."""
-    columns = part.number, part.size, part.etag, _text(checksums)
+    columns = part.number, part.size, part.etag, _text(checksums), part.crc
     return bool(await statements.execute("put_part", bucket_id, upload_id, *columns, live_seconds))
+
+
+async def drop(statements: Statements, bucket_id: str, upload_id: str, backend_ids: Sequence[str]) -> bool:
+    """False when the upload is gone, being completed, or could not go on without these backends."""
+    return bool(await statements.execute("drop_upload_targets", bucket_id, upload_id, backend_ids))
 
 
 async def list_parts(statements: Statements, bucket_id: str, upload_id: str, *, after: int, limit: int) -> list[PartEntry]:
     rows = await statements.fetch("list_parts", bucket_id, upload_id, after, limit)
     return [
-        PartEntry(Part(row["number"], row["size"], row["etag"]), row["created_at"], _TEXTS.decode(row["checksums"]))
+        PartEntry(
+            Part(row["number"], row["size"], row["etag"], crc=row["crc"]), row["created_at"], _TEXTS.decode(row["checksums"])
+        )
         for row in rows
     ]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,8 +90,8 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
     }
 
 
-async def update(session: Session, replicas: Mapping[Identity, Replica]) -> None:
-    """Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
+async def update(session: Session, replicas: Mapping[Identity, Replica], verified: Collection[Identity]) -> None:
+    """``verified``: those whose bytes have been compared just now. Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
     ids = sorted(replicas)  # everybody takes what depends on them in this order
     rows = [replicas[identity] for identity in ids]
     await session.execute(
@@ -102,6 +102,7 @@ async def update(session: Session, replicas: Mapping[Identity, Replica]) -> None
         [row.attempt for row in rows],
         [row.due_seconds for row in rows],
         [row.parked_reason for row in rows],
+        [identity in verified for identity in ids],
     )
 
 

@@ -17,8 +17,9 @@ from domicile_common.model import Blob, Bucket, Digest, Facts, Version
 from domicile_common.policy import admits
 from domicile_proxy.authorization import check, may
 from domicile_proxy.context import Context
-from domicile_proxy.operations import Handler, intents, streams
+from domicile_proxy.operations import Handler, intents
 from domicile_proxy.operations.acls import with_acl
+from domicile_proxy.operations.fan_out import at_least
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
 from domicile_proxy.request import Response, S3Request
@@ -142,15 +143,17 @@ class Copy:
         whole = source.checksums if source.checksum_type == "FULL_OBJECT" else {}
         self._algorithm = algorithm or next(iter(whole), checksums.DEFAULT)
         known = not source.parts and self._algorithm in whole
-        self._promised = Digest(source.size, source.md5, {self._algorithm: whole[self._algorithm]}) if known else None
+        self._promised = (
+            Digest(source.size, source.md5, {self._algorithm: whole[self._algorithm]}, crc=source.crc) if known else None
+        )
 
     async def fill(self, intent: Intent) -> Written:
         stamped = intents.is_stamped(self._draft, intent, self._promised)
         async with intents.renewed(intent, self._context, self._draft.trace):
             if self._promised is not None and (pairs := await self._pairs(intent)):
                 try:
-                    copied = await streams.together(self._copy_at(*pair, intent, self._promised) for pair in pairs)
-                    return Written(self._promised, dict(copied), stamped)
+                    copied = await self._copy_all(pairs, intent, self._promised)
+                    return Written(self._promised, copied, stamped)
                 except BackendError as error:  # it cannot, now or at all: then the bytes go through here
                     log.warning("a backend could not copy", backend=error.backend_id, error=str(error))
             fan_out = await intents.open_targets(self._draft, intent, self._promised, self._context)
@@ -162,6 +165,11 @@ class Copy:
                 await fan_out.abort()
                 raise
         return Written(digest, etags, stamped)
+
+    async def _copy_all(self, pairs: list[tuple[BlobStore, Blob, Blob]], intent: Intent, promised: Digest) -> dict[str, str]:
+        work = [(target.backend_id, self._copy_at(store, source, target, intent, promised)) for store, source, target in pairs]
+        copied, _ = await at_least(intent.decision.least, work)
+        return dict(copied)
 
     async def _pairs(self, intent: Intent) -> list[tuple[BlobStore, Blob, Blob]]:
         """Store, source and target at every backend to be written; none when one of them cannot copy by itself."""

@@ -15,13 +15,14 @@ from typing import TypeVar
 import structlog
 
 from domicile_common.backends.port import BlobStore, Sink
+from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import BackendError, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Condition, Intent, Renew, Stored
 from domicile_common.model import Blob, Bucket, Digest, Facts, Lock, Version
 from domicile_common.stamps import Stamp, stamp_header, stamped_facts
 from domicile_common.telemetry import current_trace
 from domicile_proxy.context import Context
-from domicile_proxy.operations.streams import FanOut, open_all
+from domicile_proxy.operations.fan_out import FanOut, open_all
 from domicile_proxy.s3.headers import object_policy
 
 ATTEMPTS = 3
@@ -93,7 +94,7 @@ async def open_targets(draft: Draft, intent: Intent, digest: Digest | None, cont
         await store.ensure_namespace(blob.namespace)
         return await store.open_put(blob, draft.length, headers)
 
-    return await open_all(written_blobs(intent), open_put, context)
+    return await open_all(written_blobs(intent), intent.decision.least, open_put, context)
 
 
 async def store_whole(draft: Draft, intent: Intent, body: bytes, digest: Digest, context: Context) -> dict[str, str]:
@@ -168,20 +169,26 @@ async def commit(
 
     A commit without an answer may have been done; abandoning it is right in either case.
     """
-    call = Commit(
-        bucket_id=intent.bucket_id,
-        version_id=intent.version_id,
-        digest=digest,
-        stored=tuple(Stored(backend_id, etag, stamped) for backend_id, etag in etags.items()),
-        condition=condition,
-        blobs=tuple(written_blobs(intent)),
-        trace=trace,
-    )
     try:
+        stored = [Stored(backend_id, etag, stamped and await keeps(backend_id, context)) for backend_id, etag in etags.items()]
+        call = Commit(
+            bucket_id=intent.bucket_id,
+            version_id=intent.version_id,
+            digest=digest,
+            stored=tuple(stored),
+            condition=condition,
+            blobs=tuple(written_blobs(intent)),
+            trace=trace,
+        )
         return (await context.metadata.call(call)).version
     except BaseException:
         await abandon(intent, context)
         raise
+
+
+async def keeps(backend_id: str, context: Context) -> bool:
+    """Whether a stamp in a blob's headers is there to stay."""
+    return quirks_of((await context.directory.store(backend_id)).backend).keeps_metadata
 
 
 async def abandon(intent: Intent, context: Context, fan_out: FanOut | None = None) -> None:

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import NamedTuple
 from urllib.parse import quote
 
 import msgspec
+import structlog
 
 from domicile_common import checksums
 from domicile_common.backends.port import BlobStore, Sink
@@ -35,8 +37,8 @@ from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
 from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.fan_out import FanOut, at_least, note_failure, open_all, together
 from domicile_proxy.operations.intents import Draft
-from domicile_proxy.operations.streams import FanOut
 from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
@@ -51,6 +53,8 @@ from domicile_proxy.s3.query import whole_number
 from domicile_proxy.s3.ranges import MAX_PART_NUMBER, copied_span
 
 _UPLOAD_ID = re.compile("[0-9a-f]{32}")
+
+log = structlog.get_logger()
 
 
 # --- create ---
@@ -95,10 +99,10 @@ async def create_uploads(draft: Draft, intent: Intent, context: Context) -> dict
             await store.ensure_namespace(blob.namespace)
             return blob.backend_id, await store.create_upload(blob, headers)
         except BackendError as error:
-            streams.note_failure(error, store, blob, context.health)
+            note_failure(error, store, blob, context.health)
             raise
 
-    return dict(await streams.together(create(blob) for blob in intents.written_blobs(intent)))
+    return dict(await together(create(blob) for blob in intents.written_blobs(intent)))
 
 
 # --- parts ---
@@ -114,9 +118,9 @@ async def upload_part(request: S3Request, context: Context) -> Response:
     async def fill(fan_out: FanOut) -> Digest:
         return (await streams.receive_into(request, body, fan_out))[0]
 
-    digest = await write_part(request, upload, (number, body.length), fill, context)
-    await record_part(request, upload, number, digest, context)
-    return Response(200, {"etag": f'"{digest.md5}"'} | checksum_headers(digest.checksums))
+    taken = await write_part(request, upload, (number, body.length), fill, context)
+    await record_part(request, upload, taken, context)
+    return Response(200, {"etag": f'"{taken.digest.md5}"'} | checksum_headers(taken.digest.checksums))
 
 
 async def upload_part_copy(request: S3Request, context: Context) -> Response:
@@ -135,9 +139,9 @@ async def upload_part_copy(request: S3Request, context: Context) -> Response:
         await fan_out.finish(digest.md5)
         return digest
 
-    digest = await write_part(request, upload, (number, span.length), fill, context)
-    await record_part(request, upload, number, digest, context)
-    body = answers.copy_part_result(digest.etag, context.clock(), digest.checksums)
+    taken = await write_part(request, upload, (number, span.length), fill, context)
+    await record_part(request, upload, taken, context)
+    body = answers.copy_part_result(taken.digest.etag, context.clock(), taken.digest.checksums)
     return xml(body, source_header(located.version, bucket))
 
 
@@ -163,9 +167,17 @@ def plan_part(request: S3Request, upload: Upload) -> BodyPlan:
     return body
 
 
+class TakenPart(NamedTuple):
+    """``dropped``: the backends that failed while enough others took it."""
+
+    number: int
+    digest: Digest
+    dropped: tuple[str, ...]
+
+
 async def write_part(
     request: S3Request, upload: Upload, part: tuple[int, int], fill: Callable[[FanOut], Awaitable[Digest]], context: Context
-) -> Digest:
+) -> TakenPart:
     """The part at every backend that the upload is at; on any error it becomes visible at none.
 
     ``part``: its number, and its length in bytes. ``fill``: writes it, and finishes.
@@ -175,9 +187,9 @@ async def write_part(
         return await store.open_part(blob, upload.uploads[blob.backend_id], *part)
 
     try:
-        fan_out = await streams.open_all(upload.blobs, open_part, context)
+        fan_out = await open_all(upload.blobs, upload.quorum, open_part, context)
         try:
-            return await fill(fan_out)
+            return TakenPart(part[0], await fill(fan_out), tuple(fan_out.dropped))
         except BaseException:
             await fan_out.abort()
             raise
@@ -185,15 +197,28 @@ async def write_part(
         raise no_such_upload(request) from None
 
 
-async def record_part(request: S3Request, upload: Upload, number: int, digest: Digest, context: Context) -> None:
+async def record_part(request: S3Request, upload: Upload, taken: TakenPart, context: Context) -> None:
     call = PutPart(
         bucket_id=upload.bucket_id,
         upload_id=upload.upload_id,
-        part=Part(number, digest.size, digest.md5),
-        checksums=digest.checksums,
+        part=Part(taken.number, taken.digest.size, taken.digest.md5, crc=taken.digest.crc),
+        checksums=taken.digest.checksums,
+        dropped=taken.dropped,
         trace=request.trace,
     )
     await context.metadata.call(call)
+    for blob in upload.blobs:
+        if blob.backend_id in taken.dropped:
+            await give_up_upload(blob, upload.uploads[blob.backend_id], context)
+
+
+async def give_up_upload(blob: Blob, backend_upload_id: str, context: Context) -> None:
+    """What it holds is of no use any more; should it not answer, the removal or the next copy of the blob does this."""
+    try:
+        store = await context.directory.store(blob.backend_id)
+        await store.abort_upload(blob, backend_upload_id)
+    except BackendError as error:
+        log.warning("an upload is left behind for now", backend=blob.backend_id, error=str(error))
 
 
 # --- complete ---
@@ -223,7 +248,8 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
     # 2. The parts are fixed; from here on only the same completion can be repeated.
     await context.metadata.call(msgspec.structs.replace(look, fix=True))
     # 3. The blob comes into being at each backend.
-    stored = await streams.together(complete_at(blob, completion, digest, context) for blob in completion.upload.blobs)
+    work = [(blob.backend_id, complete_at(blob, completion, digest, context)) for blob in completion.upload.blobs]
+    stored, _ = await at_least(completion.upload.quorum, work)
     # 4. The version. Unlike the intent of a PUT this one stays when the answer is lost, so that the client can repeat the request.
     commit = Commit(
         bucket_id=request.bucket.bucket_id,
@@ -238,7 +264,10 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
 
 
 async def complete_at(blob: Blob, completion: Completion, digest: Digest, context: Context) -> Stored:
-    """Raises ``BackendError``; ``RequestError`` NoSuchUpload when the backend has neither the upload nor what it should have become."""
+    """Raises ``BackendError``; ``RequestError`` NoSuchUpload when the backend has neither the upload nor what it should have become.
+
+    Where a backend does not put these parts together, ``RequestError`` InvalidPart: Ceph wants every one that was ever sent.
+    """
     store = await context.directory.store(blob.backend_id)
     parts = tuple(entry.part for entry in completion.parts)
     etag = etag_of(part.etag for part in parts)
@@ -246,6 +275,8 @@ async def complete_at(blob: Blob, completion: Completion, digest: Digest, contex
         made = await store.complete_upload(blob, completion.upload.uploads[blob.backend_id], parts)
     except UploadNotFound:
         made = await find_blob(store, blob, digest.size, completion.upload)
+    except BlobMismatch as error:
+        raise RequestError("InvalidPart") from error
     if quirks_of(store.backend).etag_is_md5 and made != etag:
         raise BlobMismatch(blob.backend_id, "the ETag of what was completed is not that of its parts")
     return Stored(blob.backend_id, made, stamped=False)

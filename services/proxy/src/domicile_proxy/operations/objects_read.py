@@ -10,6 +10,7 @@ from domicile_common.model import Version
 from domicile_proxy.authorization import authorize, locate
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
+from domicile_proxy.operations.placement import owner_headers
 from domicile_proxy.operations.streams import BlobReader
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.conditions import http_date, not_modified
@@ -28,6 +29,7 @@ async def get_object(request: S3Request, context: Context) -> Response:
     located = await locate_object(request, context)
     while True:
         answer, span = describe(request, located.version)
+        answer.headers |= await owner_headers(request, located.version, context)
         if span is None:
             return answer
         try:
@@ -48,6 +50,7 @@ async def head_object(request: S3Request, context: Context) -> Response:
         refuse_overrides(request.params)
     located = await locate_object(request, context)
     answer, _ = describe(request, located.version)
+    answer.headers |= await owner_headers(request, located.version, context)
     return answer
 
 

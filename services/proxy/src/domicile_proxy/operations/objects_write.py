@@ -9,8 +9,8 @@ from domicile_common.model import Digest, Version
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
 from domicile_proxy.operations.acls import with_acl
+from domicile_proxy.operations.fan_out import FanOut
 from domicile_proxy.operations.intents import Draft
-from domicile_proxy.operations.streams import FanOut
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import deletion_condition, write_condition

@@ -1,36 +1,37 @@
-"""Bytes on their way: from the client to several backends at once, and from whichever backend serves to the client.
+"""Bytes on their way: from the client to the backends of a write, and from whichever backend serves to the client.
 
-Nothing here holds more than a few chunks, or a short body that does not tell its length, and nothing here decides where bytes may go:
-writers get their targets from an intent, and readers check each replica against the bucket's lock once more before they open it.
+Nothing here holds more than a few chunks, or a short body that does not tell its length, and readers check each replica against the
+bucket's lock once more before they open it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
+import time
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import structlog
 
 from domicile_common import checksums
-from domicile_common.backends.port import BlobInfo, BlobStore, Sink, Source
+from domicile_common.backends.port import BlobInfo, Source
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import (
     BackendError,
     BackendUnavailable,
     BlobMismatch,
-    NamespaceNotFound,
     RequestError,
     Unavailable,
 )
 from domicile_common.metadata_client.models import Located, Replica
-from domicile_common.model import Backend, Blob, Bucket, Digest
+from domicile_common.model import Backend, Bucket, Digest
 from domicile_common.policy import admits
 from domicile_proxy import metrics
 from domicile_proxy.context import Context
 from domicile_proxy.health import Health
+from domicile_proxy.operations.fan_out import FanOut
 from domicile_proxy.request import KnownBody, S3Request
 from domicile_proxy.s3.body import BodyPlan, BodyVerifier, plan_body
 
@@ -44,89 +45,6 @@ T = TypeVar("T")
 log = structlog.get_logger()
 
 # --- writing ---
-
-
-async def together(coroutines: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
-    """All at once; the first failure cancels the others and is raised when they have ended."""
-    first, *others = coroutines
-    if not others:
-        return [await first]
-    tasks = [asyncio.ensure_future(coroutine) for coroutine in (first, *others)]
-    try:
-        return await asyncio.gather(*tasks)
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
-
-
-@dataclass(frozen=True, slots=True)
-class Target:
-    """One backend's share of a write."""
-
-    store: BlobStore
-    blob: Blob
-    sink: Sink
-    health: Health
-
-    async def finish(self, md5: str) -> tuple[str, str]:
-        """Backend id and the ETag of what it stored. Raises ``BlobMismatch`` when that proves that it stored something else."""
-        try:
-            etag = await self.sink.finish()
-        except NamespaceNotFound:
-            self.store.forget_namespace(self.blob.namespace)
-            raise
-        if quirks_of(self.store.backend).etag_is_md5 and etag != md5:
-            raise BlobMismatch(self.blob.backend_id, "the ETag of what was stored is not the MD5 of what was sent")
-        self.health.succeeded(self.blob.backend_id)
-        return self.blob.backend_id, etag
-
-
-class FanOut:
-    """One body to several backends: each chunk goes to all, at the speed of the slowest."""
-
-    def __init__(self, targets: Sequence[Target]) -> None:
-        self._targets = targets
-
-    async def write(self, chunk: bytes) -> None:
-        if chunk:
-            await together(target.sink.write(chunk) for target in self._targets)
-
-    async def finish(self, md5: str) -> dict[str, str]:
-        """Backend id → ETag of what it stored. ``md5``: of what was written, 32 hex digits."""
-        return dict(await together(target.finish(md5) for target in self._targets))
-
-    async def abort(self) -> None:
-        await asyncio.gather(*(target.sink.abort() for target in self._targets), return_exceptions=True)
-
-
-async def open_all(blobs: Iterable[Blob], open_one: Callable[[BlobStore, Blob], Awaitable[Sink]], context: Context) -> FanOut:
-    """Opens all or none. Raises the ``BackendError`` of one that failed; it is noted, so that the next decision avoids it."""
-    targets: list[Target] = []
-
-    async def open_target(blob: Blob) -> None:
-        store = await context.directory.store(blob.backend_id)
-        try:
-            targets.append(Target(store, blob, await open_one(store, blob), context.health))
-        except BackendError as error:
-            note_failure(error, store, blob, context.health)
-            raise
-
-    try:
-        await together(open_target(blob) for blob in blobs)
-    except BaseException:
-        await FanOut(targets).abort()
-        raise
-    return FanOut(targets)
-
-
-def note_failure(error: BackendError, store: BlobStore, blob: Blob, health: Health) -> None:
-    """What a failure before the client could have been the cause of it tells about the backend."""
-    if isinstance(error, NamespaceNotFound):
-        store.forget_namespace(blob.namespace)
-    elif isinstance(error, BackendUnavailable):  # a refusal may be about this one key
-        health.failed(blob.backend_id)
 
 
 def plan(request: S3Request, *, default: str = checksums.DEFAULT, checksum_of_body: bool = True) -> BodyPlan:
@@ -239,7 +157,7 @@ class BlobReader:
         self._version = located.version
         self._start = self._position = start
         self._end = end
-        self._waiting = _healthy_first(located.replicas, context.health)
+        self._waiting = best_first(located.replicas, context.health)
         self._source: Source | None = None
         self._breaks = 0
         self._crc = _whole_crc(located.version.digest, start, end)
@@ -248,14 +166,34 @@ class BlobReader:
     async def open(self) -> None:
         """Opens the next replica that serves. Raises ``Unavailable`` when there is none."""
         while self._waiting:
-            self._replica = self._waiting.pop(0)
+            hedge = self._context.settings.read_hedge_seconds
             try:
-                self._source = await self._open(self._replica.blob)
+                self._replica, self._source = await (self._open_either(hedge) if hedge else self._open(self._waiting.pop(0)))
             except BackendError as error:
                 self._judge(error)
             else:
                 return
         raise Unavailable("no copy of the object can be read now")
+
+    async def _open_either(self, hedge: float) -> tuple[Replica, Source]:
+        """The next replica; when it does not answer in time, the first to answer of that and the one after it."""
+        tasks = [asyncio.ensure_future(self._open(self._waiting.pop(0)))]
+        try:
+            await asyncio.wait(tasks, timeout=hedge)
+            if not tasks[0].done() and self._waiting:
+                tasks.append(asyncio.ensure_future(self._open(self._waiting.pop(0))))
+            while True:
+                done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+                first = done.pop()
+                tasks.remove(first)
+                error = first.exception()
+                if error is None or not tasks:
+                    return first.result()
+                if not isinstance(error, BackendError):
+                    raise error
+                self._judge(error)
+        finally:
+            await _give_up(tasks)
 
     async def chunks(self) -> AsyncGenerator[bytes]:
         """Raises ``Unavailable`` when no replica is left, ``BlobMismatch`` when the bytes were not those of the record."""
@@ -294,7 +232,8 @@ class BlobReader:
         if source is not None:
             await source.close()
 
-    async def _open(self, blob: Blob) -> Source:
+    async def _open(self, replica: Replica) -> tuple[Replica, Source]:
+        blob, began = replica.blob, time.monotonic()
         store = await self._context.directory.store(blob.backend_id)
         if objection := admits(self._bucket.policy, store.backend):
             raise BlobMismatch(blob.backend_id, objection)
@@ -303,8 +242,8 @@ class BlobReader:
         if objection := _unlike_record(source.info, self._version.digest, store.backend):
             await source.close()
             raise BlobMismatch(blob.backend_id, objection)
-        self._context.health.succeeded(blob.backend_id)
-        return source
+        self._context.health.answered(blob.backend_id, time.monotonic() - began)
+        return replica, source
 
     def _advance(self, chunk: bytes) -> None:
         if len(chunk) > self._end + 1 - self._position:
@@ -337,14 +276,35 @@ class BlobReader:
             self._context.health.failed(error.backend_id)
 
 
-def _healthy_first(replicas: Sequence[Replica], health: Health) -> list[Replica]:
+async def _give_up(opening: Sequence[asyncio.Task[tuple[Replica, Source]]]) -> None:
+    """Nobody wants what they open any more."""
+    for task in opening:
+        task.cancel()
+    for opened in await asyncio.gather(*opening, return_exceptions=True):
+        if isinstance(opened, tuple):
+            await opened[1].close()
+
+
+def best_first(replicas: Sequence[Replica], health: Health) -> list[Replica]:
+    """By health, then as the record orders them: verified ones first, then by cost; among equals the one that answers soonest."""
+    if len(replicas) == 1:
+        return [*replicas]
     avoided = health.avoided()
-    return sorted(replicas, key=lambda replica: replica.blob.backend_id in avoided) if avoided else list(replicas)
+
+    def place(replica: Replica) -> tuple[bool, bool, int, float]:
+        backend_id = replica.blob.backend_id
+        return backend_id in avoided, not replica.verified, replica.cost, health.seconds(backend_id)
+
+    return sorted(replicas, key=place)
 
 
 def _whole_crc(digest: Digest, start: int, end: int) -> dict[str, str]:
     """The cheapest CRC on record to check a read of the whole with, by name; empty when there is none."""
-    if start or end != digest.size - 1 or digest.checksum_type != "FULL_OBJECT":
+    if start or end != digest.size - 1:
+        return {}
+    if digest.crc:
+        return {checksums.OWN: digest.crc}
+    if digest.checksum_type != "FULL_OBJECT":
         return {}
     return next(({name: digest.checksums[name]} for name in _CHEAP if name in digest.checksums), {})
 

@@ -13,7 +13,8 @@ from domicile_common.model import Bucket, Digest, Part, Version
 from domicile_proxy.authorization import check, check_expected_owner, locate
 from domicile_proxy.context import Context
 from domicile_proxy.operations import streams
-from domicile_proxy.operations.streams import BlobReader, FanOut
+from domicile_proxy.operations.fan_out import FanOut
+from domicile_proxy.operations.streams import BlobReader
 from domicile_proxy.request import S3Request
 from domicile_proxy.s3.addressing import Source
 from domicile_proxy.s3.body import MAX_BODY
@@ -62,7 +63,7 @@ async def transfer(context: Context, bucket: Bucket, located: Located, fan_out: 
     the span is made of them. Raises ``Unavailable`` when no replica gives what the record says.
     """
     source = located.version.digest
-    hasher = checksums.BodyHasher(dict.fromkeys(("md5", algorithm)))
+    hasher = checksums.BodyHasher(dict.fromkeys(("md5", checksums.OWN, algorithm)))
     parts = PartHasher(recorded_parts(source, span))
 
     def digest(chunks: list[bytes]) -> list[bytes]:
@@ -86,7 +87,8 @@ async def transfer(context: Context, bucket: Bucket, located: Located, fan_out: 
     if not parts.right:
         raise Unavailable(f"what was read of version {located.version.version_id} differs from its record")
     await fan_out.write(held)
-    return Digest(span.length, hasher.digest("md5").hex(), {algorithm: checksums.encode(hasher.digest(algorithm))})
+    checksum, crc = (checksums.encode(hasher.digest(name)) for name in (algorithm, checksums.OWN))
+    return Digest(span.length, hasher.digest("md5").hex(), {algorithm: checksum}, crc=crc)
 
 
 def recorded_parts(digest: Digest, span: Span) -> tuple[Part, ...]:

@@ -46,7 +46,7 @@ def parse_address(host: str, raw_path: bytes, base_domain: str | None = None) ->
         RequestError: InvalidURI, InvalidBucketName, KeyTooLongError.
     """
     path = raw_path.removeprefix(b"/")
-    name = _bucket_of_host(host, base_domain) if base_domain else None
+    name = bucket_of_host(host, base_domain)
     if name is None:
         if not path:
             return Address(None, None)
@@ -56,7 +56,9 @@ def parse_address(host: str, raw_path: bytes, base_domain: str | None = None) ->
     return Address(name, check_key(decode(path)) if path else None)
 
 
-def _bucket_of_host(host: str, base_domain: str) -> str | None:
+def bucket_of_host(host: str, base_domain: str | None) -> str | None:
+    if base_domain is None:
+        return None
     name = re.sub(r":[0-9]*\Z", "", host).lower().removesuffix(".")
     bucket = name.removesuffix("." + base_domain.lower())
     return None if bucket == name else bucket

@@ -25,7 +25,7 @@ class Signed(NamedTuple):
 
 def signed_by(claim: Claim) -> Signed:
     kind = "REST-QUERY-STRING" if claim.presigned else "REST-HEADER"
-    return Signed(kind, "AWS4-HMAC-SHA256", claim.signed_at, claim.payload)
+    return Signed(kind, claim.version, claim.signed_at, claim.payload)
 
 
 # Header → condition key, where both have the same value.

@@ -126,7 +126,9 @@ class BodyVerifier:
     def __init__(self, plan: BodyPlan, verified: Verified | None = None) -> None:
         self._plan = plan
         self._decoder = _decoder(plan, verified)
-        self._hasher = checksums.BodyHasher(dict.fromkeys(("md5", plan.algorithm, *(("sha256",) if plan.sha256 else ()))))
+        self._hasher = checksums.BodyHasher(
+            dict.fromkeys(("md5", checksums.OWN, plan.algorithm, *(("sha256",) if plan.sha256 else ())))
+        )
         self._size = 0
         self._held = b""
 
@@ -161,8 +163,9 @@ class BodyVerifier:
         self._check_sha256()
         self._check_md5()
         self._check_checksum()
-        checksum = checksums.encode(self._hasher.digest(plan.algorithm))
-        return self._held, Digest(size=self._size, md5=self._hasher.digest("md5").hex(), checksums={plan.algorithm: checksum})
+        checksum, crc = (checksums.encode(self._hasher.digest(name)) for name in (plan.algorithm, checksums.OWN))
+        md5 = self._hasher.digest("md5").hex()
+        return self._held, Digest(size=self._size, md5=md5, checksums={plan.algorithm: checksum}, crc=crc)
 
     def _check_sha256(self) -> None:
         if self._plan.sha256 is None:

@@ -10,8 +10,12 @@ import re
 import unicodedata
 from collections.abc import Mapping
 
+import msgspec
+
 from domicile_common.errors import RequestError
 from domicile_common.model import Digest, Facts, Policy, Version
+from domicile_common.policy import STORAGE_CLASSES
+from domicile_common.sigv4.canonical import Headers
 from domicile_proxy.s3.conditions import http_date
 from domicile_proxy.s3.locks import lock_headers
 from domicile_proxy.s3.operation import Operation
@@ -19,6 +23,7 @@ from domicile_proxy.s3.query import decode
 from domicile_proxy.s3.ranges import Span
 
 MAX_USER_METADATA = 2048  # bytes of names and values
+MAX_HEAD = 8192  # bytes of a request's headers and query
 MAX_STORED_HEADERS = 8192
 MAX_TAGS, MAX_BUCKET_TAGS = 10, 50
 MAX_TAG_KEY, MAX_TAG_VALUE = 128, 256  # characters
@@ -27,8 +32,8 @@ _META = "x-amz-meta-"
 _STORED = ("cache-control", "content-disposition", "content-language", "content-type", "expires")
 _REDIRECT = "website-redirect-location"
 
-# Classes that can be read at once: Domicile keeps the name and serves every class alike. Those that need a restore first would be a lie.
-STORAGE_CLASSES = frozenset({"STANDARD", "REDUCED_REDUNDANCY", "STANDARD_IA", "ONEZONE_IA", "INTELLIGENT_TIERING", "GLACIER_IR"})
+PLACEMENT = "x-domicile-placement"
+"""Asks for the places of an object's copies, and tells them."""
 
 _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
@@ -45,7 +50,7 @@ _TAKE_LISTS = frozenset(
     {"CreateBucket", "PutBucketAcl", "PutObject", "PutObjectAcl", "CopyObject", "CreateMultipartUpload", "PostObject"}
 )
 _TAKE_VERSIONS = frozenset(
-    {"GetObject", "HeadObject", "DeleteObject", "GetObjectAttributes"}
+    {"GetObject", "HeadObject", "DeleteObject", "GetObjectAttributes", "GetObjectPlacement"}
     | {f"{verb}Object{what}" for verb in ("Get", "Put", "Delete") for what in ("Acl", "Tagging", "Retention", "LegalHold")}
 )
 _OVERRIDES = {
@@ -59,6 +64,12 @@ _SIGNING = frozenset(
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9a-z-]+")  # RFC 9110 5.6.2, in lower case
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")
 _PRINTABLE = re.compile(r"[\t\x20-\x7e\xa0-\xff]*")
+
+
+def check_head(raw_headers: Headers, raw_query: bytes) -> None:
+    """Raises RequestError: RequestHeaderSectionTooLarge."""
+    if sum(len(name) + len(value) for name, value in raw_headers) + len(raw_query) > MAX_HEAD:
+        raise RequestError("RequestHeaderSectionTooLarge", detail={"MaxSizeAllowed": str(MAX_HEAD)})
 
 
 def with_hoisted(headers: Mapping[str, str], params: Mapping[str, str]) -> Mapping[str, str]:
@@ -100,6 +111,8 @@ def refuse_unserved(operation: Operation, headers: Mapping[str, str]) -> None:
         RequestError: NotImplemented, InvalidArgument.
     """
     for name, value in headers.items():
+        if name.startswith("x-domicile-") and (name != PLACEMENT or operation.name not in {"GetObject", "HeadObject"}):
+            raise RequestError("NotImplemented", detail={"Header": name})
         if not name.startswith("x-amz-"):
             continue
         if name.startswith(_UNSERVED_HEADERS) or any(
@@ -184,19 +197,20 @@ def check_tag(key: str, value: str) -> None:
 
 
 def object_policy(facts: Facts) -> Policy | None:
-    """The policy that an object asks for itself: its tag ``replica-count``.
+    """The policy that an object asks for itself: by its storage class, and by its tag ``replica-count``, which goes before.
 
     Raises:
         RequestError: InvalidTag when it is no number from 1 to 99.
     """
+    by_class = STORAGE_CLASSES[facts.storage_class]
     count = facts.tags.get("replica-count")
     if count is None:
-        return None
+        return None if by_class == Policy() else by_class
     if not re.fullmatch("[1-9][0-9]?", count):
         raise RequestError(
             "InvalidTag", "replica-count must be a number from 1 to 99", {"TagKey": "replica-count", "TagValue": count}
         )
-    return Policy(replica_count=int(count))
+    return msgspec.structs.replace(by_class, replica_count=int(count))
 
 
 def object_headers(

@@ -80,7 +80,13 @@ def whole_digest(upload: Upload, parts: tuple[PartEntry, ...]) -> Digest:
         md5=checksums.multipart_md5(entry.part.etag for entry in parts),
         checksums=values,
         checksum_type="COMPOSITE" if composite else "FULL_OBJECT",
+        crc=_own_crc(parts),
     )
+
+
+def _own_crc(parts: tuple[PartEntry, ...]) -> str:
+    known = all(entry.part.crc for entry in parts)
+    return checksums.full_object(checksums.OWN, ((entry.part.crc, entry.part.size) for entry in parts)) if known else ""
 
 
 def check_completion(headers: Mapping[str, str], upload: Upload, digest: Digest) -> None:

@@ -118,6 +118,7 @@ _SERVED = (
     _row("POST object uploadId", "CompleteMultipartUpload", Access.WRITE),
     _row("DELETE object uploadId", "AbortMultipartUpload", Access.WRITE),
     _row("GET object attributes", "GetObjectAttributes", Access.READ),
+    _row("GET object placement", "GetObjectPlacement", Access.READ),  # Domicile's own
     _row("GET object legal-hold", "GetObjectLegalHold", Access.READ),
     _row("GET object retention", "GetObjectRetention", Access.READ),
     _row("PUT object legal-hold", "PutObjectLegalHold", Access.SETTINGS),

@@ -1,4 +1,4 @@
--- Statements that show where things are, for the admin API.
+-- Statements that show where things are, to operators and to owners.
 
 -- name: list_bucket_namespaces
 -- $1 tenant, $2 bucket name or NULL.
@@ -25,9 +25,14 @@ SELECT versions.bucket_id, versions.version_id, versions.committed_at, versions.
   JOIN versions USING (bucket_id, version_id)
  WHERE tenant_id = $1 AND name = $2 AND objects.key = $3;
 
+-- name: find_reason
+-- Why a version was placed as it was. $1 bucket id, $2 version id.
+SELECT decision ->> 'reason' FROM versions WHERE bucket_id = $1 AND version_id = $2;
+
 -- name: list_replicas
 -- Where a version is, in whatever state. $1 bucket id, $2 version id.
-SELECT backend_id, country, replicas.state, changed_at, stamped, attempt, next_attempt_at, parked_reason, namespace, blob_key
+SELECT backend_id, provider, country, replicas.state, changed_at, stamped, attempt, next_attempt_at, parked_reason, namespace, blob_key,
+       CASE WHEN replicas.state = 'verified' THEN coalesce(verified_at, changed_at) ELSE verified_at END AS verified_at
   FROM replicas
   JOIN backends USING (backend_id)
  WHERE bucket_id = $1 AND version_id = $2

@@ -16,17 +16,17 @@ SELECT version_id
  LIMIT 1;
 
 -- name: count_arrangements
--- The versions of a page by where their copies are (as in read_copies) and how many they ask for: how many, and their bytes.
+-- The versions of a page by where their copies are and how many they ask for (as in read_copies): how many, and their bytes.
 -- $1 bucket id, $2 exclusive start, $3 end.
-SELECT copies_asked_for, copies, count(*) AS objects, sum(size)::bigint AS bytes
-  FROM (SELECT facts -> 'tags' ->> 'replica-count' AS copies_asked_for, size,
+SELECT storage_class, copies_asked_for, copies, count(*) AS objects, sum(size)::bigint AS bytes
+  FROM (SELECT storage_class, facts -> 'tags' ->> 'replica-count' AS copies_asked_for, size,
                ARRAY(SELECT ARRAY[backend_id, state, CASE WHEN NOT stamped THEN 'stamp' END]
                        FROM replicas
                       WHERE replicas.bucket_id = versions.bucket_id AND replicas.version_id = versions.version_id
                       ORDER BY backend_id) AS copies
           FROM versions
          WHERE bucket_id = $1 AND version_id > $2 AND version_id <= $3 AND NOT is_delete_marker) AS page
- GROUP BY copies_asked_for, copies;
+ GROUP BY storage_class, copies_asked_for, copies;
 
 -- name: list_rearrangements
 -- Buckets whose versions were compared, those that were asked for last first. waiting: versions, and writes that had begun before, that are

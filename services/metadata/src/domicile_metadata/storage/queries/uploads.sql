@@ -8,32 +8,43 @@ UPDATE intents
 
 -- name: find_upload
 -- $1 bucket id, $2 upload id, $3 key.
-SELECT created_at, facts, blobs, uploads, checksum_algorithm, checksum_type, initiator
+SELECT created_at, facts, blobs, uploads, decision, checksum_algorithm, checksum_type, initiator
   FROM intents
  WHERE bucket_id = $1 AND version_id = $2 AND key = $3 AND is_upload AND deadline > now();
 
 -- name: put_part
 -- Records a part of a live upload, or replaces the one of its number. The deadline moves only when a tenth of the time is gone, so that
 -- parts that are uploaded side by side do not wait for each other's row.
--- $1 bucket id, $2 upload id, $3 number, $4 size, $5 etag, $6 checksums, $7 seconds that an upload lives after its last part.
+-- $1 bucket id, $2 upload id, $3 number, $4 size, $5 etag, $6 checksums, $7 our own CRC, $8 seconds that an upload lives after its last part.
 WITH live AS (
     SELECT bucket_id, version_id FROM intents WHERE bucket_id = $1 AND version_id = $2 AND is_upload AND deadline > now()
 ), renewed AS (
     UPDATE intents
-       SET deadline = now() + make_interval(secs => $7::float8)
+       SET deadline = now() + make_interval(secs => $8::float8)
       FROM live
      WHERE intents.bucket_id = live.bucket_id
        AND intents.version_id = live.version_id
-       AND intents.deadline < now() + make_interval(secs => $7::float8 * 0.9)
+       AND intents.deadline < now() + make_interval(secs => $8::float8 * 0.9)
 )
-INSERT INTO parts (bucket_id, upload_id, number, size, etag, checksums)
-SELECT bucket_id, version_id, $3, $4, $5, $6 FROM live
+INSERT INTO parts (bucket_id, upload_id, number, size, etag, checksums, crc)
+SELECT bucket_id, version_id, $3, $4, $5, $6, $7 FROM live
     ON CONFLICT (bucket_id, upload_id, number) DO UPDATE
-   SET size = excluded.size, etag = excluded.etag, checksums = excluded.checksums, created_at = now();
+   SET size = excluded.size, etag = excluded.etag, checksums = excluded.checksums, crc = excluded.crc, created_at = now();
+
+-- name: drop_upload_targets
+-- An upload goes on without some of its backends, if enough are left. $1 bucket id, $2 upload id, $3 backend ids.
+UPDATE intents
+   SET uploads = uploads - $3::text[]
+ WHERE bucket_id = $1
+   AND version_id = $2
+   AND is_upload
+   AND deadline > now()
+   AND chosen_parts IS NULL
+   AND (SELECT count(*) FROM jsonb_object_keys(uploads - $3::text[])) >= (decision->>'quorum')::integer;
 
 -- name: list_parts
 -- $1 bucket id, $2 upload id, $3 exclusive start, $4 limit.
-SELECT number, size, etag, created_at, checksums
+SELECT number, size, etag, created_at, checksums, crc
   FROM parts
  WHERE bucket_id = $1 AND upload_id = $2 AND number > $3
  ORDER BY number

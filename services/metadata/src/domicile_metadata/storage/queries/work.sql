@@ -44,14 +44,17 @@ SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, par
 
 -- name: update_replicas
 -- $1 bucket ids, $2 version ids, $3 backend ids, $4 states, $5 stamped or not, $6 attempts, $7 seconds until the next one (NULL: nothing is
--- owed, or it is parked), $8 reasons for parking (NULL: not parked). Versions that wait for a copy to be verified are looked at again.
+-- owed, or it is parked), $8 reasons for parking (NULL: not parked), $9 whether its bytes have been verified just now. Versions that wait for a
+-- copy to be verified are looked at again.
 WITH changed AS (
     UPDATE replicas
-       SET state = row.state, stamped = row.stamped, attempt = row.attempt, parked_reason = row.parked_reason,
+       SET verified_at = CASE WHEN row.is_verified THEN clock_timestamp() ELSE verified_at END,
+           state = row.state, stamped = row.stamped, attempt = row.attempt, parked_reason = row.parked_reason,
            next_attempt_at = now() + make_interval(secs => row.due_seconds),
            changed_at = CASE WHEN replicas.state = row.state THEN changed_at ELSE clock_timestamp() END
-      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[], $8::text[])
-           AS row (bucket_id, version_id, backend_id, state, stamped, attempt, due_seconds, parked_reason)
+      FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[], $8::text[],
+                  $9::boolean[])
+           AS row (bucket_id, version_id, backend_id, state, stamped, attempt, due_seconds, parked_reason, is_verified)
      WHERE replicas.bucket_id = row.bucket_id
        AND replicas.version_id = row.version_id
        AND replicas.backend_id = row.backend_id
