@@ -19,6 +19,7 @@ from domicile_common.policy import (
     decide,
     expand,
     merge,
+    of_object,
     parse_location,
     policy_from_json,
     rearrange,
@@ -523,6 +524,14 @@ def test_what_can_be_satisfied_is():
     assert (found.wanted, found.refusal.detail) == (("fi-1", "de-1"), {"Rule": "replica_count"})
     found = wanted(effective(replica_count=2, spread="country"), [FI, backend("fi-2")], kept={"fi-2"})
     assert (found.wanted, found.refusal.detail) == (("fi-2",), {"Rule": "spread"})
+
+
+@pytest.mark.parametrize(
+    "storage_class, tag, count",
+    [("STANDARD", None, 2), ("ONEZONE_IA", None, 1), ("ONEZONE_IA", "3", 3), ("STANDARD", "1", 1), ("?", "many", 2), ("", "", 2)],
+)
+def test_an_object_may_ask_for_copies_of_its_own(storage_class, tag, count):
+    assert of_object(effective(replica_count=2), storage_class, tag).replica_count == count
 
 
 @given(policies(), backends_strategy)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common.model import EffectivePolicy
 from domicile_common.testing.memory import backend
-from domicile_metadata.domain.arrangement import Arrangement, Copy, arrange, policy_of
+from domicile_metadata.domain.arrangement import Arrangement, Copy, arrange
 
 FI, DE, US = backend("fi", "FI"), backend("de", "DE"), backend("us", "US")
 
@@ -57,11 +56,6 @@ def test_nothing_goes_while_the_policy_cannot_be_satisfied():
     arrangement = arrange(policy(2, countries=("FI",)), [FI, DE], copies(fi="verified", de="verified"))
     assert (arrangement.wanted, arrangement.remove, arrangement.waiting) == (("fi",), (), ("de",))
     assert "2 replicas need as many backends" in str(arrangement.refusal)
-
-
-@pytest.mark.parametrize("tag, count", [(None, 2), ("1", 1), ("3", 3), ("many", 2), ("", 2)])
-def test_an_object_may_ask_for_copies_of_its_own(tag, count):
-    assert policy_of(policy(), tag).replica_count == count
 
 
 NAMES = ("a", "b", "c", "d", "e")

@@ -163,24 +163,6 @@ def test_postgresql_refuses_the_row(domicile, bucket):
     assert sorted(domicile.replicas(bucket, "k")) == ["de", "fi"]
 
 
-def test_a_lock_that_comes_too_late_is_refused(domicile):
-    """What lies outside already would stay there: the operator is told, and nothing is promised."""
-    free = domicile.new_bucket()
-    domicile.admin("PUT", f"/policies/buckets/one/{free}", {"replica_count": 3})
-    domicile.client().put_object(Bucket=free, Key="k", Body=b"1")
-    with pytest.raises(SuiteError, match="ReplicasOutsideLock"):
-        domicile.admin("PUT", f"/policies/buckets/one/{free}", {"region_lock": ["FI", "DE"]})
-
-
-def test_a_backend_cannot_be_moved_out_of_the_lock_of_what_it_holds(domicile, bucket):
-    domicile.client().put_object(Bucket=bucket, Key="k", Body=b"1")
-    domicile.verified(bucket, "k")
-    shown = next(each for each in domicile.admin("GET", "/backends")["backends"] if each["backend_id"] == "fi")
-    moved = {name: value for name, value in shown.items() if name not in {"backend_id", "state"}} | {"country": "US"}
-    with pytest.raises(SuiteError, match="ReplicasOutsideLock"):
-        domicile.admin("PUT", "/backends/fi", moved)
-
-
 def test_a_tenant_s_lock_binds_its_buckets(domicile, bucket):
     domicile.admin("PUT", "/policies/tenants/two", {"region_lock": ["FI", "DE"]})
     two = domicile.raw("two")

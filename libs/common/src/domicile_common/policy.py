@@ -306,6 +306,13 @@ def rearrange(
     return Rearrangement(wanted, _too_few(policy, chosen, usable) if len(wanted) < policy.replica_count else None)
 
 
+def of_object(policy: EffectivePolicy, storage_class: str, copies_asked_for: str | None) -> EffectivePolicy:
+    """Its bucket's policy for an object that exists, with what it asks for by its class, and by its tag ``replica-count``, which goes before."""
+    by_class = STORAGE_CLASSES.get(storage_class, Policy()).replica_count
+    count = int(copies_asked_for) if copies_asked_for and copies_asked_for.isdecimal() else by_class
+    return policy if count is None else msgspec.structs.replace(policy, replica_count=count)
+
+
 def _preferences(policy: EffectivePolicy) -> dict[str, int]:
     """How much each country is preferred, 0 most."""
     countries = policy.countries or ()

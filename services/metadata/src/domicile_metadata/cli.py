@@ -18,7 +18,8 @@ from urllib.parse import quote
 
 import httpx
 
-TIMEOUT_SECONDS = 60.0
+TIMEOUT_SECONDS = 600.0  # a preview counts every version
+_STATES = ("active", "readonly", "draining", "disabled", "lost")
 
 Parser = argparse.ArgumentParser
 
@@ -156,7 +157,7 @@ def _add_backends(subjects: Any) -> None:
     put.add_argument("--quirks", help="whose software it is (generic)")
     put.add_argument("--cost", type=int, help="reads prefer the lowest (100)")
     state = actions.add("state", "Take a backend out of use, or into it again.", _set_backend_state, "backend")
-    state.add_argument("state", choices=("active", "readonly", "draining", "disabled", "lost"))
+    state.add_argument("state", choices=_STATES)
 
 
 def _put_backend(it: argparse.Namespace) -> Call:
@@ -215,6 +216,40 @@ def _add_placement(subjects: Any) -> None:
         explain.add_argument(f"--{name}")
     actions = _Actions(subjects, "placement", "Where objects are.")
     actions.add("show", "Show the replicas of an object.", _show_placement, "tenant", "bucket", "key")
+    preview = actions.add("preview", "Show what a change would have moved; nothing is changed.", _preview)
+    preview.add_argument("--policy", help="the level as it would be: JSON, or @file")
+    preview.add_argument("--backend", help="this backend in another state")
+    preview.add_argument("--state", choices=_STATES)
+    preview.add_argument("--bytes-per-second", type=float, help="what a backend is assumed to take or give (50e6)")
+    preview.add_argument("--copies-per-second", type=float, help="how many copies it is assumed to take or give (50)")
+    progress = actions.add("progress", "Show how far changes have got, and what cannot be satisfied.", _show_progress)
+    progress.add_argument("--all", action="store_const", const="yes", help="also what is finished")
+    progress.add_argument("--limit", type=int, help="how many buckets to show at most (100)")
+    compare = actions.add("compare", "Compare all versions with their policies once more.", _compare)
+    for parser in (preview, progress, compare):
+        parser.add_argument("--tenant", help="this tenant only, or its level (everybody, the installation's)")
+        parser.add_argument("--bucket", help="this bucket of the tenant only, or its level")
+
+
+def _preview(it: argparse.Namespace) -> Call:
+    body = _given(
+        tenant=it.tenant,
+        bucket=it.bucket,
+        policy=None if it.policy is None else _policy_document(it.policy),
+        backend=it.backend,
+        state=it.state,
+        bytes_per_second=it.bytes_per_second,
+        copies_per_second=it.copies_per_second,
+    )
+    return Call("POST", "/placement/preview", body=body)
+
+
+def _show_progress(it: argparse.Namespace) -> Call:
+    return Call("GET", "/placement/progress", query={"tenant": it.tenant, "bucket": it.bucket, "all": it.all, "limit": it.limit})
+
+
+def _compare(it: argparse.Namespace) -> Call:
+    return Call("POST", "/placement/compare", body=_given(tenant=it.tenant, bucket=it.bucket))
 
 
 def _explain(it: argparse.Namespace) -> Call:

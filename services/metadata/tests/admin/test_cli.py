@@ -100,6 +100,11 @@ async def test_everything_can_be_looked_at_and_changed(cli, admin, tmp_path):
     name = (await cli("namespaces", "explain", "--tenant", "acme", "--bucket", "papers", "--backend", "fi"))[1]["namespaces"][0]
     assert (await cli("namespaces", "explain", "--namespace", name["namespace"]))[1]["namespaces"] == [name]
     assert (await cli("placement", "show", "acme", "papers", "a/ö"))[1]["replicas"][0]["backend_id"] == "de"
+    assert (await cli("placement", "preview", "--backend", "fi", "--state", "draining"))[1]["changed_objects"] == 1
+    preview = await cli("placement", "preview", "--tenant", "acme", "--bucket", "papers", "--policy", '{"region_lock": ["DE"]}')
+    assert preview[1]["unreadable_objects"] == 1
+    assert (await cli("placement", "compare", "--tenant", "acme"))[1] == {"buckets": 1}
+    assert (await cli("placement", "progress", "--all"))[1]["rearrangements"][0]["cause"] == "an operator's wish"
     assert (await cli("jobs", "list", "--state", "owed", "--backend", "de"))[1]["jobs"][0]["state"] == "wanted"
     assert (await cli("jobs", "replay", "--backend", "de"))[1] == {"replayed": 0}
     assert (await cli("secrets", "reseal"))[1] == {"credentials": 0, "backends": 0}

@@ -32,12 +32,15 @@ PORTS = ("PROXY_PORT", "PROXY_ADMIN_PORT", "METADATA_PORT", "REPLICATOR_PORT", "
 SETTINGS: Mapping[str, str] = {
     "REMOVAL_GRACE_SECONDS": "0.5",
     "RECONCILE_SECONDS": "0.5",
+    "REARRANGE_SECONDS": "0.5",
     "SWEEP_SECONDS": "0.5",
     "OVERDUE_SECONDS": "5",
     "S3_BASE_DOMAIN": "s3.test",
 }
 _BUSY = """SELECT (SELECT count(*) FROM intents WHERE NOT is_upload), (SELECT count(*) FROM outbox),
-                  (SELECT count(*) FROM replicas WHERE state NOT IN ('stored', 'verified') OR NOT stamped)"""
+                  (SELECT count(*) FROM replicas WHERE state NOT IN ('stored', 'verified') OR NOT stamped),
+                  (SELECT count(*) FROM rearrangements WHERE finished_at IS NULL),
+                  (SELECT count(*) FROM unsettled_versions WHERE refusal IS NULL)"""
 
 
 def until(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
@@ -133,7 +136,7 @@ class Installation:
 
     def idle(self, seconds: float = 30) -> None:
         """Waits until nothing is owed, under way or left to be removed, but for multipart uploads."""
-        until(lambda: self.sql(_BUSY) == [(0, 0, 0)], seconds, "nothing left to do")
+        until(lambda: self.sql(_BUSY) == [(0, 0, 0, 0, 0)], seconds, "nothing left to do")
 
     def namespaces(self, backend_id: str) -> list[str]:
         """This installation's physical buckets there."""

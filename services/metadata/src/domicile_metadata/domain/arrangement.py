@@ -9,8 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import msgspec
-
 from domicile_common.model import Backend, EffectivePolicy, ReplicaState
 from domicile_common.policy import rearrange
 
@@ -74,10 +72,3 @@ def arrange(policy: EffectivePolicy, backends: Iterable[Backend], copies: Sequen
         waiting=tuple(copy.backend_id for copy in unwanted if not is_complete and copy.state != "wanted"),
         refusal=None if result.refusal is None else result.refusal.message,
     )
-
-
-def policy_of(policy: EffectivePolicy, copies_asked_for: str | None) -> EffectivePolicy:
-    """The bucket's policy for a version whose tag ``replica-count`` asks for so many copies."""
-    if copies_asked_for is None or not copies_asked_for.isdecimal():
-        return policy
-    return msgspec.structs.replace(policy, replica_count=int(copies_asked_for))

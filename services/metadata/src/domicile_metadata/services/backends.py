@@ -167,7 +167,7 @@ async def list_all(context: Context) -> BackendList:
 async def show(context: Context, backend_id: str) -> ShownBackend:
     found = [backend for backend in (await list_all(context)).backends if backend.backend_id == backend_id]
     if not found:
-        raise _no_such_backend(backend_id)
+        raise no_such_backend(backend_id)
     return found[0]
 
 
@@ -176,13 +176,13 @@ async def change(context: Context, backend_id: str, wanted: BackendChange) -> Sh
     async with context.database.transaction() as session:
         before = await _lock(session, backend_id, None, wanted.state)
         if before is None:
-            raise _no_such_backend(backend_id)
+            raise no_such_backend(backend_id)
         backend = msgspec.structs.replace(before, state=wanted.state)
         await _store(context, session, before, backend)
     return _shown(backend)
 
 
-def _no_such_backend(backend_id: str) -> RequestError:
+def no_such_backend(backend_id: str) -> RequestError:
     return RequestError("NoSuchBackend", f"There is no backend {backend_id}.")
 
 

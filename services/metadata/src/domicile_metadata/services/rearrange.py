@@ -13,9 +13,10 @@ from typing import Any, Final
 
 from domicile_common.errors import PolicyRefused
 from domicile_common.model import Blob
+from domicile_common.policy import of_object
 from domicile_common.stamps import blob_key
 from domicile_metadata.context import Context
-from domicile_metadata.domain.arrangement import Arrangement, arrange, policy_of
+from domicile_metadata.domain.arrangement import Arrangement, arrange
 from domicile_metadata.domain.levels import effective_policy
 from domicile_metadata.services.buckets import namespaces_for
 from domicile_metadata.storage import buckets, intents, rearrange
@@ -67,7 +68,7 @@ def _arrangement(version: Found, record: BucketRecord) -> Arrangement:
         policy = effective_policy(record.levels.documents, record.levels.version)
     except PolicyRefused as refused:
         return Arrangement(wanted=(), refusal=refused.message)
-    return arrange(policy_of(policy, version.copies_asked_for), record.backends, version.copies)
+    return arrange(of_object(policy, version.storage_class, version.copies_asked_for), record.backends, version.copies)
 
 
 async def _change(context: Context, session: Session, references: Sequence[Reference]) -> int:

@@ -39,7 +39,7 @@ class Found:
 
     reference: Reference
     key: str | None
-    size: int
+    storage_class: str
     copies_asked_for: str | None
     copies: tuple[Copy, ...]
     removed_from: frozenset[str]
@@ -97,13 +97,18 @@ def _found(row: Any) -> Found:
     return Found(
         reference=(row["bucket_id"].hex, row["version_id"].hex),
         key=None if row["key"] is None else row["key"].decode(),
-        size=row["size"] or 0,
+        storage_class=row["storage_class"] or "",
         copies_asked_for=row["copies_asked_for"],
-        copies=tuple(Copy(backend_id, state, stamped=owed is None) for backend_id, state, owed in row["copies"]),
+        copies=copies_of(row["copies"]),
         removed_from=frozenset(row["removed_from"]),
         deadline=row["deadline"],
         due_at=row["due_at"],
     )
+
+
+def copies_of(rows: Iterable[Any]) -> tuple[Copy, ...]:
+    """Each an array of backend id, state and (if it is owed) its stamp."""
+    return tuple(Copy(backend_id, state, stamped=owed is None) for backend_id, state, owed in rows)
 
 
 async def hold(session: Session, references: Sequence[Reference]) -> set[Reference]:

@@ -6,9 +6,11 @@ from starlette.requests import Request
 
 from domicile_common.errors import RequestError
 from domicile_metadata.context import Context
+from domicile_metadata.domain.preview import Preview
 from domicile_metadata.handlers.admin.api import Endpoint, document, needed, page
-from domicile_metadata.services import placement
+from domicile_metadata.services import placement, rearrangements
 from domicile_metadata.services.placement import Explanations, Jobs, Placement, Replay, Replayed
+from domicile_metadata.services.rearrangements import Comparison, Progress, Requested, Supposed
 
 
 async def explain(context: Context, request: Request) -> Explanations:
@@ -44,9 +46,27 @@ async def replay(context: Context, request: Request) -> Replayed:
     return await placement.replay(context, await document(request, Replay))
 
 
+async def preview(context: Context, request: Request) -> Preview:
+    return await rearrangements.preview(context, await document(request, Supposed))
+
+
+async def progress(context: Context, request: Request) -> Progress:
+    _, limit = page(request)
+    query = request.query_params
+    unfinished = query.get("all") is None
+    return await rearrangements.progress(context, query.get("tenant"), query.get("bucket"), limit, unfinished=unfinished)
+
+
+async def compare(context: Context, request: Request) -> Requested:
+    return await rearrangements.compare_again(context, await document(request, Comparison))
+
+
 ENDPOINTS = (
     Endpoint("GET", "/proxy/namespaces/explain", explain),
     Endpoint("GET", "/proxy/placement", show),
+    Endpoint("POST", "/proxy/placement/preview", preview),
+    Endpoint("GET", "/proxy/placement/progress", progress),
+    Endpoint("POST", "/proxy/placement/compare", compare, 202),
     Endpoint("GET", "/proxy/jobs", jobs),
     Endpoint("POST", "/proxy/jobs/replay", replay),
 )

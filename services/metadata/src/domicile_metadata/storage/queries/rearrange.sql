@@ -58,7 +58,7 @@ SELECT version_id FROM versions WHERE bucket_id = $1 AND version_id > $2 ORDER B
 -- What is known of versions: their replicas, each as an array of backend id, state and (if it is owed) its stamp; how many copies they ask
 -- for themselves; and where a copy was removed before. key is NULL where there is no version (or a delete marker), deadline where there is
 -- no intent. One row for each item. $1 bucket ids, $2 version ids.
-SELECT asked.bucket_id, asked.version_id, versions.key, versions.size, versions.facts -> 'tags' ->> 'replica-count' AS copies_asked_for,
+SELECT asked.bucket_id, asked.version_id, versions.key, versions.storage_class, versions.facts -> 'tags' ->> 'replica-count' AS copies_asked_for,
        ARRAY(SELECT ARRAY[backend_id, state, CASE WHEN NOT stamped THEN 'stamp' END]
                FROM replicas
               WHERE replicas.bucket_id = asked.bucket_id AND replicas.version_id = asked.version_id

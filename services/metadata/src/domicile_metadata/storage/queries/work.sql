@@ -44,8 +44,8 @@ SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, par
 
 -- name: update_replicas
 -- $1 bucket ids, $2 version ids, $3 backend ids, $4 states, $5 stamped or not, $6 attempts, $7 seconds until the next one (NULL: nothing is
--- owed, or it is parked), $8 reasons for parking (NULL: not parked), $9 whether its bytes have been verified just now. Versions that wait
--- for a copy to be verified are looked at again.
+-- owed, or it is parked), $8 reasons for parking (NULL: not parked), $9 whether its bytes have been verified just now. Versions that wait for a
+-- copy to be verified are looked at again.
 WITH changed AS (
     UPDATE replicas
        SET verified_at = CASE WHEN row.is_verified THEN clock_timestamp() ELSE verified_at END,
