@@ -156,6 +156,8 @@ def test_a_copy_that_is_owed_is_shown_as_such(domicile, raw, bucket):
     [lost, kept] = copies(raw.send("GET", f"/{bucket}/k?placement"))
     assert (lost["State"], kept["State"]) == ("lost", "verified")
     assert "LastVerified" in lost
+    domicile.sql("UPDATE replicas SET next_attempt_at = now() WHERE state = 'lost'", "SELECT 1")
+    assert sorted(domicile.verified(bucket, "k")) == sorted([lost["Backend"], kept["Backend"]])
 
 
 def test_nobody_else_is_told(domicile, raw, bucket):

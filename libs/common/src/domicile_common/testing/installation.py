@@ -43,11 +43,13 @@ _BUSY = """SELECT (SELECT count(*) FROM intents WHERE NOT is_upload), (SELECT co
                   (SELECT count(*) FROM unsettled_versions WHERE refusal IS NULL)"""
 
 
-def until(condition: Callable[[], T], seconds: float = 30, what: str = "") -> T:
+def until(condition: Callable[[], T], seconds: float = 30, what: str | Callable[[], str] = "") -> T:
     """The first answer of ``condition`` that is true; AssertionError with the last one when time is up."""
     deadline = time.monotonic() + seconds
     while not (answer := condition()):
-        assert time.monotonic() < deadline, f"{what or 'the condition'} not within {seconds} s: {answer!r}"
+        if time.monotonic() > deadline:
+            missed = what() if callable(what) else what or "the condition"
+            raise AssertionError(f"{missed} not within {seconds} s: {answer!r}")
         time.sleep(0.05)
     return answer
 
@@ -136,7 +138,7 @@ class Installation:
 
     def idle(self, seconds: float = 30) -> None:
         """Waits until nothing is owed, under way or left to be removed, but for multipart uploads."""
-        until(lambda: self.sql(_BUSY) == [(0, 0, 0, 0, 0)], seconds, "nothing left to do")
+        until(lambda: not any(self.sql(_BUSY)[0]), seconds, lambda: f"nothing left to do (left: {self.sql(_BUSY)[0]})")
 
     def namespaces(self, backend_id: str) -> list[str]:
         """This installation's physical buckets there."""
