@@ -28,6 +28,8 @@ RING = KeyRing()
 Headers = list[tuple[bytes, bytes]]
 
 keys = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=20)
+# X-Amz-… are the signer's own.
+queries = st.dictionaries(keys.filter(lambda name: not name.startswith("X-Amz-")), keys, max_size=3)
 header_values = st.text(st.characters(min_codepoint=0x20, max_codepoint=0x7E), max_size=20)
 
 
@@ -66,7 +68,7 @@ def signed(method: str = "GET", path: str = "/b/k", query: str = "", headers: Ma
 
 @given(
     key=keys,
-    query=st.dictionaries(keys, keys, max_size=3),
+    query=queries,
     metadata=st.lists(header_values, max_size=3),
     body=st.binary(max_size=9),
 )
@@ -80,7 +82,7 @@ def test_what_botocore_signs_in_the_header_is_believed(key: str, query: dict[str
     assert (claim.access_key, claim.region, claim.signed_at) == (KEY, "eu-north-1", NOW)
 
 
-@given(key=keys, query=st.dictionaries(keys, keys, max_size=3))
+@given(key=keys, query=queries)
 def test_what_botocore_presigns_is_believed(key: str, query: dict[str, str]) -> None:
     url = f"https://s3.example/bucket/{percent_encode(key, safe='/~')}?{encode_query(query.items())}"
     request = AWSRequest("GET", url, HTTPHeaders())
@@ -89,7 +91,7 @@ def test_what_botocore_presigns_is_believed(key: str, query: dict[str, str]) -> 
     assert (claim.expires_at, claim.payload) == (NOW + timedelta(seconds=60), "UNSIGNED-PAYLOAD")
 
 
-@given(key=keys, query=st.dictionaries(keys, keys, max_size=3), value=header_values)
+@given(key=keys, query=queries, value=header_values)
 def test_signs_as_botocore_does(key: str, query: dict[str, str], value: str) -> None:
     path, asked = "/bucket/" + percent_encode(key, safe="/~"), encode_query(query.items())
     request = AWSRequest("GET", f"https://s3.example{path}?{asked}", HTTPHeaders())
@@ -109,7 +111,7 @@ def test_signs_as_botocore_does(key: str, query: dict[str, str], value: str) -> 
     assert added["x-amz-date"] == request.headers["X-Amz-Date"]
 
 
-@given(key=keys, query=st.dictionaries(keys, keys, max_size=3))
+@given(key=keys, query=queries)
 def test_believes_what_it_presigned(key: str, query: dict[str, str]) -> None:
     path = "/" + percent_encode(key, safe="/~")
     asked = Signer(KEY, SECRET, "fi").presign("PUT", path, encode_query(query.items()), {"host": "h"}, expires=5, now=NOW)
