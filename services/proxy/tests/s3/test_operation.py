@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -125,3 +128,18 @@ def test_any_request_is_an_operation_of_the_table_or_refused(method, bucket, key
         assert error.code in {"MethodNotAllowed", "InvalidArgument"}
     else:
         assert operation in {row.operation for row in TABLE}
+
+
+def documented() -> dict[str, bool]:
+    """Name → whether docs/s3-api.md says that it is served; ``Put/GetBucketAcl`` are two names."""
+    found = {}
+    for line in (Path(__file__).parents[4] / "docs" / "s3-api.md").read_text().splitlines():
+        if line.startswith("| ") and len(cells := line.split(" | ")) == len(("operation", "served", "differs", "test")):
+            for others, verb, subject in re.findall(r"((?:[A-Z][a-z]+/)*)([A-Z][a-z]+)([A-Z]\w+)", cells[0]):
+                found |= {word + subject: cells[1] != "no" for word in (*others.split("/")[:-1], verb)}
+    return found
+
+
+def test_the_documentation_names_every_operation_and_says_truly_whether_it_is_served():
+    said = documented()
+    assert {row.operation.name: row.operation.served for row in TABLE}.items() <= said.items()
