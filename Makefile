@@ -51,12 +51,13 @@ servers: venv rabbitmq ceph
 	@mkdir -p .domicile/test-servers
 	@for kind in postgres rabbitmq s3; do $(BIN)/python -m domicile_local.servers.hosting $$kind .domicile/test-servers $$$$ & done; wait
 
-## lint     ruff and the import rules
+## lint     ruff, the import rules, and every Kubernetes object against its schema
 .PHONY: lint
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/python -m domicile_local.deployment.manifests
 
 ## type     mypy --strict
 .PHONY: type
@@ -82,10 +83,15 @@ conformance: venv rabbitmq ceph
 bench-listing: venv rabbitmq
 	@exec $(BIN)/python -m benchmarks.listing $(ARGS)
 
+## secrets  makes random secrets in deploy/secrets, for Compose and for a first try on Kubernetes; those that are there stay
+.PHONY: secrets
+secrets: venv
+	@$(BIN)/python -m domicile_local.deployment.secrets deploy/secrets
+
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
 lock: venv
-	@for name in runtime build dev clients conformance; do \
+	@for name in runtime build dev clients conformance audit; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done

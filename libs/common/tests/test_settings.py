@@ -50,6 +50,33 @@ def test_a_complete_environment_loads(environment):
     assert settings.tenant_secret_passphrase_previous is None
 
 
+def test_secrets_come_from_files_as_well(environment, tmp_path):
+    for name in ("DATABASE_URL", "DOMICILE_SERVICE_TOKEN"):
+        environment.delenv(name)
+        (tmp_path / name).write_text(GOOD[name] + "\n")
+    (tmp_path / "ADMIN_API_KEY").write_text("the environment goes first")
+    (tmp_path / "something-else").write_text("of no concern")
+    settings = load(Settings, tmp_path)
+    assert settings.database_url.get_secret_value() == GOOD["DATABASE_URL"]
+    assert settings.service_token.get_secret_value() == GOOD["DOMICILE_SERVICE_TOKEN"]
+    assert settings.admin_api_key.get_secret_value() == GOOD["ADMIN_API_KEY"]
+
+
+def test_a_weak_secret_in_a_file_is_named_and_not_shown(environment, tmp_path):
+    environment.delenv("ADMIN_API_KEY")
+    (tmp_path / "ADMIN_API_KEY").write_text("hunter2")
+    with pytest.raises(ConfigurationError, match=r"^ADMIN_API_KEY is too short") as caught:
+        load(Settings, tmp_path)
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_secret_that_cannot_be_read_is_named(environment, tmp_path):
+    environment.delenv("ADMIN_API_KEY")
+    (tmp_path / "ADMIN_API_KEY").write_bytes(b"\xff" * 32)
+    with pytest.raises(ConfigurationError, match=r"^ADMIN_API_KEY cannot be read$"):
+        load(Settings, tmp_path)
+
+
 def test_the_environment_overrides_defaults(environment):
     environment.setenv("METADATA_PORT", "22000")
     environment.setenv("DOMICILE_HOST", "192.0.2.7")

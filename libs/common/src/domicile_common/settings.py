@@ -1,21 +1,25 @@
 """Settings blocks, one per thing that a service depends on; each service's settings class is built of them.
 
-Settings come from the environment only. They are frozen, their secrets are ``SecretStr``, and ``load`` stops the start on a missing,
+Settings come from the environment, or from files named as they are in ``/run/secrets``, where containers find their secrets; the environment
+goes first. They are frozen, their secrets are ``SecretStr``, and ``load`` stops the start on a missing,
 weak or malformed one with a text that names the setting and never shows its value.
 """
 
 from __future__ import annotations
 
 import re
-from typing import Annotated, Literal, TypeVar
+from pathlib import Path
+from typing import Annotated, Final, Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, SecretStr, ValidationError
+from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from domicile_common.errors import ConfigurationError
 
 MINIMUM_SECRET_LENGTH = 16
+SECRETS_FOLDER: Final = Path("/run/secrets")
 
 # Words of examples and defaults. A secret is weak when too little is left of it without them.
 _WELL_KNOWN = re.compile(
@@ -115,22 +119,32 @@ class AdminKeyBlock(Block):
 S = TypeVar("S", bound=BaseSettings)
 
 
-def load(settings: type[S]) -> S:
-    """The settings from the environment. Raises ``ConfigurationError`` that names every setting at fault."""
+def load(settings: type[S], secrets: Path = SECRETS_FOLDER) -> S:
+    """The settings from the environment and the files in ``secrets``. Raises ``ConfigurationError`` that names every setting at fault."""
     try:
-        return settings()
+        return settings(_secrets_dir=secrets if secrets.is_dir() else None)
     except ValidationError as error:
         lines = [f"{_variable(settings, item['loc'])} {_fault(item['type'], item['msg'])}" for item in error.errors()]
-    except SettingsError:  # a value that should be JSON; the library's text names the field in a sentence of its own
-        lines = [f"a setting of {settings.__name__} is malformed"]
+    except SettingsError as error:
+        lines = [_unreadable(settings, error)]
     raise ConfigurationError("; ".join(sorted(lines)))
+
+
+def _unreadable(settings: type[BaseSettings], error: SettingsError) -> str:
+    """A file without the right to read it, or a value that should be JSON; only the field's name is taken from the library's text."""
+    name = next((name for name in settings.model_fields if f'"{name}"' in str(error)), "")
+    return f"{_variable(settings, (name,)) if name else f'a setting of {settings.__name__}'} cannot be read"
 
 
 def _variable(settings: type[BaseSettings], location: tuple[int | str, ...]) -> str:
     name = str(location[0]) if location else "the combination of settings"
     field = settings.model_fields.get(name)
-    alias = field.validation_alias if field else None
-    return alias if isinstance(alias, str) else name.upper() if field else name
+    return variable(name, field) if field else name
+
+
+def variable(name: str, field: FieldInfo) -> str:
+    """The environment variable, and the file, that sets a field."""
+    return field.validation_alias if isinstance(field.validation_alias, str) else name.upper()
 
 
 def _fault(kind: str, message: str) -> str:
