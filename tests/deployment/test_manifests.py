@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 import re
 
 import pytest
 
 from domicile_common.amqp.topology import parking_queue, topology, work_queue
 from domicile_common.settings import load
-from domicile_common.telemetry import health_routes, serve
+from domicile_common.telemetry import health_routes
 from domicile_local.deployment import manifests
 from domicile_local.deployment.secrets import contents
 from domicile_local.deployment.truth import HEALTH, ROOT, SERVICES, knows, opens_backends, ports, required, secret, variables
@@ -100,11 +99,11 @@ def test_made_secrets_are_exactly_what_a_service_needs_and_are_strong_enough(dep
 
 
 def test_a_pod_has_the_time_that_its_service_takes_to_stop(rendered):
-    requests = inspect.signature(serve).parameters["grace_seconds"].default
+    stopping = variables("proxy")
     drain = variables("replicator")["REPLICATOR_DRAIN_SECONDS"]
     for deployment in of_kind(rendered["base"], "Deployment"):
-        before = pod(deployment)["containers"][0]["lifecycle"]["preStop"]["sleep"]["seconds"]
-        assert pod(deployment)["terminationGracePeriodSeconds"] >= before + max(requests, drain) + 10
+        least = stopping["STOP_NOTICE_SECONDS"] + max(stopping["STOP_GRACE_SECONDS"], drain) + 10
+        assert pod(deployment)["terminationGracePeriodSeconds"] >= least
 
 
 @pytest.mark.parametrize("rendering", RENDERINGS)

@@ -23,7 +23,16 @@ from starlette.applications import Starlette
 
 from domicile_common import telemetry
 from domicile_common.model import Backend
-from domicile_common.telemetry import Trace, begin_trace, configure_logging, current_trace, health_routes, new_trace, parse_trace
+from domicile_common.telemetry import (
+    Trace,
+    begin_trace,
+    configure_logging,
+    current_trace,
+    health_routes,
+    new_trace,
+    parse_trace,
+    serve,
+)
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -252,6 +261,26 @@ async def test_a_signal_lets_the_request_in_flight_finish_and_ends_with_0(progra
         assert response.read() == b"whole"
         assert "server" not in {name.lower() for name in response.headers}
     assert await asyncio.to_thread(child.wait, 10) == 0
+
+
+@pytest.mark.servers
+async def test_a_process_that_stops_gives_notice_first():
+    stop, left, port = asyncio.Event(), [], _free_port()
+    app = Starlette(routes=health_routes({"database": _healthy}, stop=stop))
+    serving = asyncio.create_task(serve(app, "127.0.0.1", port, stop=stop, notice_seconds=1, leave=lambda: left.append(port)))
+    await asyncio.to_thread(_wait_for, port)
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+        before = await client.get("/readyz")
+        assert (before.status_code, before.headers.get("connection")) == (200, None)
+        stop.set()
+        for _ in range(2):  # new connections are served, too
+            after = await client.get("/readyz")
+            assert (after.status_code, after.headers["connection"]) == (503, "close")
+            assert left == []
+        await serving
+        assert left == [port]
+        with pytest.raises(httpx.ConnectError):
+            await client.get("/healthz")
 
 
 @pytest.mark.servers

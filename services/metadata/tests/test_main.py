@@ -6,6 +6,7 @@ import sys
 import httpx
 import pytest
 
+from domicile_common.copy_watch import CopyWatch
 from domicile_common.errors import ConfigurationError
 from domicile_common.settings import load
 from domicile_metadata import main
@@ -58,9 +59,9 @@ async def test_a_dead_side_task_stops_the_process(environment, monkeypatch):
     async def go_on(_context):
         await asyncio.Event().wait()
 
-    context = type("Context", (), {"settings": load(Settings)})()
+    context = type("Context", (), {"settings": load(Settings), "watch": CopyWatch(None)})()
     monkeypatch.setattr(main, "serve_http", serve)
-    monkeypatch.setattr(main, "create_app", lambda _context: None)
+    monkeypatch.setattr(main, "create_app", lambda _context, _stop: None)
     for side, error in ((die, OSError), (end, RuntimeError)):
         monkeypatch.setattr(main, "SIDE_TASKS", {"relay": side, "sweep": go_on})
         with pytest.raises(ExceptionGroup) as stopped:

@@ -48,7 +48,8 @@ class Suite:
             "DOMICILE_METADATA_URL": self.metadata_url,
         }
         logs.mkdir(parents=True, exist_ok=True)
-        self.services = {name: Service(name, Wiring(values, logs, passed_on or {})) for name in NAMES}
+        told = {"STOP_NOTICE_SECONDS": "0", **(passed_on or {})}  # nobody balances requests over several processes here
+        self.services = {name: Service(name, Wiring(values, logs, told)) for name in NAMES}
 
     def admin(self) -> Admin:
         return Admin(self.metadata_url, self.admin_key)

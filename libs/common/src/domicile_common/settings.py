@@ -81,6 +81,10 @@ class Block(BaseSettings):
 class ServiceBlock(Block):
     host: str = Field("127.0.0.1", validation_alias="DOMICILE_HOST", description="Address that the service listens on.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="The least severe log lines to write.")
+    stop_notice_seconds: float = Field(
+        5, ge=0, description="How long a service that was told to stop still serves while it is shown as not ready."
+    )
+    stop_grace_seconds: int = Field(90, ge=1, description="How long requests may then still take to finish.")
 
 
 class DatabaseBlock(Block):

@@ -153,9 +153,16 @@ Check = Callable[[], Awaitable[None]]
 
 
 def health_routes(
-    checks: Mapping[str, Check], *, timeout_seconds: float = 2.0, registry: CollectorRegistry = REGISTRY
+    checks: Mapping[str, Check],
+    *,
+    stop: asyncio.Event | None = None,
+    timeout_seconds: float = 2.0,
+    registry: CollectorRegistry = REGISTRY,
 ) -> list[BaseRoute]:
-    """``/healthz`` (this process answers), ``/readyz`` (each check returns without an error in time), ``/metrics`` (Prometheus)."""
+    """``/healthz`` (this process answers), ``/readyz`` (each check returns without an error in time), ``/metrics`` (Prometheus).
+
+    A process that was told to ``stop`` is not ready.
+    """
 
     async def failure(name: str, check: Check) -> str | None:
         try:
@@ -170,6 +177,8 @@ def health_routes(
         return JSONResponse({"status": "ok"})
 
     async def readyz(_request: Request) -> Response:
+        if stop is not None and stop.is_set():
+            return JSONResponse({"status": "stopping", "failed": ["stopping"]}, 503)
         failed = [name for name in await asyncio.gather(*(failure(*item) for item in checks.items())) if name]
         return JSONResponse({"status": "unready", "failed": failed}, 503) if failed else JSONResponse({"status": "ready"})
 
@@ -207,10 +216,15 @@ async def serve(
     port: int,
     *,
     stop: asyncio.Event,
+    notice_seconds: float = 0,
     grace_seconds: int = 30,
+    leave: Callable[[], None] = lambda: None,
     protocol: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
 ) -> None:
-    """Serves an ASGI application until ``stop`` is set, then refuses new connections and lets requests in flight finish.
+    """Serves an ASGI application until ``stop`` is set; then, for ``notice_seconds``, it goes on but asks clients to connect elsewhere.
+
+    After that it refuses new connections, calls ``leave`` and lets requests in flight finish for ``grace_seconds``. So whoever balances
+    requests over several processes has time to notice, and a client finds no connection closed that it is about to use.
 
     ``protocol``: what reads HTTP, when it is not uvicorn's own.
 
@@ -218,7 +232,7 @@ async def serve(
     """
     server = _Server(
         uvicorn.Config(
-            app,
+            _asking_to_leave(app, stop),
             http=protocol,
             ws="none",
             interface="asgi3",
@@ -233,6 +247,8 @@ async def serve(
 
     async def end() -> None:
         await stop.wait()
+        await asyncio.sleep(notice_seconds)
+        leave()
         server.should_exit = True
 
     with contextlib.closing(_listen(host, port)) as listening:
@@ -241,6 +257,20 @@ async def serve(
             await server.serve(sockets=[listening])
         finally:
             ending.cancel()
+
+
+def _asking_to_leave(app: Any, stop: asyncio.Event) -> Any:
+    """``app``, whose answers say ``Connection: close`` once ``stop`` is set."""
+
+    async def serve(scope: Any, receive: Any, send: Any) -> None:
+        async def answer(message: MutableMapping[str, Any]) -> None:
+            if stop.is_set() and message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"connection", b"close")]
+            await send(message)
+
+        await app(scope, receive, answer)
+
+    return serve
 
 
 async def _until_signal(main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]) -> None:

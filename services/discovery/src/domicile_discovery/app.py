@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from importlib.resources import files
 
 from starlette.applications import Starlette
@@ -32,5 +33,5 @@ def _asset(path: str, name: str) -> Route:
     return Route(path, answer)
 
 
-def create_app() -> Starlette:
-    return Starlette(routes=[_asset("/", "index.html"), _asset("/style.css", "style.css"), *health_routes({})])
+def create_app(stop: asyncio.Event | None = None) -> Starlette:
+    return Starlette(routes=[_asset("/", "index.html"), _asset("/style.css", "style.css"), *health_routes({}, stop=stop)])

@@ -16,7 +16,14 @@ async def discovery(stop: asyncio.Event) -> None:
     settings = load(Settings)
     configure_logging("discovery", settings.log_level)
     structlog.get_logger().info("starting", port=settings.port)
-    await serve(create_app(), settings.host, settings.port, stop=stop)
+    await serve(
+        create_app(stop),
+        settings.host,
+        settings.port,
+        stop=stop,
+        notice_seconds=settings.stop_notice_seconds,
+        grace_seconds=settings.stop_grace_seconds,
+    )
 
 
 def main() -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from starlette.applications import Starlette
@@ -12,13 +13,13 @@ from domicile_metadata.handlers.admin import admin_routes
 from domicile_metadata.handlers.internal import InternalApi
 
 
-def create_app(context: Context) -> Any:
+def create_app(context: Context, stop: asyncio.Event) -> Any:
     """A process without the ``api`` role serves only its health checks and metrics."""
 
     async def database() -> None:
         await context.database.value("ping")
 
-    health = health_routes({"database": database})
+    health = health_routes({"database": database}, stop=stop)
     if "api" not in context.settings.metadata_roles:
         return Starlette(routes=health)
     control = Starlette(routes=[*health, *admin_routes(context)])

@@ -19,6 +19,7 @@ from urllib.parse import quote
 import httpx
 
 TIMEOUT_SECONDS = 600.0  # a preview counts every version
+_OBJECT = ("tenant", "bucket", "key")
 _STATES = ("active", "readonly", "draining", "disabled", "lost")
 
 Parser = argparse.ArgumentParser
@@ -215,7 +216,14 @@ def _add_placement(subjects: Any) -> None:
     for name in ("tenant", "bucket", "backend", "namespace"):
         explain.add_argument(f"--{name}")
     actions = _Actions(subjects, "placement", "Where objects are.")
-    actions.add("show", "Show the replicas of an object.", _show_placement, "tenant", "bucket", "key")
+    actions.add("show", "Show the replicas of an object.", _show_placement, *_OBJECT)
+    wait = actions.add(
+        "wait", "Wait until an object has so many verified copies; exit status 1 when it has not in time.", _wait, *_OBJECT
+    )
+    wait.add_argument("--version", help="this one (the current one)")
+    wait.add_argument("--copies", help="how many copies")
+    wait.add_argument("--countries", help="in how many countries, or in which ones: FI,DE")
+    wait.add_argument("--timeout", help="for how many seconds (30)")
     preview = actions.add("preview", "Show what a change would have moved; nothing is changed.", _preview)
     preview.add_argument("--policy", help="the level as it would be: JSON, or @file")
     preview.add_argument("--backend", help="this backend in another state")
@@ -261,6 +269,11 @@ def _show_placement(it: argparse.Namespace) -> Call:
     return Call("GET", "/placement", query={"tenant": it.tenant, "bucket": it.bucket, "key": it.key})
 
 
+def _wait(it: argparse.Namespace) -> Call:
+    asked = {"version": it.version, "copies": it.copies, "countries": it.countries, "timeout": it.timeout}
+    return Call("GET", "/wait", query={"tenant": it.tenant, "bucket": it.bucket, "key": it.key, **asked})
+
+
 def _add_jobs(subjects: Any) -> None:
     actions = _Actions(subjects, "jobs", "Replication work that is owed.")
     listing = actions.add("list", "Show what is owed or parked.", _list_jobs)
@@ -290,12 +303,12 @@ def send(client: httpx.Client, call: Call, output: TextIO, errors: TextIO) -> in
     except (httpx.HTTPError, ValueError) as error:
         errors.write(f"cli: no answer of the admin API from {client.base_url}: {error or type(error).__name__}\n")
         return 1
-    if response.is_error:
-        refusal = answer.get("error", {}) if isinstance(answer, dict) else {}
+    refusal = answer.get("error") if isinstance(answer, dict) else {}
+    if response.is_error and refusal is not None:
         errors.write(f"{refusal.get('code', response.status_code)}: {refusal.get('message', response.reason_phrase)}\n")
         return 1
     output.write(json.dumps(answer, indent=2, ensure_ascii=False) + "\n")
-    return 0
+    return int(response.is_error)  # what was waited for has not come about
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

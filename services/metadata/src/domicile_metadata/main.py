@@ -90,7 +90,15 @@ async def _run_roles(context: Context, stop: asyncio.Event) -> None:
         side = [
             group.create_task(_watch(name, work, context)) for name, work in SIDE_TASKS.items() if name in settings.metadata_roles
         ]
-        await serve_http(create_app(context), settings.host, settings.metadata_port, stop=stop)
+        await serve_http(
+            create_app(context, stop),
+            settings.host,
+            settings.metadata_port,
+            stop=stop,
+            notice_seconds=settings.stop_notice_seconds,
+            grace_seconds=settings.stop_grace_seconds,
+            leave=context.watch.stop,
+        )
         for task in side:
             task.cancel()
 

@@ -60,6 +60,7 @@ async def test_answers_are_kept_nowhere(admin):
 async def test_a_database_that_is_away_is_503(admin):
     await admin.context.database.close()
     await admin.refused(503, "ServiceUnavailable", "GET", "/tenants")
+    assert (await admin.client.get("/proxy/tenants")).headers["retry-after"] == "1"
 
 
 def test_the_documentation_lists_every_endpoint_and_no_other():

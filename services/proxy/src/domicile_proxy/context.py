@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
+from domicile_common.copy_watch import CopyWatch
 from domicile_common.metadata_client.client import Metadata
 from domicile_common.sigv4.keys import KeyRing
 from domicile_proxy.directory import Directory
@@ -17,7 +18,7 @@ from domicile_proxy.settings import ProxySettings
 class Context:
     """``directory``: cached credentials, buckets and backends with their stores. ``keys``: derived signing keys.
 
-    ``clock``: the time in UTC.
+    ``watch``: those that wait for copies. ``clock``: the time in UTC.
     """
 
     settings: ProxySettings
@@ -25,4 +26,5 @@ class Context:
     directory: Directory
     health: Health
     keys: KeyRing
+    watch: CopyWatch
     clock: Callable[[], datetime]

@@ -14,6 +14,7 @@ from domicile_common.amqp.consumer import InvalidationListener
 from domicile_common.backends.http1 import Limits
 from domicile_common.backends.port import BlobStore
 from domicile_common.backends.stores import open_store
+from domicile_common.copy_watch import CopyWatch, look_through
 from domicile_common.errors import ConfigurationError
 from domicile_common.metadata_client.client import Metadata, MetadataClient
 from domicile_common.metadata_client.models import ListBackends
@@ -49,6 +50,7 @@ def make_context(settings: ProxySettings, metadata: Metadata) -> Context:
         directory=Directory(metadata, open_secret, open_backend, time.monotonic, settings.cache_seconds),
         health=Health(time.monotonic),
         keys=KeyRing(),
+        watch=CopyWatch(look_through(metadata)),
         clock=lambda: datetime.now(UTC),
     )
 
@@ -68,10 +70,21 @@ async def proxy(stop: asyncio.Event) -> None:
     try:
         async with asyncio.TaskGroup() as group:
             group.create_task(listen(listener))
-            admin = Starlette(routes=health_routes({"metadata": metadata_answers}))
-            group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=stop))
-            prober = group.create_task(keep_probing(context, stop))
-            await serve(App(context), settings.host, settings.proxy_port, stop=stop, protocol=BoundedProtocol)
+            served = asyncio.Event()
+            admin = Starlette(routes=health_routes({"metadata": metadata_answers}, stop=stop))
+            group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=served))
+            prober = group.create_task(keep_probing(context, served))
+            await serve(
+                App(context),
+                settings.host,
+                settings.proxy_port,
+                stop=stop,
+                notice_seconds=settings.stop_notice_seconds,
+                grace_seconds=settings.stop_grace_seconds,
+                leave=context.watch.stop,
+                protocol=BoundedProtocol,
+            )
+            served.set()
             listener.stop()
             await prober
     finally:

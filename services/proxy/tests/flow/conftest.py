@@ -23,6 +23,7 @@ from domicile_common.access.documents import Caller
 from domicile_common.access.engine import may_know_of
 from domicile_common.backends.port import BlobInfo
 from domicile_common.bucket_settings import BucketSettings
+from domicile_common.copy_watch import CopyWatch, look_through
 from domicile_common.errors import BackendError, BackendUnavailable, BlobNotFound, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client import models
 from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, EffectivePolicy, Facts, Tenant, Version
@@ -346,7 +347,9 @@ class Proxy:
             client_idle_seconds=5,
         )
         directory = Directory(self.metadata, lambda known: known.sealed_secret, self._open_store, lambda: self.now, 30)
-        self.context = Context(settings, self.metadata, directory, Health(lambda: self.now), KeyRing(), lambda: datetime.now(UTC))
+        watch = CopyWatch(look_through(self.metadata))
+        health = Health(lambda: self.now)
+        self.context = Context(settings, self.metadata, directory, health, KeyRing(), watch, lambda: datetime.now(UTC))
 
     def _open_store(self, backend: Backend) -> Any:
         return self.stores.setdefault(backend.backend_id, MemoryStore(backend))

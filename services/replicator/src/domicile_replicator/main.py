@@ -57,7 +57,7 @@ async def replicate(stop: asyncio.Event) -> None:
         )
 
     worker = Worker(broker, directory, open_consumer, settings.replicator_backends)
-    app = Starlette(routes=health_routes({"rabbitmq": broker.ping, "metadata": directory.ping}))
+    app = Starlette(routes=health_routes({"rabbitmq": broker.ping, "metadata": directory.ping}, stop=stop))
     log.info("starting", port=settings.replicator_port, backends=settings.replicator_backends or "all")
     try:
         await _run(worker, app, settings, stop)

@@ -64,7 +64,7 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         models.PutLockConfiguration: each(bucket_settings.put_lock_configuration),
         models.FindBucketTags: each(bucket_settings.find_tags),
         models.PutBucketTags: each(bucket_settings.put_tags),
-        models.FindPlacement: each(placement.find),
+        models.FindPlacement: placement.find,
         models.ListObjects: each(listing.list_objects),
         models.ListVersions: each(listing.list_versions),
         models.RegisterUpload: each(uploads.register),

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import msgspec
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Copy, FindPlacement, PlacementOfVersion
+from domicile_common.metadata_client.models import FindPlacement
 from domicile_common.model import Value
 from domicile_common.namespace import namespace_name
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
+from domicile_metadata.services.answers import Answer
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import directory, placement, tenants
 from domicile_metadata.storage.placement import Backlog, CurrentVersion, Namespace, Owed, PlacedReplica
@@ -102,15 +104,15 @@ async def show(context: Context, tenant_id: str, bucket: str, key: str) -> Place
     return Placement(version, tuple(await placement.list_replicas(context.database, version.bucket_id, version.version_id)))
 
 
-async def find(context: Context, request: FindPlacement) -> PlacementOfVersion:
-    known = is_id(request.bucket_id) and is_id(request.version_id)
-    reason = await placement.find_reason(context.database, request.bucket_id, request.version_id) if known else None
-    if reason is None:
-        raise RequestError("NoSuchVersion", "The specified version does not exist.")
-    replicas = await placement.list_replicas(context.database, request.bucket_id, request.version_id)
-    return PlacementOfVersion(
-        reason, tuple(Copy(it.backend_id, it.provider, it.country, it.state, it.since, it.verified_at) for it in replicas)
-    )
+async def find(context: Context, requests: Sequence[FindPlacement]) -> list[Answer]:
+    ids = [(request.bucket_id, request.version_id) for request in requests]
+    known = [place for place in dict.fromkeys(ids) if is_id(place[0]) and is_id(place[1])]
+    found = dict(zip(known, await placement.find_placements(context.database, known), strict=True))
+    return [found.get(place) or no_such_version() for place in ids]
+
+
+def no_such_version() -> RequestError:
+    return RequestError("NoSuchVersion", "The specified version does not exist.")
 
 
 async def jobs(context: Context, state: Literal["owed", "parked"], backend_id: str | None, limit: int) -> Jobs:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from typing import Any, Literal
 
 import msgspec
 
+from domicile_common.metadata_client.models import Copy, PlacementOfVersion
 from domicile_common.model import Decision, ReplicaState, Value
 from domicile_metadata.storage.database import Session, Statements
 from domicile_metadata.storage.outbox import NOTIFY_CHANNEL
@@ -88,10 +91,24 @@ async def find_version(statements: Statements, tenant_id: str, bucket: str, key:
     return CurrentVersion(row["bucket_id"].hex, row["version_id"].hex, row["committed_at"], row["size"], row["etag"], decision)
 
 
-async def find_reason(statements: Statements, bucket_id: str, version_id: str) -> str | None:
-    """Why the version was placed as it was; ``None`` when there is no such version."""
-    reason: str | None = await statements.value("find_reason", bucket_id, version_id)
-    return reason
+async def find_placements(statements: Statements, ids: Sequence[tuple[str, str]]) -> list[PlacementOfVersion | None]:
+    """Of (bucket id, version id); ``None`` where there is no such version."""
+    rows = await statements.fetch("find_placements", [item[0] for item in ids], [item[1] for item in ids])
+    found: list[PlacementOfVersion | None] = [None] * len(ids)
+    for position, of_version in groupby(rows, key=itemgetter("position")):
+        copies = list(of_version)
+        found[position - 1] = PlacementOfVersion(
+            copies[0]["reason"], tuple(Copy(*row[2:]) for row in copies if row["backend_id"] is not None)
+        )
+    return found
+
+
+async def find_version_id(
+    statements: Statements, tenant_id: str, bucket: str, key: str, version_id: str | None
+) -> tuple[str, str] | None:
+    """Bucket id and version id; of the current version when none is named."""
+    row = await statements.row("find_version_id", tenant_id, bucket, key.encode(), version_id)
+    return None if row is None else (row["bucket_id"].hex, row["version_id"].hex)
 
 
 async def list_replicas(statements: Statements, bucket_id: str, version_id: str) -> list[PlacedReplica]:

@@ -14,6 +14,7 @@ from domicile_proxy.operations import Handler
 from domicile_proxy.operations.documents import xml
 from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.operations.placement import find_placement
+from domicile_proxy.operations.waiting import read_wait, wait_for
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.answers import PartsPage
@@ -42,8 +43,9 @@ async def get_object_placement(request: S3Request, context: Context) -> Response
     """``GET /bucket/key?placement``, also of a version. What keeps the owner from reading the object keeps it from this, too."""
     await check(request, context, request.bucket, NEEDS["GetObject"], request.key, version_id=wanted_version(request.params))
     version = (await locate_object(request, context)).version
+    waited = await wait_for(read_wait(request, version.facts), version, context)
     body = render_placement(version, await find_placement(version, request.trace, context))
-    return xml(body, version_header(version, versioned=request.bucket.versioning != "off"))
+    return xml(body, waited | version_header(version, versioned=request.bucket.versioning != "off"))
 
 
 def wanted_attributes(headers: Mapping[str, str]) -> frozenset[str]:

@@ -22,6 +22,7 @@ from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.fan_out import at_least
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
+from domicile_proxy.operations.waiting import read_wait, wait_after_write
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.addressing import Source, parse_source
@@ -52,6 +53,7 @@ async def copy_object(request: S3Request, context: Context) -> Response:
         await authorize_tags(request, source, bucket, facts.tags, context)
     refuse_pointless(request, source, located.version)
     lock = read_lock(request.headers, context.clock())
+    wait = read_wait(request, facts)
     facts = await with_acl(request, facts, context)
     size = located.version.digest.size
     draft = Draft(request.bucket, request.key, facts, size, request.trace, lock)
@@ -61,7 +63,10 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     version = await intents.commit(
         intent, written.digest, written.etags, condition, context, stamped=written.stamped, trace=request.trace
     )
-    return answer(version, located.version, bucket)
+    # 5. When its copies are there, if that is asked for.
+    answered = answer(version, located.version, bucket)
+    answered.headers |= await wait_after_write(wait, version, context)
+    return answered
 
 
 async def authorize_tags(request: S3Request, source: Source, bucket: Bucket, tags: Mapping[str, str], context: Context) -> None:

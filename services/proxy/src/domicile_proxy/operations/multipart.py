@@ -40,6 +40,7 @@ from domicile_proxy.operations.documents import receive_document, xml
 from domicile_proxy.operations.fan_out import FanOut, at_least, note_failure, open_all, together
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
+from domicile_proxy.operations.waiting import read_wait, wait_after_write
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.addressing import parse_source
@@ -242,7 +243,12 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
     except RequestError as refusal:
         if refusal.code != "NoSuchUpload":
             raise
-        return answer_completed(request, await find_completed(request, chosen, refusal, context))
+        version = await find_completed(request, chosen, refusal, context)
+        wait = read_wait(request, version.facts)
+        answer = answer_completed(request, version)
+        answer.headers |= await wait_after_write(wait, version, context)
+        return answer
+    wait = read_wait(request, completion.upload.facts)
     digest = whole_digest(completion.upload, completion.parts)
     check_completion(request.headers, completion.upload, digest)
     # 2. The parts are fixed; from here on only the same completion can be repeated.
@@ -260,7 +266,11 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
         blobs=completion.upload.blobs,
         trace=request.trace,
     )
-    return answer_completed(request, (await context.metadata.call(commit)).version)
+    version = (await context.metadata.call(commit)).version
+    answer = answer_completed(request, version)
+    # 5. When its copies are there, if that is asked for.
+    answer.headers |= await wait_after_write(wait, version, context)
+    return answer
 
 
 async def complete_at(blob: Blob, completion: Completion, digest: Digest, context: Context) -> Stored:

@@ -12,6 +12,7 @@ from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.placement import owner_headers
 from domicile_proxy.operations.streams import BlobReader
+from domicile_proxy.operations.waiting import read_wait, wait_for
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.conditions import http_date, not_modified
 from domicile_proxy.s3.headers import object_headers, refuse_overrides, unmodified_headers, wanted_version
@@ -48,9 +49,11 @@ async def head_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html."""
     if request.caller.anonymous:
         refuse_overrides(request.params)
-    located = await locate_object(request, context)
-    answer, _ = describe(request, located.version)
-    answer.headers |= await owner_headers(request, located.version, context)
+    version = (await locate_object(request, context)).version
+    waited = await wait_for(read_wait(request, version.facts), version, context)
+    answer, _ = describe(request, version)
+    answer.headers |= waited
+    answer.headers |= await owner_headers(request, version, context)
     return answer
 
 

@@ -11,6 +11,7 @@ from domicile_proxy.operations import Handler, intents, streams
 from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.fan_out import FanOut
 from domicile_proxy.operations.intents import Draft
+from domicile_proxy.operations.waiting import read_wait, wait_after_write
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import deletion_condition, write_condition
@@ -34,7 +35,9 @@ async def put_object(request: S3Request, context: Context) -> Response:
     if lock is not None and body.md5 is None and not body.declared:
         message = "Content-MD5 OR x-amz-checksum- HTTP header is required for Put Object requests with Object Lock parameters"
         raise RequestError("InvalidRequest", message)
-    facts = await with_acl(request, read_facts(request.headers), context)
+    facts = read_facts(request.headers)
+    wait = read_wait(request, facts)
+    facts = await with_acl(request, facts, context)
     draft = Draft(request.bucket, request.key, facts, body.length, request.trace, lock)
     # 2. The intent, the bytes, the version.
     put = put_short if body.length <= READ_FIRST else put_long
@@ -42,6 +45,8 @@ async def put_object(request: S3Request, context: Context) -> Response:
     # 3. What was stored.
     headers = {"etag": f'"{version.digest.etag}"'} | version_header(version)
     headers |= expiration_header(request.bucket.settings.lifecycle, version)
+    # 4. When its copies are there, if that is asked for.
+    headers |= await wait_after_write(wait, version, context)
     return Response(200, headers | checksum_headers(version.digest.checksums, version.digest.checksum_type))
 
 

@@ -34,12 +34,19 @@ _REDIRECT = "website-redirect-location"
 
 PLACEMENT = "x-domicile-placement"
 """Asks for the places of an object's copies, and tells them."""
+WAIT = "x-domicile-wait"
+"""Asks to be answered when a version has so many copies, and tells how many it has."""
 
 _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
     "x-amz-write-offset-bytes",
 )
+# Domicile's own, by operations that take them.
+_OWN_HEADERS = {
+    PLACEMENT: frozenset({"GetObject", "HeadObject"}),
+    WAIT: frozenset({"PutObject", "CopyObject", "CompleteMultipartUpload", "HeadObject", "GetObjectPlacement"}),
+}
 # Headers that ask for something in these operations only, by the beginning of their names.
 _SERVED_IN = {
     "x-amz-object-lock-": frozenset({"PutObject", "CopyObject", "CreateMultipartUpload", "PostObject"}),
@@ -111,7 +118,7 @@ def refuse_unserved(operation: Operation, headers: Mapping[str, str]) -> None:
         RequestError: NotImplemented, InvalidArgument.
     """
     for name, value in headers.items():
-        if name.startswith("x-domicile-") and (name != PLACEMENT or operation.name not in {"GetObject", "HeadObject"}):
+        if name.startswith("x-domicile-") and operation.name not in _OWN_HEADERS.get(name, ()):
             raise RequestError("NotImplemented", detail={"Header": name})
         if not name.startswith("x-amz-"):
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin import backends, credentials, placement, policies, sealing, tenants
+from domicile_metadata.handlers.admin import backends, credentials, placement, policies, sealing, tenants, waiting
 from domicile_metadata.handlers.admin.api import Endpoint, make_routes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -14,6 +14,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *backends.ENDPOINTS,
     *policies.ENDPOINTS,
     *placement.ENDPOINTS,
+    *waiting.ENDPOINTS,
     *sealing.ENDPOINTS,
 )
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -25,6 +26,7 @@ log = structlog.get_logger()
 MAXIMUM_BODY = 64 << 10  # bytes
 PAGE = 100
 LARGEST_PAGE = 1000
+RETRY_AFTER_SECONDS = "1"
 _EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive"})
 
@@ -33,7 +35,7 @@ T = TypeVar("T")
 
 
 class Endpoint(NamedTuple):
-    """``handle`` answers a value that becomes the JSON body; ``status`` is that of success."""
+    """``handle`` answers a value that becomes the JSON body, or a whole response; ``status`` is that of success."""
 
     method: str
     path: str
@@ -69,7 +71,7 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
             return _failure(503, "ServiceUnavailable", str(error))
         if endpoint.method not in ("GET", "HEAD"):
             log.info("an operator changed something", method=endpoint.method, path=request.url.path)
-        return _json(endpoint.status, answer)
+        return answer if isinstance(answer, Response) else as_json(endpoint.status, answer)
 
     return serve
 
@@ -81,10 +83,13 @@ def _status(error: RequestError) -> int:
 
 
 def _failure(status: int, code: str, message: str) -> Response:
-    return _json(status, {"error": {"code": code, "message": message}})
+    response = as_json(status, {"error": {"code": code, "message": message}})
+    if status == HTTPStatus.SERVICE_UNAVAILABLE:
+        response.headers["retry-after"] = RETRY_AFTER_SECONDS
+    return response
 
 
-def _json(status: int, value: Any) -> Response:
+def as_json(status: int, value: Any) -> Response:
     # Secrets are shown once, in some of these answers: nothing on the way may keep them.
     return Response(msgspec.json.encode(value), status, {"cache-control": "no-store"}, "application/json")
 

@@ -25,9 +25,26 @@ SELECT versions.bucket_id, versions.version_id, versions.committed_at, versions.
   JOIN versions USING (bucket_id, version_id)
  WHERE tenant_id = $1 AND name = $2 AND objects.key = $3;
 
--- name: find_reason
--- Why a version was placed as it was. $1 bucket id, $2 version id.
-SELECT decision ->> 'reason' FROM versions WHERE bucket_id = $1 AND version_id = $2;
+-- name: find_placements
+-- Why versions were placed as they were, and where their copies are, in whatever state: a row for each copy, in the order of the items, and
+-- by backend. None for what is no version. $1 bucket ids, $2 version ids.
+SELECT position, decision ->> 'reason' AS reason, backend_id, provider, country, replicas.state, changed_at,
+       CASE WHEN replicas.state = 'verified' THEN coalesce(verified_at, changed_at) ELSE verified_at END AS verified_at
+  FROM unnest($1::uuid[], $2::uuid[]) WITH ORDINALITY AS asked (bucket_id, version_id, position)
+  JOIN versions USING (bucket_id, version_id)
+  LEFT JOIN (replicas JOIN backends USING (backend_id)) USING (bucket_id, version_id)
+ WHERE decision ->> 'reason' IS NOT NULL
+ ORDER BY position, backend_id;
+
+-- name: find_version_id
+-- One version of a key by its id, or (NULL) its current one. $1 tenant, $2 bucket name, $3 key, $4 version id.
+SELECT versions.bucket_id, versions.version_id
+  FROM buckets
+  JOIN versions USING (bucket_id)
+ WHERE tenant_id = $1
+   AND name = $2
+   AND versions.key = $3
+   AND versions.version_id = coalesce($4, (SELECT version_id FROM objects WHERE objects.bucket_id = buckets.bucket_id AND objects.key = $3));
 
 -- name: list_replicas
 -- Where a version is, in whatever state. $1 bucket id, $2 version id.
