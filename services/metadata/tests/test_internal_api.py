@@ -93,6 +93,8 @@ def build(info):  # noqa: C901, PLR0911 - a table of cases
             return st.datetimes(datetime(2, 1, 1), datetime(9990, 1, 1), timezones=st.just(UTC)).map(datetime.isoformat)  # noqa: DTZ001 - hypothesis wants naive bounds
         case msgspec.inspect.NoneType():
             return st.none()
+        case msgspec.inspect.AnyType():
+            return st.one_of(st.none(), COUNTS, TEXTS, st.lists(TEXTS, max_size=2))
         case msgspec.inspect.LiteralType(values=values):
             return st.sampled_from(values)
         case msgspec.inspect.UnionType(types=types):

@@ -61,7 +61,16 @@ def _read_line() -> str:
 def build_parser() -> Parser:
     parser = Parser(prog="python -m domicile_metadata.cli", description="Manage an installation of Domicile.")
     subjects = parser.add_subparsers(required=True, metavar="subject")
-    for add in (_add_tenants, _add_credentials, _add_backends, _add_policies, _add_placement, _add_jobs, _add_secrets):
+    for add in (
+        _add_tenants,
+        _add_credentials,
+        _add_backends,
+        _add_policies,
+        _add_placement,
+        _add_jobs,
+        _add_tasks,
+        _add_secrets,
+    ):
         add(subjects)
     return parser
 
@@ -184,9 +193,7 @@ def _set_backend_state(it: argparse.Namespace) -> Call:
 def _add_policies(subjects: Any) -> None:
     actions = _Actions(subjects, "policies", "Where data may live, and in how many copies.")
     show = actions.add("show", "Show a level and what it amounts to.", lambda it: Call("GET", _policy_path(it)))
-    put = actions.add(
-        "set", "Set a level.", lambda it: Call("PUT", _policy_path(it), body=_policy_document(it.document)), "document"
-    )
+    put = actions.add("set", "Set a level.", lambda it: Call("PUT", _policy_path(it), body=_document(it.document)), "document")
     for parser in (show, put):
         parser.add_argument("--tenant", help="this tenant's level (the installation default)")
         parser.add_argument("--bucket", help="the level of this bucket of the tenant")
@@ -200,7 +207,7 @@ def _policy_path(it: argparse.Namespace) -> str:
     return "/policies/default" if it.tenant is None else f"/policies/tenants/{_segment(it.tenant)}"
 
 
-def _policy_document(argument: str) -> Any:
+def _document(argument: str) -> Any:
     """The argument itself, or the file that it names after ``@``."""
     try:
         return json.loads(Path(argument[1:]).read_text("utf-8") if argument.startswith("@") else argument)
@@ -243,7 +250,7 @@ def _preview(it: argparse.Namespace) -> Call:
     body = _given(
         tenant=it.tenant,
         bucket=it.bucket,
-        policy=None if it.policy is None else _policy_document(it.policy),
+        policy=None if it.policy is None else _document(it.policy),
         backend=it.backend,
         state=it.state,
         bytes_per_second=it.bytes_per_second,
@@ -288,6 +295,35 @@ def _add_jobs(subjects: Any) -> None:
 
 def _list_jobs(it: argparse.Namespace) -> Call:
     return Call("GET", "/jobs", query={"state": it.state, "backend": it.backend, "limit": it.limit})
+
+
+def _add_tasks(subjects: Any) -> None:
+    actions = _Actions(subjects, "tasks", "Long work at the backends.")
+    listing = actions.add("list", "List tasks, newest first.", _list_tasks)
+    listing.add_argument("--kind")
+    listing.add_argument("--state", choices=("waiting", "running", "paused", "done", "failed", "cancelled"))
+    _add_page(listing)
+    actions.add("show", "Show a task and how far it has got.", lambda it: Call("GET", f"/tasks/{_segment(it.task)}"), "task")
+    for name, text in (
+        ("pause", "Let a task rest."),
+        ("resume", "Let a task that was paused or has failed go on."),
+        ("cancel", "End a task for good."),
+    ):
+        actions.add(name, text, _change_task(name), "task")
+    start = actions.add("start", "Begin a task.", _start_task, "kind")
+    start.add_argument("parameters", nargs="?", default="{}", help="of its kind: JSON, or @file")
+
+
+def _list_tasks(it: argparse.Namespace) -> Call:
+    return Call("GET", "/tasks", query={"kind": it.kind, "state": it.state, "after": it.after, "limit": it.limit})
+
+
+def _change_task(action: str) -> Make:
+    return lambda it: Call("PATCH", f"/tasks/{_segment(it.task)}", body={"action": action})
+
+
+def _start_task(it: argparse.Namespace) -> Call:
+    return Call("POST", "/tasks", body={"kind": it.kind, "parameters": _document(it.parameters)})
 
 
 def _add_secrets(subjects: Any) -> None:

@@ -11,7 +11,7 @@ pytestmark = pytest.mark.servers
 
 
 def path_of(endpoint):
-    return endpoint.path.format(tenant="t", access_key="a", backend="b", bucket="k")
+    return endpoint.path.format(tenant="t", access_key="a", backend="b", bucket="k", task="t")
 
 
 @pytest.mark.parametrize("key", [None, b"", b"an-operator-key-4712", b"\xff"])

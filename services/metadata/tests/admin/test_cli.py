@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 from domicile_common.telemetry import serve
 from domicile_metadata.cli import main
 from domicile_metadata.handlers.admin import admin_routes
+from domicile_metadata.services import tasks
+from domicile_metadata.services.tasks import Kind
 
 pytestmark = pytest.mark.servers
 
@@ -138,3 +140,21 @@ async def test_a_wrong_call_is_told_and_status_2(cli, monkeypatch):
 def test_it_runs_as_a_module():
     asked = subprocess.run([sys.executable, "-m", "domicile_metadata.cli", "--help"], capture_output=True, text=True, check=True)
     assert "policies" in asked.stdout
+
+
+async def test_tasks(cli, monkeypatch):
+    monkeypatch.setattr(tasks, "KINDS", {"one": Kind(dict, _anything)})
+    status, made = await cli("tasks", "start", "one", '{"a": 1}')
+    assert (status, made["parameters"]) == (0, {"a": 1})
+    for action, state in (("pause", "paused"), ("resume", "waiting"), ("cancel", "cancelled")):
+        assert (await cli("tasks", action, made["task_id"]))[1]["state"] == state
+    assert (await cli("tasks", "show", made["task_id"]))[1]["state"] == "cancelled"
+    assert [task["state"] for task in (await cli("tasks", "list", "--kind", "one"))[1]["tasks"]] == ["cancelled"]
+    assert await cli("tasks", "start", "one", "{") == (
+        2,
+        "cli: the document is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)\n",
+    )
+
+
+async def _anything(_context, _parameters) -> None:
+    pass

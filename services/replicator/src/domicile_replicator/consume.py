@@ -15,11 +15,10 @@ from typing import Final, TypeVar
 import msgspec
 import structlog
 
-from domicile_common.amqp.consumer import HandBack, park
+from domicile_common.amqp.consumer import park
 from domicile_common.amqp.publisher import Publisher
-from domicile_common.errors import BackendError, DomicileError, Unavailable
+from domicile_common.errors import BackendError, DomicileError
 from domicile_common.events import Job
-from domicile_common.loops import set_within, spread
 from domicile_common.metadata_client.client import Metadata
 from domicile_common.metadata_client.models import Report, Request, Wanted
 from domicile_common.model import Value
@@ -27,6 +26,7 @@ from domicile_common.telemetry import begin_trace, current_trace
 from domicile_replicator import metrics
 from domicile_replicator.directory import Directory
 from domicile_replicator.execute import Executor
+from domicile_replicator.patience import ask
 from domicile_replicator.plan import Copy, Nothing, Refuse, Remove, WriteSidecar, plan
 from domicile_replicator.report import classify, done, failed, verified
 
@@ -36,7 +36,6 @@ R = TypeVar("R", bound=Value)
 T = TypeVar("T")
 
 WORKING_SECONDS: Final = 10.0
-LONGEST_PAUSE_SECONDS: Final = 15.0
 
 
 class ByteBudget:
@@ -171,16 +170,7 @@ class Jobs:
             log.exception("an unwanted copy is left behind", blob=step.target)
 
     async def _ask(self, request: Request[R]) -> R:
-        """Metadata's answer, however long it takes; each pause is longer than the one before."""
-        pause = 0.25
-        while True:
-            try:
-                return await self._metadata.call(request)
-            except Unavailable as error:
-                log.warning("waiting for metadata", why=str(error))
-            if await set_within(self._stopping, spread(pause)):
-                raise HandBack
-            pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        return await ask(self._metadata, request, self._stopping)
 
     async def _while_working(self, job: Job, working: Awaitable[T]) -> T:
         """Tells metadata now and then that a long copy is alive, so that nobody begins it a second time."""

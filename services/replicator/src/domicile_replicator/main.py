@@ -20,7 +20,9 @@ from domicile_common.settings import load
 from domicile_common.telemetry import configure_logging, health_routes, run, serve
 from domicile_replicator.consume import Jobs, Limits
 from domicile_replicator.directory import Directory
+from domicile_replicator.runners import RUNNERS
 from domicile_replicator.settings import Settings
+from domicile_replicator.tasks import Tasks
 from domicile_replicator.worker import Worker
 
 log = structlog.get_logger()
@@ -57,10 +59,11 @@ async def replicate(stop: asyncio.Event) -> None:
         )
 
     worker = Worker(broker, directory, open_consumer, settings.replicator_backends)
+    tasks = Tasks(metadata, directory, RUNNERS, slots=settings.replicator_tasks, seconds=settings.replicator_task_seconds)
     app = Starlette(routes=health_routes({"rabbitmq": broker.ping, "metadata": directory.ping}, stop=stop))
     log.info("starting", port=settings.replicator_port, backends=settings.replicator_backends or "all")
     try:
-        await _run(worker, app, settings, stop)
+        await _run(worker, tasks, app, settings, stop)
     finally:
         await publisher.close()
         await broker.close()
@@ -68,12 +71,14 @@ async def replicate(stop: asyncio.Event) -> None:
         await metadata.close()
 
 
-async def _run(worker: Worker, app: Starlette, settings: Settings, stop: asyncio.Event) -> None:
+async def _run(worker: Worker, tasks: Tasks, app: Starlette, settings: Settings, stop: asyncio.Event) -> None:
     """Health and metrics are served as long as there is something to tell, so also while the worker drains."""
     drained = asyncio.Event()
     async with asyncio.TaskGroup() as group:
         group.create_task(serve(app, settings.host, settings.replicator_port, stop=drained))
-        await worker.run(stop)
+        async with asyncio.TaskGroup() as work:
+            work.create_task(tasks.run(stop))
+            work.create_task(worker.run(stop))
         drained.set()
 
 

@@ -30,6 +30,10 @@ class Settings(ServiceBlock, MetadataBlock, SealingBlock, RabbitmqBlock):
     replicator_multipart_bytes: int = Field(
         64 * 2**20, ge=SMALLEST_PART, le=5 * 2**30, description="Larger blobs are uploaded in parts of about this size."
     )
+    replicator_tasks: int = Field(
+        2, ge=0, le=100, description="The most long tasks (scrubs and others) that this process works at together; 0 for none."
+    )
+    replicator_task_seconds: float = Field(5, gt=0, description="How often a process that could take another task looks for one.")
     replicator_drain_seconds: float = Field(
         25, ge=0, description="How long a stopping process may finish what it has in hand before it hands it back."
     )

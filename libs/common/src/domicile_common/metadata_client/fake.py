@@ -19,6 +19,7 @@ from domicile_common.access.engine import may_know_of
 from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models as m
+from domicile_common.metadata_client.tasks import Advanced, AdvanceTask, Claimed, ClaimTask, Task
 from domicile_common.model import Backend, Blob, Bucket, Credential, Digest, EffectivePolicy, Facts, Lock, Policy, Tenant, Version
 from domicile_common.namespace import namespace_name
 from domicile_common.policy import admits, decide, merge, parse_location
@@ -32,7 +33,8 @@ SMALLEST_PART = 5 << 20
 class FakeMetadata:
     """``asked``: all requests so far. ``failing``: what to raise instead of answering, by type of request.
 
-    Tenants are those of ``credentials`` and ``tenants``; each has bucket names of its own.
+    Tenants are those of ``credentials`` and ``tenants``; each has bucket names of its own. ``tasks``: those that wait to be claimed;
+    ``holders``: task id → who has it.
     """
 
     def __init__(
@@ -49,6 +51,8 @@ class FakeMetadata:
         self.tenants |= {tenant.tenant_id: tenant for tenant in tenants}
         self.asked: list[m.Request[Any]] = []
         self.failing: dict[type[m.Request[Any]], Exception] = {}
+        self.tasks: list[Task] = []
+        self.holders: dict[str, str] = {}
         self._ids = (f"{number:032x}" for number in count(1))
         self._buckets: dict[tuple[str, str], Bucket] = {}
         self._tags: dict[str, dict[str, str] | None] = {}
@@ -496,6 +500,29 @@ class FakeMetadata:
         differs = condition.if_match not in {None, "*", etag}
         if etag is not None and (condition.if_none_match or etag in condition.other_than or differs):
             raise RequestError("PreconditionFailed")
+
+    # --- long tasks ---
+
+    @_answer.register
+    def _(self, request: ClaimTask) -> Claimed:
+        for task in self.tasks:
+            if task.kind in request.kinds and self.holders.setdefault(task.task_id, request.worker) == request.worker:
+                return Claimed(task)
+        return Claimed()
+
+    @_answer.register
+    def _(self, request: AdvanceTask) -> Advanced:
+        at = next((at for at, task in enumerate(self.tasks) if task.task_id == request.task_id), None)
+        if at is None or self.holders.get(request.task_id) != request.worker:
+            return Advanced(go_on=False)
+        changes = {"cursor": request.cursor, "progress": request.progress}
+        changed = {name: value for name, value in changes.items() if value is not None}
+        self.tasks[at] = msgspec.structs.replace(self.tasks[at], **changed)
+        if request.outcome == "stopped":
+            del self.holders[request.task_id]
+        elif request.outcome != "working":
+            del self.tasks[at]
+        return Advanced(go_on=request.outcome == "working")
 
 
 def _over(settings: BucketSettings, put: BucketSettings) -> BucketSettings:

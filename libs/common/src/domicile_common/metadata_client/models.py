@@ -9,11 +9,14 @@ A whole call that fails (no answer, 5xx) is ``Unavailable`` for each of its item
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Generic, Literal, TypeVar
-
-import msgspec
+from typing import Any, Generic, Literal
 
 from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, SettingName
+from domicile_common.metadata_client import tasks
+from domicile_common.metadata_client.base import Call as Call  # noqa: PLC0414 -- whoever calls looks for all of it here
+from domicile_common.metadata_client.base import Empty as Empty  # noqa: PLC0414
+from domicile_common.metadata_client.base import R as R  # noqa: PLC0414
+from domicile_common.metadata_client.base import Request as Request  # noqa: PLC0414
 from domicile_common.model import (
     Backend,
     Blob,
@@ -32,22 +35,6 @@ from domicile_common.model import (
     Value,
     Version,
 )
-
-R = TypeVar("R")
-
-
-class Request(Value, Generic[R], frozen=True):
-    """One item of a call, answered by an ``R``.
-
-    ``trace``: the W3C traceparent of the request that this belongs to; it goes on into jobs and logs.
-    """
-
-    trace: str = ""
-
-
-class Empty(Value, frozen=True):
-    pass
-
 
 # --- directory: cached by the callers, invalidated by the fan-out exchange ---
 
@@ -631,15 +618,6 @@ class Reported(Value, frozen=True):
     gone: bool = False
 
 
-class Call(msgspec.Struct, frozen=True):
-    """One row of the interface. ``safe``: may be repeated by the client after a failure without an answer."""
-
-    name: str
-    request: type[Request[Any]]
-    result: type[Value]
-    safe: bool
-
-
 class Failure(Value, frozen=True):
     code: str
     message: str = ""
@@ -690,5 +668,6 @@ CALLS: dict[type[Request[Any]], Call] = {
         Call("begin-complete", BeginComplete, Completion, safe=True),
         Call("wanted", Wanted, Work, safe=True),
         Call("report", Report, Reported, safe=True),
+        *tasks.CALLS,
     )
 }

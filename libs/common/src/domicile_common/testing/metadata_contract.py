@@ -22,6 +22,7 @@ from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, Grant
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client import models as m
 from domicile_common.metadata_client.client import Metadata
+from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_common.model import Bucket, Digest, Facts, Lock, Part, Policy, Tenant, Version
 
 MD5 = "0123456789abcdef" * 2
@@ -557,5 +558,13 @@ class UploadContract:
             assert await refused(metadata, request) == "NoSuchUpload"
 
 
-class MetadataContract(BucketContract, SettingsContract, VersionContract, WriteContract, PageContract, UploadContract):
+class TaskContract:
+    async def test_tasks_that_nobody_has(self, metadata: Metadata) -> None:
+        assert (await metadata.call(ClaimTask(kinds=("none",), worker="w"))).task is None
+        assert not (await metadata.call(AdvanceTask(task_id=NOWHERE, worker="w"))).go_on
+
+
+class MetadataContract(
+    BucketContract, SettingsContract, VersionContract, WriteContract, PageContract, UploadContract, TaskContract
+):
     """The whole suite."""

@@ -19,6 +19,7 @@ from prometheus_client import Counter, Histogram
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
+from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_metadata.context import Context
 from domicile_metadata.services import (
     begin,
@@ -30,6 +31,7 @@ from domicile_metadata.services import (
     listing,
     objects,
     placement,
+    tasks,
     uploads,
     work,
 )
@@ -75,6 +77,8 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         models.BeginComplete: each(uploads.begin_complete),
         models.Wanted: work.wanted,
         models.Report: work.report,
+        ClaimTask: each(tasks.claim),
+        AdvanceTask: each(tasks.advance),
     }
 )
 

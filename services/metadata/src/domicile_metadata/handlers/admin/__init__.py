@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin import backends, credentials, placement, policies, sealing, tenants, waiting
+from domicile_metadata.handlers.admin import backends, credentials, placement, policies, sealing, tasks, tenants, waiting
 from domicile_metadata.handlers.admin.api import Endpoint, make_routes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -15,6 +15,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *policies.ENDPOINTS,
     *placement.ENDPOINTS,
     *waiting.ENDPOINTS,
+    *tasks.ENDPOINTS,
     *sealing.ENDPOINTS,
 )
 

@@ -28,7 +28,7 @@ PAGE = 100
 LARGEST_PAGE = 1000
 RETRY_AFTER_SECONDS = "1"
 _EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive"})
+_CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive", "TaskFinished"})
 
 Handler = Callable[[Context, Request], Awaitable[Any]]
 T = TypeVar("T")

@@ -1,0 +1,11 @@
+"""What carries out a long task, by its kind; metadata's ``services/tasks.py`` has the other half of this table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from domicile_replicator.tasks import Runner
+
+RUNNERS: Final[Mapping[str, Runner]] = MappingProxyType({})
