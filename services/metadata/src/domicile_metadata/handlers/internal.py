@@ -142,7 +142,7 @@ class InternalApi:
         began = time.perf_counter()
         try:
             answers = await endpoint.serve(self._context, requests) if requests else ()
-        except Unavailable as error:
+        except (RequestError, Unavailable) as error:  # such as a character that PostgreSQL cannot store
             answers = [error] * len(requests)
         except Exception:
             log.exception("a call failed", call=scope["path"])
