@@ -241,7 +241,7 @@ def decide(policy: EffectivePolicy, backends: Iterable[Backend], *, avoid: Colle
     """
     _check_supported(policy.storage, policy.encryption)
     _check_quorum(policy.replica_count, policy.write_quorum)
-    ranks = _preferences(policy)
+    ranks = preferences(policy)
     candidates = sorted(
         _candidates(policy, backends),
         key=lambda it: (it.backend_id in avoid, ranks.get(it.country, 0), it.cost, it.backend_id),
@@ -284,7 +284,7 @@ def rearrange(
     it, unless it is draining or lost. ``coming``: a copy is on its way there. ``leaving``: it is being removed there, and nothing can come
     before that is done. What can be satisfied of the policy is, as far as backends go.
     """
-    ranks = _preferences(policy)
+    ranks = preferences(policy)
     usable = sorted(
         (
             it
@@ -313,7 +313,7 @@ def of_object(policy: EffectivePolicy, storage_class: str, copies_asked_for: str
     return policy if count is None else msgspec.structs.replace(policy, replica_count=count)
 
 
-def _preferences(policy: EffectivePolicy) -> dict[str, int]:
+def preferences(policy: EffectivePolicy) -> dict[str, int]:
     """How much each country is preferred, 0 most."""
     countries = policy.countries or ()
     return dict(zip(countries, policy.ranks or range(len(countries)), strict=True))
@@ -323,7 +323,7 @@ def _one_of_each_part(policy: EffectivePolicy, candidates: Iterable[Backend]) ->
     """The best of each part, in order; ``candidates``: best first."""
     chosen: dict[str, Backend] = {}
     for backend in candidates:
-        chosen.setdefault(_part(policy, backend), backend)
+        chosen.setdefault(part(policy, backend), backend)
     return list(chosen.values())
 
 
@@ -347,7 +347,7 @@ def _candidates(policy: EffectivePolicy, backends: Iterable[Backend]) -> list[Ba
     return inside
 
 
-def _part(policy: EffectivePolicy, backend: Backend) -> str:
+def part(policy: EffectivePolicy, backend: Backend) -> str:
     """What no two replicas may share."""
     return {"backend": backend.backend_id, "provider": backend.provider, "country": backend.country}[policy.spread]
 
