@@ -177,7 +177,7 @@ async def test_what_a_lost_backend_held_is_made_anew_and_given_up_there(world):
     await world.converge()
     assert await world.replicas(version) == {"us": "deleting", "fi": "verified", "de": "verified"}
     await world.metadata.sql("UPDATE replicas SET next_attempt_at = now() - interval '1 second'")
-    await reconcile(world.metadata.database, 30)
+    await reconcile(world.metadata.database, 30, {"fi": 0, "de": 0, "us": 0})
     assert await world.replicas(version) == {"fi": "verified", "de": "verified"}
     assert await world.replicas(other) == {}
     rows = await world.metadata.sql("SELECT key, backend_id, is_confirmed FROM removals ORDER BY key, backend_id")

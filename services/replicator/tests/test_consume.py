@@ -15,10 +15,11 @@ from domicile_common.metadata_client.models import Backends, ListBackends, Repor
 from domicile_common.telemetry import parse_trace
 from domicile_common.testing.memory import VERSION_ID, MemoryStore, backend, blob, digest_of, work_for
 from domicile_replicator import consume
-from domicile_replicator.consume import ByteBudget, Jobs, Limits
-from domicile_replicator.directory import Directory
+from domicile_replicator.consume import Jobs
+from domicile_replicator.directory import Directory, Limits
 
 BODY = b"hello"
+MIB = 2**20
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 JOB = Job("b" * 32, VERSION_ID, "de", TRACE)
 COMMITTED = work_for(digest_of(BODY)).version.committed_at
@@ -69,10 +70,9 @@ class Site:
         self.metadata = Metadata()
         self.publisher = Publisher()
         self.stopping = asyncio.Event()
-        self.directory = Directory(self.metadata, MemoryStore)
+        self.directory = Directory(self.metadata, MemoryStore, Limits(multipart_bytes=64 * MIB, bytes_in_flight=100))
         self.now = COMMITTED + timedelta(seconds=1.5)
-        limits = Limits(multipart_bytes=64 * 2**20, bytes_in_flight=100)
-        self.jobs = Jobs(self.metadata, self.directory, self.publisher, limits, clock=lambda: self.now, stopping=self.stopping)
+        self.jobs = Jobs(self.metadata, self.directory, self.publisher, 64 * MIB, clock=lambda: self.now, stopping=self.stopping)
 
     @property
     def stores(self):
@@ -223,37 +223,6 @@ async def test_a_long_copy_says_that_it_is_alive(site, monkeypatch):
     assert {report.outcome for report in site.metadata.reports} == {"working", "verified"}
 
 
-async def test_copies_wait_for_their_bytes():
-    budget = ByteBudget(10)
-    entered = {name: asyncio.Event() for name in ("large", "small", "empty")}
-    finish = asyncio.Event()
-
-    async def copy(name, size):
-        async with budget.spend(size):
-            entered[name].set()
-            await finish.wait()
-
-    async with asyncio.timeout(5), asyncio.TaskGroup() as group:
-        group.create_task(copy("large", 10))
-        await entered["large"].wait()
-        group.create_task(copy("small", 1))
-        group.create_task(copy("empty", 0))
-        await entered["empty"].wait()
-        assert not entered["small"].is_set()
-        finish.set()
-    assert entered["small"].is_set()
-
-
-async def test_a_waiting_copy_that_is_cancelled_takes_nothing():
-    budget = ByteBudget(10)
-    async with budget.spend(10):
-        with pytest.raises(TimeoutError):
-            async with asyncio.timeout(0.01), budget.spend(5):
-                pytest.fail("there was nothing to spend")
-    async with asyncio.timeout(5), budget.spend(10):
-        pass
-
-
 async def test_a_backend_that_changed_gets_a_new_store(site):
     before = dict(site.stores)
     site.metadata.script[ListBackends] = [Backends((backend("fi"), backend("de", "DE", access_key="new")))]
@@ -264,3 +233,33 @@ async def test_a_backend_that_changed_gets_a_new_store(site):
     site.metadata.script[ListBackends] = [Backends(())]
     await site.directory.refresh()
     assert not site.stores
+
+
+async def test_a_backend_of_which_only_limits_change_keeps_its_store(site):
+    store = site.stores["de"]
+    site.metadata.script[ListBackends] = [
+        Backends((backend("fi"), backend("de", "DE", job_limit=3, state="draining", paused=True)))
+    ]
+    await site.directory.refresh()
+    assert site.stores["de"] is store
+    assert site.directory.backends["de"].paused
+    assert not store.calls["close"]
+
+
+async def test_a_duplicate_in_the_other_queue_is_no_second_job(site):
+    reached, go_on = asyncio.Event(), asyncio.Event()
+    put = site.stores["de"].open_put
+
+    async def slow(*args):
+        reached.set()
+        await go_on.wait()
+        return await put(*args)
+
+    site.stores["de"].open_put = slow
+    first = asyncio.create_task(site.jobs.handle_backfill(JOB))
+    await reached.wait()
+    await site.jobs.handle(JOB)
+    assert not site.metadata.reports
+    go_on.set()
+    await first
+    assert site.report.outcome == "verified"

@@ -13,7 +13,7 @@ from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask, Task
 from domicile_common.model import Value
 from domicile_common.testing.memory import MemoryStore, backend
 from domicile_replicator import tasks
-from domicile_replicator.directory import Directory
+from domicile_replicator.directory import Directory, Limits
 from domicile_replicator.tasks import Run, Tasks
 
 
@@ -39,7 +39,7 @@ def task(number: int, to: int = 3) -> Task:
 class Site:
     def __init__(self) -> None:
         self.metadata = FakeMetadata([backend("fi")])
-        self.directory = Directory(self.metadata, MemoryStore)
+        self.directory = Directory(self.metadata, MemoryStore, Limits(2**20, 2**20))
         self.stop = asyncio.Event()
         self.ended = asyncio.Event()
 

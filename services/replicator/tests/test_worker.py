@@ -23,8 +23,8 @@ from domicile_common.model import Backend, Blob
 from domicile_common.stamps import read_stamp
 from domicile_common.testing.memory import VERSION_ID, digest_of, version_of
 from domicile_replicator import execute
-from domicile_replicator.consume import Jobs, Limits
-from domicile_replicator.directory import Directory
+from domicile_replicator.consume import Jobs
+from domicile_replicator.directory import Directory, Limits
 from domicile_replicator.plan import SMALLEST_PART
 from domicile_replicator.worker import Worker
 
@@ -131,15 +131,19 @@ class Installation:
         """A worker; at the end it is stopped and must have ended by itself."""
         broker = Broker(self.url, "worker")
         publisher = Publisher(broker)
-        directory = Directory(self.metadata, self.open)
+        directory = Directory(self.metadata, self.open, Limits(8 * MIB, 64 * MIB, concurrency))
         stop = asyncio.Event()
 
-        def open_consumer(backend_id: str) -> Consumer:
-            limits = Limits(8 * MIB, 64 * MIB)
-            jobs = Jobs(self.metadata, directory, publisher, limits, clock=lambda: datetime.now(UTC), stopping=stop)
-            return Consumer(broker, publisher, backend_id, jobs.handle, prefetch=concurrency, drain_seconds=drain_seconds)
+        def open_consumers(backend_id: str) -> list[Consumer]:
+            jobs = Jobs(self.metadata, directory, publisher, 8 * MIB, clock=lambda: datetime.now(UTC), stopping=stop)
+            return [
+                Consumer(
+                    broker, publisher, backend_id, handle, prefetch=concurrency, drain_seconds=drain_seconds, backfill=backfill
+                )
+                for handle, backfill in ((jobs.handle, False), (jobs.handle_backfill, True))
+            ]
 
-        running = asyncio.create_task(Worker(broker, directory, open_consumer, only).run(stop))
+        running = asyncio.create_task(Worker(broker, directory, open_consumers, only).run(stop))
         try:
             yield stop
         finally:
@@ -376,7 +380,7 @@ async def test_the_worker_stops_when_a_part_of_it_dies(site):
         raise Died
 
     broker = Broker(site.url, "worker")
-    directory = Directory(site.metadata, site.open)
+    directory = Directory(site.metadata, site.open, Limits(8 * MIB, 64 * MIB))
     directory.refresh = die
     with pytest.raises(ExceptionGroup) as caught:
         await Worker(broker, directory, lambda _: pytest.fail("no backends")).run(asyncio.Event())

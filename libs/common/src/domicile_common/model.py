@@ -70,6 +70,8 @@ class Backend(Value, frozen=True):
     ``region``: the SigV4 region. ``quirks``: a name in ``backends.quirks``. ``cost``: reads prefer the lowest.
     ``state``: ``readonly`` takes nothing new; from a ``draining`` one everything moves away; a ``disabled`` one is not spoken to, for a
     while; a ``lost`` one is gone for good, with all that it held.
+    ``paused``: nothing is replicated to it nor removed there until it is resumed. The rest limits what all replicators together do there:
+    ``job_limit`` jobs at a time, ``bytes_per_second`` sent and read, ``requests_per_second``.
     ``sealed_secret``: the secret key as sealed by ``sealing``; never the secret itself.
     """
 
@@ -85,6 +87,10 @@ class Backend(Value, frozen=True):
     quirks: str = "generic"
     state: BackendState = "active"
     cost: int = 100
+    paused: bool = False
+    job_limit: int | None = None
+    bytes_per_second: int | None = None
+    requests_per_second: float | None = None
 
 
 class Decision(Value, frozen=True):

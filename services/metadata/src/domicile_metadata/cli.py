@@ -168,6 +168,23 @@ def _add_backends(subjects: Any) -> None:
     put.add_argument("--cost", type=int, help="reads prefer the lowest (100)")
     state = actions.add("state", "Take a backend out of use, or into it again.", _set_backend_state, "backend")
     state.add_argument("state", choices=_STATES)
+    for name, paused in (("pause", True), ("resume", False)):
+        actions.add(name, f"{name.capitalize()} replication to a backend.", _pause(paused), "backend")
+    limit = actions.add(
+        "limit", "Limit what all replicators together do at a backend; 0 ends a limit.", _limit_backend, "backend"
+    )
+    limit.add_argument("--jobs", type=int, help="how many at a time")
+    limit.add_argument("--bytes-per-second", type=int, help="sent and read")
+    limit.add_argument("--requests-per-second", type=float)
+
+
+def _pause(paused: bool) -> Make:  # noqa: FBT001 - both are given by name above
+    return lambda it: Call("PATCH", f"/backends/{_segment(it.backend)}", body={"paused": paused})
+
+
+def _limit_backend(it: argparse.Namespace) -> Call:
+    limits = _given(job_limit=it.jobs, bytes_per_second=it.bytes_per_second, requests_per_second=it.requests_per_second)
+    return Call("PATCH", f"/backends/{_segment(it.backend)}", body={name: value or None for name, value in limits.items()})
 
 
 def _put_backend(it: argparse.Namespace) -> Call:

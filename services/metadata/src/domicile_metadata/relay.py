@@ -16,7 +16,7 @@ from prometheus_client import Counter
 
 from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.publisher import Message, Publisher
-from domicile_common.amqp.topology import INVALIDATE, JOBS, topology
+from domicile_common.amqp.topology import INVALIDATE, JOBS, backfill_key, topology
 from domicile_common.errors import Unavailable, Unroutable
 from domicile_common.loops import repeat, set_within
 from domicile_metadata.context import Context
@@ -109,5 +109,6 @@ class Relay:
 def _message(row: outbox.Row) -> Message:
     kind, _, backend_id = row.routing_key.partition(".")
     if kind == "replicate":
-        return Message(exchange=JOBS, routing_key=backend_id, body=row.body, trace=row.trace)
+        key = backfill_key(backend_id) if row.is_backfill else backend_id
+        return Message(exchange=JOBS, routing_key=key, body=row.body, trace=row.trace)
     return Message(exchange=INVALIDATE, body=row.body, trace=row.trace, mandatory=False)

@@ -25,6 +25,10 @@ async def test_a_backend_is_registered_without_showing_its_secret(admin):
         "quirks": "generic",
         "state": "active",
         "cost": 5,
+        "paused": False,
+        "job_limit": None,
+        "bytes_per_second": None,
+        "requests_per_second": None,
     }
     assert await admin.call("GET", "/backends") == {"backends": [shown]}
     assert await admin.call("GET", "/backends/fi-1") == shown
@@ -159,3 +163,30 @@ async def test_a_replica_that_comes_about_during_a_move_is_checked_against_the_n
     with pytest.raises(asyncpg.CheckViolationError):
         await write
     await other.close()
+
+
+async def test_replication_to_a_backend_is_paused_and_limited(admin):
+    await admin.backend("fi", "FI")
+    limits = {"paused": True, "job_limit": 4, "bytes_per_second": 10**6, "requests_per_second": 2.5}
+    assert limits.items() <= (await admin.call("PATCH", "/backends/fi", limits)).items()
+    (listed,) = [it for it in (await admin.call("GET", "/backends"))["backends"] if it["backend_id"] == "fi"]
+    assert limits.items() <= listed.items()
+    assert (await admin.call("PATCH", "/backends/fi", {"paused": False}))["job_limit"] == 4
+    assert (await admin.call("PATCH", "/backends/fi", {"job_limit": None}))["job_limit"] is None
+    messages = await admin.sql.fetch("SELECT FROM outbox WHERE routing_key = 'invalidate' AND payload ->> 'kind' = 'backend'")
+    assert len(messages) == 4
+
+
+async def test_a_registration_keeps_the_limits(admin):
+    registration = {"provider": "p", "endpoint": "http://p", "country": "FI", "jurisdictions": ["FI"], "access_key": "a"}
+    await admin.call("PUT", "/backends/new", {**registration, "secret_key": "s"})
+    await admin.call("PATCH", "/backends/new", {"job_limit": 4, "paused": True})
+    kept = await admin.call("PUT", "/backends/new", registration)
+    assert (kept["job_limit"], kept["paused"]) == (4, True)
+
+
+@pytest.mark.parametrize(
+    "change", [{}, {"job_limit": 0}, {"bytes_per_second": 1000}, {"requests_per_second": 0}, {"paused": None}, {"speed": 1}]
+)
+async def test_limits_that_cannot_be(admin, change):
+    await admin.refused(400, "InvalidArgument", "PATCH", "/backends/fi", change)

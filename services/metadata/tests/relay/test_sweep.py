@@ -38,7 +38,7 @@ async def test_an_expired_intent_owes_the_removal_at_every_backend_that_may_have
     for row in rows:
         blob = written[row["backend_id"]]
         assert (row["namespace"], row["blob_key"], row["state"]) == (blob.namespace, blob.blob_key, "deleting")
-    assert await reconcile(metadata.database, 30) == len(rows)  # due at once
+    assert await reconcile(metadata.database, 30, {"fi": 0, "de": 0, "us": 0}) == len(rows)  # due at once
 
 
 async def test_a_swept_write_cannot_be_committed(metadata):

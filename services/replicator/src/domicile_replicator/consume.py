@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Final, TypeVar
 
@@ -38,38 +37,6 @@ T = TypeVar("T")
 WORKING_SECONDS: Final = 10.0
 
 
-class ByteBudget:
-    """So many bytes may be under way together; whoever asks for more waits."""
-
-    def __init__(self, size: int) -> None:
-        self._free = size
-        self._freed = asyncio.Condition()
-
-    @contextlib.asynccontextmanager
-    async def spend(self, size: int) -> AsyncIterator[None]:
-        """``size`` must not exceed the whole budget."""
-        async with self._freed:
-            await self._freed.wait_for(lambda: self._free >= size)
-            self._free -= size
-        try:
-            yield
-        finally:
-            self._free += size
-            async with self._freed:
-                self._freed.notify_all()
-
-
-@dataclass(frozen=True, slots=True)
-class Limits:
-    """In bytes: ``bytes_in_flight`` of all copies to one backend, of which one counts ``multipart_bytes`` at most."""
-
-    multipart_bytes: int
-    bytes_in_flight: int
-
-    def weight(self, size: int) -> int:
-        return min(size, self.multipart_bytes, self.bytes_in_flight)
-
-
 class Jobs:
     """Handles the jobs of one backend. ``clock``: the time in UTC. ``stopping``: set when the process is about to end."""
 
@@ -78,23 +45,32 @@ class Jobs:
         metadata: Metadata,
         directory: Directory,
         publisher: Publisher,
-        limits: Limits,
+        multipart_bytes: int,
         *,
         clock: Callable[[], datetime],
         stopping: asyncio.Event,
     ) -> None:
         self._metadata = metadata
         self._directory = directory
-        self._executor = Executor(directory.stores)
+        self._executors = {True: Executor(directory.fresh), False: Executor(directory.backfill)}
         self._publisher = publisher
-        self._limits = limits
+        self._multipart_bytes = multipart_bytes
         self._clock = clock
         self._stopping = stopping
-        self._budget = ByteBudget(limits.bytes_in_flight)
         self._busy: set[tuple[str, str]] = set()
 
     async def handle(self, job: Job) -> None:
-        """Returns when the job is done with, one way or another. Raises ``HandBack`` when the process stops before that."""
+        """A job that goes first. Returns when it is done with, one way or another.
+
+        Raises ``HandBack`` when the process stops before that.
+        """
+        await self._once(job, fresh=True)
+
+    async def handle_backfill(self, job: Job) -> None:
+        """A job that need not be done at once; else as ``handle``."""
+        await self._once(job, fresh=False)
+
+    async def _once(self, job: Job, *, fresh: bool) -> None:
         identity = (job.bucket_id, job.version_id)
         if identity in self._busy:  # delivered anew after a lost connection, or enqueued again: the task that has it will report
             metrics.JOBS.labels(job.backend_id, "duplicate").inc()
@@ -102,28 +78,29 @@ class Jobs:
         self._busy.add(identity)
         try:
             begin_trace(job.trace)
-            with metrics.IN_FLIGHT.labels(job.backend_id).track_inprogress():
-                outcome = await self._handle(job)
+            async with self._directory.throttle(job.backend_id).job(fresh=fresh):
+                with metrics.IN_FLIGHT.labels(job.backend_id).track_inprogress():
+                    outcome = await self._handle(job, fresh=fresh)
             metrics.JOBS.labels(job.backend_id, outcome).inc()
             log.info("job done", outcome=outcome, backend=job.backend_id, bucket=job.bucket_id, version=job.version_id)
         finally:
             self._busy.discard(identity)
 
-    async def _handle(self, job: Job) -> str:
+    async def _handle(self, job: Job, *, fresh: bool) -> str:
         """The numbered steps of a job; answers what became of it."""
         # 1. What is wanted now?
         wanted = Wanted(current_trace(), bucket_id=job.bucket_id, version_id=job.version_id, backend_id=job.backend_id)
         work = await self._ask(wanted)
-        step = plan(work, self._directory.backends, self._limits.multipart_bytes)
+        step = plan(work, self._directory.backends, self._multipart_bytes)
         if isinstance(step, Nothing):
             return "nothing"
         # 2. Do it.
         about = "" if work.target is None else work.target.blob_key
-        report = msgspec.structs.replace(await self._attempt(job, step), blob_key=about)
+        report = msgspec.structs.replace(await self._attempt(job, step, fresh=fresh), blob_key=about)
         # 3. Report it.
         reported = await self._ask(report)
         if reported.gone and isinstance(step, Copy | WriteSidecar):
-            await self._take_back(step)
+            await self._take_back(step, self._executors[fresh])
             return "gone"
         if isinstance(step, Copy) and report.outcome == "verified":
             lag = self._clock() - step.version.committed_at
@@ -135,10 +112,10 @@ class Jobs:
             return "parked"
         return report.outcome
 
-    async def _attempt(self, job: Job, step: Copy | Remove | WriteSidecar | Refuse) -> Report:
+    async def _attempt(self, job: Job, step: Copy | Remove | WriteSidecar | Refuse, *, fresh: bool) -> Report:
         """What is to be reported; failures are."""
         try:
-            return await self._carry_out(job, step)
+            return await self._carry_out(job, step, fresh=fresh)
         except BackendError as error:
             log.warning("a job failed", backend=job.backend_id, version=job.version_id, why=str(error))
             return failed(job, classify(error, job.backend_id), str(error))
@@ -146,26 +123,27 @@ class Jobs:
             log.exception("a job failed unexpectedly", backend=job.backend_id, version=job.version_id)
             return failed(job, "internal", f"unexpected {type(error).__name__}")
 
-    async def _carry_out(self, job: Job, step: Copy | Remove | WriteSidecar | Refuse) -> Report:
+    async def _carry_out(self, job: Job, step: Copy | Remove | WriteSidecar | Refuse, *, fresh: bool) -> Report:
+        executor = self._executors[fresh]
         match step:
             case Copy():
-                async with self._budget.spend(self._limits.weight(step.version.digest.size)):
-                    copied = await self._while_working(job, self._executor.copy(step))
+                async with self._directory.throttle(job.backend_id).copy(step.version.digest.size, fresh=fresh):
+                    copied = await self._while_working(job, executor.copy(step))
                 metrics.SENT_BYTES.labels(job.backend_id).inc(copied.sent)
                 return verified(job, copied)
             case Remove():
-                await self._executor.remove(step)
+                await executor.remove(step)
                 return done(job, "deleted")
             case WriteSidecar():
-                await self._executor.stamp(step)
+                await executor.stamp(step)
                 return done(job, "stamped")
             case Refuse():
                 return failed(job, step.error_class, step.reason)
 
-    async def _take_back(self, step: Copy | WriteSidecar) -> None:
+    async def _take_back(self, step: Copy | WriteSidecar, executor: Executor) -> None:
         """The replica was removed for good while its copy was under way, and nobody else knows what may now be at the target."""
         try:
-            await self._executor.remove(Remove(step.target))
+            await executor.remove(Remove(step.target))
         except BackendError:
             log.exception("an unwanted copy is left behind", blob=step.target)
 

@@ -18,8 +18,8 @@ from domicile_common.model import Backend
 from domicile_common.sealing import backend_context, sealer
 from domicile_common.settings import load
 from domicile_common.telemetry import configure_logging, health_routes, run, serve
-from domicile_replicator.consume import Jobs, Limits
-from domicile_replicator.directory import Directory
+from domicile_replicator.consume import Jobs
+from domicile_replicator.directory import Directory, Limits
 from domicile_replicator.runners import RUNNERS
 from domicile_replicator.settings import Settings
 from domicile_replicator.tasks import Tasks
@@ -44,21 +44,18 @@ async def replicate(stop: asyncio.Event) -> None:
     metadata = MetadataClient(settings.metadata_url, settings.service_token.get_secret_value())
     broker = Broker(settings.rabbitmq_url.get_secret_value(), "domicile-replicator")
     publisher = Publisher(broker)
-    directory = Directory(metadata, open_backend)
-    limits = Limits(settings.replicator_multipart_bytes, settings.replicator_bytes_in_flight)
+    most, seconds = settings.replicator_concurrency, settings.replicator_drain_seconds
+    limits = Limits(settings.replicator_multipart_bytes, settings.replicator_bytes_in_flight, most)
+    directory = Directory(metadata, open_backend, limits)
 
-    def open_consumer(backend_id: str) -> Consumer:
-        jobs = Jobs(metadata, directory, publisher, limits, clock=utc_now, stopping=stop)
-        return Consumer(
-            broker,
-            publisher,
-            backend_id,
-            jobs.handle,
-            prefetch=settings.replicator_concurrency,
-            drain_seconds=settings.replicator_drain_seconds,
+    def open_consumers(backend_id: str) -> tuple[Consumer, Consumer]:
+        jobs = Jobs(metadata, directory, publisher, limits.multipart_bytes, clock=utc_now, stopping=stop)
+        return (
+            Consumer(broker, publisher, backend_id, jobs.handle, prefetch=most, drain_seconds=seconds),
+            Consumer(broker, publisher, backend_id, jobs.handle_backfill, prefetch=most, drain_seconds=seconds, backfill=True),
         )
 
-    worker = Worker(broker, directory, open_consumer, settings.replicator_backends)
+    worker = Worker(broker, directory, open_consumers, settings.replicator_backends)
     tasks = Tasks(metadata, directory, RUNNERS, slots=settings.replicator_tasks, seconds=settings.replicator_task_seconds)
     app = Starlette(routes=health_routes({"rabbitmq": broker.ping, "metadata": directory.ping}, stop=stop))
     log.info("starting", port=settings.replicator_port, backends=settings.replicator_backends or "all")

@@ -56,7 +56,7 @@ class Run:
 
     def __post_init__(self) -> None:
         self.progress = Counter(self.task.progress)
-        self.executor = Executor(self.directory.stores)
+        self.executor = Executor(self.directory.backfill)
 
     def parameters(self, shape: type[T]) -> T:
         return msgspec.convert(self.task.parameters, shape)

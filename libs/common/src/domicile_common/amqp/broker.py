@@ -13,11 +13,12 @@ from typing import Final
 import aio_pika
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractConnection
-from aio_pika.exceptions import AMQPError, ChannelPreconditionFailed
+from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPreconditionFailed
 from pamqp.exceptions import PAMQPException
 
 from domicile_common.amqp.topology import Topology
 from domicile_common.errors import ConfigurationError, Unavailable
+from domicile_common.model import Value
 
 log = structlog.get_logger()
 
@@ -27,6 +28,13 @@ HEARTBEAT_SECONDS: Final = 20
 
 # RuntimeError is how aio-pika says that a connection or channel was closed in the meantime.
 BROKEN: Final = (AMQPError, PAMQPException, OSError, RuntimeError)
+
+
+class QueueState(Value, frozen=True):
+    """``messages``: that nobody has in hand. ``consumers``: of all processes."""
+
+    messages: int = 0
+    consumers: int = 0
 
 
 class Broker:
@@ -64,6 +72,19 @@ class Broker:
                 await declared.bind(queue.exchange, queue.routing_key)
         except ChannelPreconditionFailed as error:
             raise ConfigurationError(f"RabbitMQ holds a queue or exchange with other properties: {error}") from error
+        except BROKEN as error:
+            raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
+        finally:
+            await quietly(channel.close())
+
+    async def look(self, queue: str) -> QueueState:
+        """How a queue is doing; one that does not exist is empty. Raises ``Unavailable``."""
+        channel = await self.channel()
+        try:
+            found = (await channel.declare_queue(queue, passive=True)).declaration_result
+            return QueueState(found.message_count or 0, found.consumer_count or 0)
+        except ChannelNotFoundEntity:
+            return QueueState()
         except BROKEN as error:
             raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
         finally:

@@ -13,7 +13,7 @@ from aiormq.abc import DeliveredMessage
 
 from domicile_common.amqp.broker import BROKEN, Broker, quietly
 from domicile_common.amqp.publisher import Message, Publisher
-from domicile_common.amqp.topology import INVALIDATE, PARKING, REASON_HEADER, TRACE_HEADER, topology, work_queue
+from domicile_common.amqp.topology import INVALIDATE, PARKING, REASON_HEADER, TRACE_HEADER, backfill_queue, topology, work_queue
 from domicile_common.errors import Unavailable
 from domicile_common.events import Invalidation, Job
 from domicile_common.loops import any_of, repeat
@@ -38,6 +38,8 @@ async def park(publisher: Publisher, backend_id: str, body: bytes, reason: str, 
 class Consumer:
     """Hands the jobs of one backend to ``handle``, at most ``prefetch`` at a time, and acknowledges each when ``handle`` returns.
 
+    ``backfill``: of its second queue, which holds what need not be done at once.
+
     A message that is no job, or whose handling raises, is parked. Messages go back to the queue only when the process stops: whoever
     has to wait, waits inside ``handle`` with the message in hand, which costs no delivery count and stops the flow by itself; when
     the process stops, ``handle`` may raise ``HandBack``.
@@ -52,10 +54,12 @@ class Consumer:
         *,
         prefetch: int,
         drain_seconds: float,
+        backfill: bool = False,
     ) -> None:
         self._broker = broker
         self._publisher = publisher
         self._backend_id = backend_id
+        self._queue = (backfill_queue if backfill else work_queue)(backend_id)
         self._handle = handle
         self._prefetch = prefetch
         self._drain_seconds = drain_seconds
@@ -65,7 +69,7 @@ class Consumer:
     async def run(self) -> None:
         """Consumes, through losses of the broker, until ``stop``; cancelling it hands everything back at once."""
         try:
-            await repeat(self._session, self._stopping, work_queue(self._backend_id))
+            await repeat(self._session, self._stopping, self._queue)
             await self._drain()
         finally:
             await self._hand_back()
@@ -81,7 +85,7 @@ class Consumer:
         try:
             lost = await _loss(channel)
             raw = await channel.get_underlay_channel()  # a third of the cost of aio-pika's own messages
-            consuming = await raw.basic_consume(work_queue(self._backend_id), self._receive)
+            consuming = await raw.basic_consume(self._queue, self._receive)
             await any_of(lost, self._stopping)
             if self._stopping.is_set():
                 await raw.basic_cancel(consuming.consumer_tag or "")
@@ -105,9 +109,9 @@ class Consumer:
             await self._process(message)
             done = True
         except (asyncio.CancelledError, HandBack):
-            log.info("handed back a message", queue=work_queue(self._backend_id))
+            log.info("handed back a message", queue=self._queue)
         except Unavailable as error:
-            log.warning("could not park a message", queue=work_queue(self._backend_id), why=str(error))
+            log.warning("could not park a message", queue=self._queue, why=str(error))
         tag = message.delivery_tag or 0
         try:
             await (message.channel.basic_ack(tag, wait=False) if done else message.channel.basic_nack(tag, requeue=True))
@@ -120,7 +124,7 @@ class Consumer:
         try:
             job = _JOB.decode(message.body)
         except msgspec.DecodeError as error:
-            log.warning("parked a message that is no job", queue=work_queue(self._backend_id), why=str(error))
+            log.warning("parked a message that is no job", queue=self._queue, why=str(error))
             await park(self._publisher, self._backend_id, message.body, f"not a job: {error}", trace)
             return
         try:
@@ -128,7 +132,7 @@ class Consumer:
         except HandBack:
             raise
         except Exception as error:  # a bug: an operator must see the message, and it must not come back at once
-            log.exception("handling a job failed", queue=work_queue(self._backend_id))
+            log.exception("handling a job failed", queue=self._queue)
             await park(self._publisher, self._backend_id, message.body, f"unexpected {type(error).__name__}", trace)
 
     async def _drain(self) -> None:

@@ -2,7 +2,8 @@
 
 ::
 
-    relay ──jobs──▶ domicile.jobs ──<backend>──▶ replicate.<backend> ──▶ replicators
+    relay ──jobs──▶ domicile.jobs ──<backend>───────────▶ replicate.<backend> ──▶ replicators
+                             └──────backfill.<backend>──▶ backfill.<backend> ───▶ replicators, as far as fresh writes leave room
                                                       │ delivered DELIVERY_LIMIT times without an answer
     replicator ──reason in headers──▶ domicile.parking ──<backend>──▶ parked.<backend> ──▶ an operator
     relay ──▶ domicile.invalidate ──▶ one exclusive queue for each proxy and replicator
@@ -56,18 +57,35 @@ def work_queue(backend_id: str) -> str:
     return f"replicate.{backend_id}"
 
 
+def backfill_queue(backend_id: str) -> str:
+    return f"backfill.{backend_id}"
+
+
+def backfill_key(backend_id: str) -> str:
+    """The routing key of what need not be done at once; a backend id has no dot, so it is nobody else's."""
+    return f"backfill.{backend_id}"
+
+
 def parking_queue(backend_id: str) -> str:
     return f"parked.{backend_id}"
 
 
 def topology(backends: Iterable[str]) -> Topology:
-    """What must exist so that jobs for these backend ids find their way; both routing keys are the backend id."""
+    """What must exist so that jobs for these backend ids find their way; the routing keys of fresh and of parked ones are the backend id."""
     exchanges = (Exchange(JOBS, "direct"), Exchange(PARKING, "direct"), Exchange(INVALIDATE, "fanout"))
-    queues = tuple(queue for backend_id in sorted(set(backends)) for queue in (_work(backend_id), _parked(backend_id)))
+    queues = tuple(queue for backend_id in sorted(set(backends)) for queue in _queues(backend_id))
     return Topology(exchanges, queues)
 
 
-def _work(backend_id: str) -> Queue:
+def _queues(backend_id: str) -> tuple[Queue, ...]:
+    return (
+        _work(backend_id, work_queue(backend_id), backend_id),
+        _work(backend_id, backfill_queue(backend_id), backfill_key(backend_id)),
+        _parked(backend_id),
+    )
+
+
+def _work(backend_id: str, name: str, routing_key: str) -> Queue:
     """At-least-once dead-lettering needs ``reject-publish``, which has no other effect on a queue without a length."""
     arguments: dict[str, str | int] = {
         "x-queue-type": "quorum",
@@ -76,7 +94,9 @@ def _work(backend_id: str) -> Queue:
         "x-dead-letter-strategy": "at-least-once",
         "x-overflow": "reject-publish",
     }
-    return Queue(work_queue(backend_id), JOBS, backend_id, arguments)
+    if routing_key != backend_id:
+        arguments["x-dead-letter-routing-key"] = backend_id
+    return Queue(name, JOBS, routing_key, arguments)
 
 
 def _parked(backend_id: str) -> Queue:

@@ -20,6 +20,7 @@ from domicile_metadata.storage.database import Session
 from domicile_metadata.storage.rearrange import reconsider_refused
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
+_REPLICATION = ("paused", "job_limit", "bytes_per_second", "requests_per_second")
 Printable = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,256}\Z")]
 
 
@@ -39,8 +40,17 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     cost: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 100
 
 
+Unset = msgspec.UnsetType
+
+
 class BackendChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    state: BackendState
+    """What is left out stays as it is; a limit that is ``null`` ends. All replicators share the limits."""
+
+    state: BackendState | Unset = msgspec.UNSET
+    paused: bool | Unset = msgspec.UNSET
+    job_limit: Annotated[int, msgspec.Meta(ge=1, le=10000)] | Unset | None = msgspec.UNSET
+    bytes_per_second: Annotated[int, msgspec.Meta(ge=65536, le=10**12)] | Unset | None = msgspec.UNSET
+    requests_per_second: Annotated[float, msgspec.Meta(ge=0.1, le=10**6)] | Unset | None = msgspec.UNSET
 
 
 class ShownBackend(msgspec.Struct, frozen=True):
@@ -57,6 +67,10 @@ class ShownBackend(msgspec.Struct, frozen=True):
     quirks: str
     state: str
     cost: int
+    paused: bool
+    job_limit: int | None
+    bytes_per_second: int | None
+    requests_per_second: float | None
 
 
 class BackendList(msgspec.Struct, frozen=True):
@@ -70,6 +84,7 @@ async def put(context: Context, backend_id: str, registration: Registration) -> 
         place = Place(registration.country, frozenset(registration.jurisdictions))
         before = await _lock(session, backend_id, place, registration.state)
         sealed = _sealed_secret(context, backend_id, registration, before)
+        kept = {} if before is None else {field: getattr(before, field) for field in _REPLICATION}
         backend = Backend(
             backend_id=backend_id,
             provider=registration.provider,
@@ -83,6 +98,7 @@ async def put(context: Context, backend_id: str, registration: Registration) -> 
             quirks=registration.quirks,
             state=registration.state or (before.state if before else "active"),
             cost=registration.cost,
+            **kept,
         )
         await _store(context, session, before, backend)
     return _shown(backend)
@@ -173,11 +189,14 @@ async def show(context: Context, backend_id: str) -> ShownBackend:
 
 async def change(context: Context, backend_id: str, wanted: BackendChange) -> ShownBackend:
     """``readonly``: no new writes. ``draining``: everything moves away. ``disabled``: not even reads. ``lost``: gone for good."""
+    changes = {field: value for field in wanted.__struct_fields__ if (value := getattr(wanted, field)) is not msgspec.UNSET}
+    if not changes:
+        raise RequestError("InvalidArgument", f"Nothing is to be changed: {', '.join(wanted.__struct_fields__)} may be.")
     async with context.database.transaction() as session:
-        before = await _lock(session, backend_id, None, wanted.state)
+        before = await _lock(session, backend_id, None, changes.get("state"))
         if before is None:
             raise no_such_backend(backend_id)
-        backend = msgspec.structs.replace(before, state=wanted.state)
+        backend = msgspec.structs.replace(before, **changes)
         await _store(context, session, before, backend)
     return _shown(backend)
 

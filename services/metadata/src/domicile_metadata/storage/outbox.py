@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from domicile_metadata.storage.database import Statements
 
 NOTIFY_CHANNEL = "outbox"
 
+Lane = Literal["fresh", "removal", "backfill"]  # see migrations/0070_pre_lanes.sql
+UNHURRIED: Final[tuple[Lane, ...]] = ("removal", "backfill")  # in their order
+
 
 @dataclass(frozen=True)
 class Row:
-    """``routing_key``: ``replicate.<backend id>`` or ``invalidate``. ``body``: the event as JSON."""
+    """``routing_key``: ``replicate.<backend id>`` or ``invalidate``. ``body``: the event as JSON. ``is_backfill``: it is for the second queue."""
 
     row_id: int
     routing_key: str
     body: bytes
     trace: str
+    is_backfill: bool = False
 
 
 async def take(statements: Statements, limit: int) -> list[Row]:
     """The oldest due rows, locked until the transaction ends."""
     rows = await statements.fetch("take_outbox", limit)
-    return [Row(row["id"], row["routing_key"], row["body"].encode(), row["trace"]) for row in rows]
+    return [Row(row["id"], row["routing_key"], row["body"].encode(), row["trace"], row["is_backfill"]) for row in rows]
 
 
 async def delete(statements: Statements, rows: Sequence[Row]) -> None:
@@ -39,9 +45,22 @@ async def backend_ids(statements: Statements) -> list[str]:
     return [row["backend_id"] for row in await statements.fetch("list_backend_ids")]
 
 
-async def enqueue_overdue(statements: Statements, limit: int, overdue_seconds: float) -> int:
-    """A row for each replica that is owed and due, which is then due again after ``overdue_seconds`` or more: how many."""
-    made = await statements.execute("enqueue_overdue", limit, overdue_seconds)
-    if made:
+async def served_backend_ids(statements: Statements) -> list[str]:
+    """Those that workers take jobs for."""
+    return [row["backend_id"] for row in await statements.fetch("list_served_backend_ids")]
+
+
+async def unrelayed_backfill(statements: Statements) -> Counter[str]:
+    """Backend id → messages for its backfill queue that are not there yet."""
+    return Counter({row["backend_id"]: row["messages"] for row in await statements.fetch("count_unrelayed_backfill")})
+
+
+async def enqueue_due(statements: Statements, lane: Lane, room: Mapping[str, int], overdue_seconds: float) -> Counter[str]:
+    """A row for each replica of a lane that is owed and due, which is then due again after ``overdue_seconds`` or more.
+
+    ``room``: backend id → how many at most. Answers how many there were.
+    """
+    rows = await statements.fetch("enqueue_due", list(room), list(room.values()), lane, overdue_seconds)
+    if rows:
         await statements.execute("notify", NOTIFY_CHANNEL, "")
-    return made
+    return Counter(row["backend_id"] for row in rows)

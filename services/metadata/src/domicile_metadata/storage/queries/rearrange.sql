@@ -92,9 +92,9 @@ SELECT replicas.backend_id
    FOR UPDATE OF replicas;
 
 -- name: want_replicas
--- Copies that are owed from now on. $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys.
-INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at)
-SELECT bucket_id, version_id, backend_id, namespace, blob_key, 'wanted', now()
+-- Copies that are owed from now on, as backfill. $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys.
+INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, is_backfill)
+SELECT bucket_id, version_id, backend_id, namespace, blob_key, 'wanted', now(), true
   FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) AS row (bucket_id, version_id, backend_id, namespace, blob_key);
 
 -- name: unwant_replicas

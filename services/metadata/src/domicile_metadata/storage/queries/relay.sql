@@ -1,11 +1,11 @@
 -- Statements of the outbox.
 
 -- name: take_outbox
--- The oldest due messages, locked until the transaction ends; those that another relay has in hand are left out. $1 limit.
-SELECT id, routing_key, payload::text AS body, coalesce(payload ->> 'trace', '') AS trace
+-- The oldest due messages, backfill last, locked until the transaction ends; those that another relay has in hand are left out. $1 limit.
+SELECT id, routing_key, payload::text AS body, coalesce(payload ->> 'trace', '') AS trace, is_backfill
   FROM outbox
  WHERE available_at <= now()
- ORDER BY available_at, id
+ ORDER BY is_backfill, available_at, id
  LIMIT $1
    FOR UPDATE SKIP LOCKED;
 

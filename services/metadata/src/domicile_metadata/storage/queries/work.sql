@@ -50,6 +50,7 @@ WITH changed AS (
     UPDATE replicas
        SET verified_at = CASE WHEN row.is_verified THEN clock_timestamp() ELSE verified_at END,
            state = row.state, stamped = row.stamped, attempt = row.attempt, parked_reason = row.parked_reason,
+           is_backfill = is_backfill AND row.state <> 'verified',
            next_attempt_at = now() + make_interval(secs => row.due_seconds),
            changed_at = CASE WHEN replicas.state = row.state THEN changed_at ELSE clock_timestamp() END
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[], $8::text[],
