@@ -43,6 +43,7 @@ demo: venv rabbitmq ceph
 ## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph ARGS="-k word"]
 .PHONY: test
 test: venv clients rabbitmq ceph
+	@deploy/local/need /usr/bin/promtool prometheus
 	INFRA=$(INFRA) PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 ## servers  keeps the tests' servers up, so that single tests start at once  [BACKENDS=ceph]

@@ -89,6 +89,19 @@ async def test_a_changed_file_stops_the_start(empty_database_url, monkeypatch):
 
 
 @pytest.mark.servers
+async def test_one_outside_a_transaction_goes_on_after_a_failure(empty_database_url, monkeypatch):
+    text = "-- outside a transaction\nCREATE TABLE IF NOT EXISTS half (a int);\nCREATE INDEX CONCURRENTLY half_a ON {} (a);\n"
+    for table, outcome in (("none", None), ("half", ["0001_pre_x"])):
+        monkeypatch.setattr(module, "load_migrations", lambda table=table: (Migration("0001_pre_x", "s", text.format(table)),))
+        if outcome is None:
+            with pytest.raises(asyncpg.UndefinedTableError):
+                await migrate(empty_database_url, trailing_post=False)
+        else:
+            assert await migrate(empty_database_url, trailing_post=False) == outcome
+    assert "half.a integer" in await schema(empty_database_url)
+
+
+@pytest.mark.servers
 async def test_a_migration_that_fails_leaves_nothing(empty_database_url, monkeypatch):
     broken = (Migration("0001_pre_x", "s", "CREATE TABLE half (); SELECT 1 / 0;"),)
     monkeypatch.setattr(module, "load_migrations", lambda: broken)

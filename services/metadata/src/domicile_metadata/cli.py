@@ -303,6 +303,10 @@ def _add_jobs(subjects: Any) -> None:
     listing = actions.add("list", "Show what is owed or parked.", _list_jobs)
     listing.add_argument("--state", choices=("owed", "parked"))
     listing.add_argument("--limit", type=int, help="how many to show at most (100)")
+    lag = actions.add("lag", "Show how far copies are behind, and whether promises are kept.", _show_lag)
+    lag.add_argument("--tenant", help="buckets of this tenant only")
+    lag.add_argument("--bucket", help="this bucket of the tenant, also when nothing is owed")
+    lag.add_argument("--limit", type=int, help="how many buckets to show at most (100)")
     replay = actions.add(
         "replay", "Try parked work again.", lambda it: Call("POST", "/jobs/replay", body=_given(backend_id=it.backend))
     )
@@ -341,6 +345,10 @@ def _change_task(action: str) -> Make:
 
 def _start_task(it: argparse.Namespace) -> Call:
     return Call("POST", "/tasks", body={"kind": it.kind, "parameters": _document(it.parameters)})
+
+
+def _show_lag(it: argparse.Namespace) -> Call:
+    return Call("GET", "/lag", query={"tenant": it.tenant, "bucket": it.bucket, "limit": it.limit})
 
 
 def _add_secrets(subjects: Any) -> None:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from domicile_common.copy_watch import CopyWatch, Place
 from domicile_common.metadata_client.models import Copy
 from domicile_common.sealing import Sealer
+from domicile_metadata.domain.lag import RecentCopies
 from domicile_metadata.settings import Settings
 from domicile_metadata.storage.database import Database
 from domicile_metadata.storage.placement import find_placements
@@ -21,7 +22,10 @@ def utc_now() -> datetime:
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """``clock``: the time in UTC. ``entropy``: so many random bytes. Both are replaced in tests. ``watch``: operators that wait for copies."""
+    """``clock``: the time in UTC. ``entropy``: so many random bytes. Both are replaced in tests. ``watch``: operators that wait for copies.
+
+    ``recent_copies``: how long they took.
+    """
 
     settings: Settings
     database: Database
@@ -29,6 +33,7 @@ class Context:
     clock: Callable[[], datetime] = field(default=utc_now)
     entropy: Callable[[int], bytes] = field(default=os.urandom)
     watch: CopyWatch = field(init=False)
+    recent_copies: RecentCopies = field(default_factory=RecentCopies)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "watch", CopyWatch(self._copies))

@@ -22,6 +22,7 @@ from domicile_common.telemetry import serve as serve_http
 from domicile_metadata.app import create_app
 from domicile_metadata.context import Context
 from domicile_metadata.lifecycle import run_lifecycle
+from domicile_metadata.measure import run_measuring
 from domicile_metadata.rearrange import run_rearranger
 from domicile_metadata.reconcile import run_reconciler
 from domicile_metadata.relay import run_relay
@@ -44,6 +45,7 @@ SIDE_TASKS: Final[Mapping[str, SideTask]] = MappingProxyType(
         "rearrange": run_rearranger,
         "sweep": run_sweeper,
         "lifecycle": run_lifecycle,
+        "measure": run_measuring,
     }
 )
 

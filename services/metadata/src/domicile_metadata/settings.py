@@ -18,7 +18,7 @@ from domicile_common.settings import (
     StrongSecret,
 )
 
-Role = Literal["api", "relay", "reconcile", "rearrange", "sweep", "lifecycle"]
+Role = Literal["api", "relay", "reconcile", "rearrange", "sweep", "lifecycle", "measure"]
 
 
 def _words(value: object) -> object:
@@ -48,6 +48,7 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     rearrange_seconds: float = Field(5, gt=0, description="How often versions that a change of policy concerns are looked for.")
     sweep_seconds: float = Field(5, gt=0, description="How often expired writes are looked for.")
     overdue_seconds: float = Field(30, gt=0, description="How long a job may go unreported before it is sent again.")
+    measure_seconds: float = Field(15, gt=0, description="How often what is owed is measured for the metrics.")
     lifecycle_seconds: float = Field(
         3600, gt=0, description="How often buckets are searched for what their lifecycle rules expire."
     )

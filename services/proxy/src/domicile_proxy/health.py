@@ -12,6 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from domicile_proxy import metrics
+
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 WEIGHT = 0.1  # of the newest answer in the average
@@ -38,10 +40,12 @@ class Health:
             return  # whatever was under way when it fell ill is one failure, not many
         failures = known.failures + 1 if known else 1
         self._ill[backend_id] = _Illness(failures, self._clock() + _pause(failures))
+        metrics.AVOIDED.labels(backend_id).set(1)
 
     def succeeded(self, backend_id: str) -> None:
-        if self._ill:
-            self._ill.pop(backend_id, None)
+        if backend_id in self._ill:
+            del self._ill[backend_id]
+            metrics.AVOIDED.labels(backend_id).set(0)
 
     def answered(self, backend_id: str, seconds: float) -> None:
         """It began to deliver after so many seconds."""

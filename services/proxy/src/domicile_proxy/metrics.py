@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from prometheus_client import Counter, Histogram
+from prometheus_client import Counter, Gauge, Histogram
 
 REQUESTS = Counter(
     "domicile_proxy_requests_total", "Requests answered, by S3 operation and HTTP status.", ("operation", "status")
@@ -15,3 +15,4 @@ SECONDS = Histogram(
 )
 DROPPED = Counter("domicile_proxy_dropped_writes_total", "Writes that went on without a backend that failed.", ("backend",))
 FAILOVERS = Counter("domicile_proxy_read_failovers_total", "Replicas that could not be read, by backend.", ("backend",))
+AVOIDED = Gauge("domicile_proxy_backend_avoided", "1 while a backend that failed is kept away from.", ("backend",))

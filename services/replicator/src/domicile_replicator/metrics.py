@@ -8,6 +8,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 JOBS: Final = Counter("domicile_replicator_jobs", "Jobs by what became of them.", ["backend", "outcome"])
 SENT_BYTES: Final = Counter("domicile_replicator_sent_bytes", "Bytes of verified copies.", ["backend"])
+CONSUMING: Final = Gauge("domicile_replicator_consuming", "1 while jobs are taken from the backend's queue.", ["backend"])
 IN_FLIGHT: Final = Gauge("domicile_replicator_jobs_in_flight", "Jobs in hand.", ["backend"])
 LAG_SECONDS: Final = Histogram(
     "domicile_replicator_lag_seconds",

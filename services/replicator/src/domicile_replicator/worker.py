@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import structlog
@@ -15,6 +16,7 @@ from domicile_common.amqp.topology import work_queue
 from domicile_common.errors import Unavailable
 from domicile_common.events import Invalidation
 from domicile_common.loops import any_of, repeat
+from domicile_replicator import metrics
 from domicile_replicator.directory import Directory
 from domicile_replicator.pace import is_limited
 
@@ -81,9 +83,11 @@ class Worker:
         for backend_id in self._lanes.keys() - wanted:
             log.info("stops consuming", backend=backend_id)
             self._lanes.pop(backend_id).stop()
+            metrics.CONSUMING.remove(backend_id)
         for backend_id in wanted - self._lanes.keys():
             log.info("consumes", backend=backend_id)
             consumers = self._open_consumers(backend_id)
+            metrics.CONSUMING.labels(backend_id).set_function(partial(_consuming, consumers))
             self._lanes[backend_id] = _Lane(consumers, [group.create_task(consumer.run()) for consumer in consumers])
 
     async def _count_workers(self) -> None:
@@ -101,3 +105,7 @@ class Worker:
     def _forget(self, invalidation: Invalidation) -> None:
         if invalidation.kind == "backend":
             self._stale.set()
+
+
+def _consuming(consumers: Sequence[Consumer]) -> float:
+    return float(any(consumer.consuming for consumer in consumers))

@@ -65,6 +65,7 @@ class Consumer:
         self._drain_seconds = drain_seconds
         self._stopping = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
+        self.consuming = False  # the broker sends what there is
 
     async def run(self) -> None:
         """Consumes, through losses of the broker, until ``stop``; cancelling it hands everything back at once."""
@@ -86,6 +87,7 @@ class Consumer:
             lost = await _loss(channel)
             raw = await channel.get_underlay_channel()  # a third of the cost of aio-pika's own messages
             consuming = await raw.basic_consume(self._queue, self._receive)
+            self.consuming = True
             await any_of(lost, self._stopping)
             if self._stopping.is_set():
                 await raw.basic_cancel(consuming.consumer_tag or "")
@@ -93,6 +95,7 @@ class Consumer:
         except BROKEN as error:
             raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
         finally:
+            self.consuming = False
             await quietly(channel.close())
 
     async def _receive(self, message: DeliveredMessage) -> None:

@@ -18,6 +18,11 @@ class Migration(msgspec.Struct, frozen=True):
     def is_post(self) -> bool:
         return self.name[5:].startswith("post_")
 
+    @property
+    def needs_transaction(self) -> bool:
+        """Whether it is applied whole or not at all. Otherwise statement by statement, each of which may be repeated after a failure."""
+        return not self.text.startswith("-- outside a transaction")
+
 
 def pending(migrations: Sequence[Migration], applied: Mapping[str, str], *, trailing_post: bool) -> list[Migration]:
     """What to apply, in order; without ``trailing_post``, nothing behind the last ``pre``.

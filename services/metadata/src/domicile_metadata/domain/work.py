@@ -20,7 +20,10 @@ REASON_LENGTH: Final = 500  # characters of a worker's explanation that are kept
 
 @dataclass(frozen=True, slots=True)
 class Replica:
-    """``due_seconds``: when it is looked at again, ``None`` for never (nothing is owed, or it is parked). ``blob_key``: where its bytes are."""
+    """``due_seconds``: when it is looked at again, ``None`` for never (nothing is owed, or it is parked). ``blob_key``: where its bytes are.
+
+    ``age_seconds``: for how long it has been in its state.
+    """
 
     state: ReplicaState
     stamped: bool
@@ -28,6 +31,7 @@ class Replica:
     due_seconds: float | None = None
     parked_reason: str | None = None
     blob_key: str = ""
+    age_seconds: float = 0.0
 
     @property
     def is_owed(self) -> bool:

@@ -70,6 +70,8 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
         now[identity] = changed
         if request.outcome == "verified" and changed is not None and changed.state == "verified":
             verified.add(identity)
+            if replica.state != "verified":
+                context.recent_copies.note(request.backend_id, replica.age_seconds)
         answers.append(Reported(parked=changed is not None and changed.parked_reason is not None))
     updates = {identity: replica for identity, replica in now.items() if replica is not None and replica is not before[identity]}
     if updates:

@@ -84,7 +84,13 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
     rows = await session.fetch("lock_replicas", *_columns(ids))
     return {
         (row["bucket_id"].hex, row["version_id"].hex, row["backend_id"]): Replica(
-            row["state"], row["stamped"], row["attempt"], row["due_seconds"], row["parked_reason"], row["blob_key"]
+            row["state"],
+            row["stamped"],
+            row["attempt"],
+            row["due_seconds"],
+            row["parked_reason"],
+            row["blob_key"],
+            row["age_seconds"],
         )
         for row in rows
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin import backends, credentials, placement, policies, sealing, tasks, tenants, waiting
+from domicile_metadata.handlers.admin import backends, credentials, lag, placement, policies, sealing, tasks, tenants, waiting
 from domicile_metadata.handlers.admin.api import Endpoint, make_routes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -16,6 +16,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *placement.ENDPOINTS,
     *waiting.ENDPOINTS,
     *tasks.ENDPOINTS,
+    *lag.ENDPOINTS,
     *sealing.ENDPOINTS,
 )
 

@@ -144,9 +144,11 @@ WITH incoming AS MATERIALIZED (
                   $22::float8[], $23::boolean[], $27::bytea[])
            AS row (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, due_seconds, is_announced, key)
 ), kept AS (
-    INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, next_attempt_at, key)
-    SELECT bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, now() + make_interval(secs => due_seconds), key
+    INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, trace, next_attempt_at, key, size)
+    SELECT placed.bucket_id, version_id, backend_id, namespace, blob_key, state, stamped, placed.trace,
+           now() + make_interval(secs => due_seconds), placed.key, incoming.size
       FROM placed
+      LEFT JOIN incoming USING (version_id)
 ), announced AS (
     INSERT INTO outbox (routing_key, payload)
     SELECT 'replicate.' || backend_id,

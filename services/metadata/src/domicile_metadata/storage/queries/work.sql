@@ -35,7 +35,8 @@ SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, 
 -- name: lock_replicas
 -- The replicas that reports are about, until the transaction ends. $1 bucket ids, $2 version ids, $3 backend ids.
 SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, parked_reason,
-       extract(epoch FROM next_attempt_at - now())::float8 AS due_seconds
+       extract(epoch FROM next_attempt_at - now())::float8 AS due_seconds,
+       extract(epoch FROM clock_timestamp() - changed_at)::float8 AS age_seconds
   FROM replicas
   JOIN (SELECT DISTINCT * FROM unnest($1::uuid[], $2::uuid[], $3::text[]) AS row (bucket_id, version_id, backend_id)) AS reported
        USING (bucket_id, version_id, backend_id)
