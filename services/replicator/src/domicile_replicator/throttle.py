@@ -185,6 +185,9 @@ class ThrottledStore:
     async def list_uploads(self, blob: Blob) -> tuple[str, ...]:
         return await (await self._request()).list_uploads(blob)
 
+    async def list_parts(self, blob: Blob, upload_id: str) -> tuple[Part, ...]:
+        return await (await self._request()).list_parts(blob, upload_id)
+
     async def list_blobs(self, namespace: str, prefix: str = "", after: str = "") -> Page:
         return await (await self._request()).list_blobs(namespace, prefix, after)
 

@@ -11,19 +11,25 @@ MD5 = "md5"
 
 
 class Verifier:
-    """Sees a body once. ``cuts``: the sizes of the parts that the target is sent, empty for a plain PUT."""
+    """Sees a body once. ``cuts``: the sizes of the parts that the target is sent, empty for a plain PUT.
 
-    def __init__(self, digest: Digest, cuts: Sequence[int] = ()) -> None:
+    ``proven``: so many of the parts on record are known to be what they should be, by their MD5; the body begins behind them, and what can
+    only be computed from all of it is left out. The parts that the target is sent must then be those on record.
+    """
+
+    def __init__(self, digest: Digest, cuts: Sequence[int] = (), proven: int = 0) -> None:
         self._digest = digest
-        self._size = 0
-        known = [name for name in digest.checksums if name in ALGORITHMS]
+        self._proven = [part.etag for part in digest.parts[:proven]]
+        self._size = sum(part.size for part in digest.parts[:proven])
+        known = [name for name in digest.checksums if name in ALGORITHMS and not proven]
         composed = digest.checksum_type == "COMPOSITE"
         self._composite = known if composed else []
         self._full = [] if composed else known
         recorded = tuple(part.size for part in digest.parts)
-        own = {OWN} if digest.crc else set()
+        self._crc = "" if proven else digest.crc
+        own = {OWN} if self._crc else set()
         self._whole = _Segments((digest.size,), {*self._full, *own, *(() if recorded and cuts else (MD5,))})
-        self._recorded = _Segments(recorded, {MD5, *self._composite})
+        self._recorded = _Segments(recorded[proven:], {MD5, *self._composite})
         self._sent = self._recorded if tuple(cuts) == recorded else _Segments(cuts, {MD5})
         self._segments = {id(segments): segments for segments in (self._whole, self._recorded, self._sent)}.values()
 
@@ -37,15 +43,15 @@ class Verifier:
         digest = self._digest
         if self._size != digest.size:
             return f"{self._size} bytes instead of {digest.size}"
-        md5 = multipart_md5(self._recorded.md5s()) if digest.parts else self._whole.md5s()[0]
+        md5 = multipart_md5([*self._proven, *self._recorded.md5s()]) if digest.parts else self._whole.md5s()[0]
         if md5 != digest.md5:
             return f"MD5 {md5} instead of {digest.md5}"
         for name in self._full:
             found = encode(self._whole.digests(name)[0])
             if found != digest.checksums[name]:
                 return f"{name} {found} instead of {digest.checksums[name]}"
-        if digest.crc and (crc := encode(self._whole.digests(OWN)[0])) != digest.crc:
-            return f"CRC {crc} instead of {digest.crc}"
+        if self._crc and (crc := encode(self._whole.digests(OWN)[0])) != self._crc:
+            return f"CRC {crc} instead of {self._crc}"
         for name in self._composite:
             found = composite(name, [encode(part) for part in self._recorded.digests(name)])
             if found != digest.checksums[name]:
@@ -54,8 +60,12 @@ class Verifier:
 
     def etag(self) -> str:
         """The entity tag that S3 gives to what the target was sent."""
-        parts = self._sent.md5s()
+        parts = [*self._proven, *self._sent.md5s()]
         return f"{multipart_md5(parts)}-{len(parts)}" if parts else self._whole.md5s()[0]
+
+    def part_md5(self, number: int) -> str:
+        """Of a part that the target is sent, which has passed. ``number``: from 1."""
+        return self._sent.md5(number - 1 - len(self._proven))
 
 
 class _Segments:
@@ -78,6 +88,9 @@ class _Segments:
 
     def digests(self, name: str) -> list[bytes]:
         return [hasher.digest(name) for hasher in self._hashers]
+
+    def md5(self, index: int) -> str:
+        return self._hashers[index].digest(MD5).hex()
 
     def md5s(self) -> list[str]:
         return [digest.hex() for digest in self.digests(MD5)]

@@ -76,6 +76,23 @@ def uploads(document: bytes) -> UploadPage:
     return UploadPage(found, {name: value for name, value in marker.items() if value})
 
 
+class PartPage(NamedTuple):
+    """``next``: the query of the next page, ``None`` on the last one."""
+
+    parts: list[Part]
+    next: dict[str, str] | None
+
+
+def parts(document: bytes) -> PartPage:
+    """ListParts' answer."""
+    root = _parse(document, "ListPartsResult")
+    found = [
+        Part(int(_text(part, "PartNumber")), int(_text(part, "Size")), bare_etag(_text(part, "ETag")))
+        for part in root.iterfind("{*}Part")
+    ]
+    return PartPage(found, {"part-number-marker": _text(root, "NextPartNumberMarker")} if _truncated(root) else None)
+
+
 def complete_request(parts: Iterable[Part]) -> bytes:
     """CompleteMultipartUpload's body."""
     root = Element("CompleteMultipartUpload", xmlns=_XMLNS)

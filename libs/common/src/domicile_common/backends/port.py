@@ -98,6 +98,9 @@ class BlobStore(Protocol):
     async def list_uploads(self, blob: Blob) -> tuple[str, ...]:
         """Upload ids in progress for exactly this blob key."""
 
+    async def list_parts(self, blob: Blob, upload_id: str) -> tuple[Part, ...]:
+        """What an upload in progress holds. ``etag`` is ``""`` where the store cannot tell. ``UploadNotFound`` when it is gone."""
+
     async def list_blobs(self, namespace: str, prefix: str = "", after: str = "") -> Page: ...
 
     async def close(self) -> None: ...

@@ -135,6 +135,18 @@ class S3BlobStore:
             marker = page.next
         return tuple(found)
 
+    async def list_parts(self, blob: Blob, upload_id: str) -> tuple[Part, ...]:
+        found: list[Part] = []
+        marker: dict[str, str] | None = {}
+        while marker is not None:
+            reply = await self._wire.ask("GET", blob.namespace, blob.blob_key, {"uploadId": upload_id, **marker})
+            page = self._wire.parsed(reply, documents.parts)
+            found += page.parts
+            if page.next == marker:
+                raise BackendUnavailable(self.backend.backend_id, "GET: a page of parts that leads to itself")
+            marker = page.next
+        return tuple(found)
+
     async def list_blobs(self, namespace: str, prefix: str = "", after: str = "") -> Page:
         query = {"list-type": "2", "prefix": prefix, "encoding-type": "url", "max-keys": str(PAGE_KEYS)}
         if after:

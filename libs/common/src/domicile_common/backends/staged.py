@@ -60,6 +60,16 @@ class StagingS3BlobStore(S3BlobStore):
     async def list_uploads(self, blob: Blob) -> tuple[str, ...]:
         return tuple(dict.fromkeys(name.partition("/")[0] for name in await self._names(blob)))
 
+    async def list_parts(self, blob: Blob, upload_id: str) -> tuple[Part, ...]:
+        """Of a part that was sent several times, any: completion looks which one is meant. What their bytes are, only reading would tell."""
+        try:
+            await self.head(_staged(blob, upload_id, BEGUN))
+        except (BlobNotFound, NamespaceNotFound):
+            raise UploadNotFound(self.backend.backend_id, "there is no such upload") from None
+        sizes = await self._staged_sizes(blob, f"{upload_id}/")
+        numbers = {name.partition("/")[2].partition(".")[0]: size for name, size in sizes.items()}
+        return tuple(sorted((Part(int(number), size, "") for number, size in numbers.items() if number != BEGUN), key=_number))
+
     async def _complete(self, blob: Blob, upload_id: str, parts: tuple[Part, ...]) -> str:
         try:
             headers = json.loads(b"".join([chunk async for chunk in self._chunks(_staged(blob, upload_id, BEGUN))]))
@@ -78,17 +88,21 @@ class StagingS3BlobStore(S3BlobStore):
         return etag
 
     async def _names(self, blob: Blob, inside: str = "") -> list[str]:
-        """What is staged for a blob key: ``<upload id>/<name>``; of one upload, when ``inside`` its folder."""
-        folder, names = _folder(blob), []
+        return list(await self._staged_sizes(blob, inside))
+
+    async def _staged_sizes(self, blob: Blob, inside: str) -> dict[str, int]:
+        """What is staged for a blob key, by ``<upload id>/<name>``: its size; of one upload, when ``inside`` its folder."""
+        folder = _folder(blob)
+        sizes: dict[str, int] = {}
         after: str | None = ""
         while after is not None:
             try:
                 page = await self.list_blobs(blob.namespace, folder + inside, after)
             except NamespaceNotFound:
                 break
-            names += [key.removeprefix(folder) for key, _, _ in page.entries]
+            sizes |= {key.removeprefix(folder): size for key, size, _ in page.entries}
             after = page.next or None
-        return names
+        return sizes
 
     async def _sent(self, blob: Blob, upload_id: str) -> Mapping[int, list[Blob]]:
         """Part number → what was sent for it."""
@@ -159,6 +173,10 @@ class _PartSink:
 
     async def abort(self) -> None:
         await self._sink.abort()
+
+
+def _number(part: Part) -> int:
+    return part.number
 
 
 def _folder(blob: Blob) -> str:

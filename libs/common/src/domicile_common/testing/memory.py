@@ -112,7 +112,8 @@ class MemorySink:
 
 
 class MemorySource:
-    def __init__(self, store: MemoryStore, body: bytes, info: BlobInfo) -> None:
+    def __init__(self, store: MemoryStore, body: bytes, info: BlobInfo, length: int) -> None:
+        self.length = length
         self.store = store
         self.body = body
         self.info = info
@@ -121,7 +122,7 @@ class MemorySource:
         for start in range(0, len(self.body), CHUNK):
             self.store.trip("read")
             yield self.body[start : start + CHUNK]
-        if len(self.body) < self.info.size:
+        if len(self.body) < self.length:
             raise BackendUnavailable(self.store.backend.backend_id, "the body ended early")
 
     async def close(self) -> None:
@@ -191,7 +192,8 @@ class MemoryStore:
         body, headers, etag = self._find(where)
         self.open_sources += 1
         size = self.announced.get(where.blob_key, len(body))
-        return MemorySource(self, self.served.get(where.blob_key, body), BlobInfo(size, etag, headers))
+        served = self.served.get(where.blob_key, body)[start:]
+        return MemorySource(self, served, BlobInfo(size, etag, headers), size - start)
 
     async def head(self, where: Blob) -> BlobInfo:
         self.trip("head")
@@ -246,6 +248,10 @@ class MemoryStore:
         self.trip("list_uploads")
         self._check(where.namespace)
         return tuple(upload_id for upload_id, (target, _, _) in self.uploads.items() if target == where)
+
+    async def list_parts(self, where: Blob, upload_id: str) -> tuple[Part, ...]:
+        self.trip("list_parts")
+        return tuple(Part(number, len(body), md5(body)) for number, body in sorted(self._upload(upload_id)[2].items()))
 
     async def list_blobs(self, namespace: str, prefix: str = "", after: str = "") -> Page:
         return Page(tuple((key, len(body), etag) for (_, key), (body, _, etag) in sorted(self.blobs.items())), "")
