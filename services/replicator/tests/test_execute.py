@@ -208,7 +208,7 @@ async def test_a_cancelled_copy_is_gone_on_with():
         if number < 3:
             return await open_part(where, upload_id, number, length)
         reached.set()
-        await asyncio.Event().wait()
+        return await asyncio.Event().wait()
 
     site.de.open_part = hang
     task = asyncio.create_task(site.copy(10))

@@ -234,7 +234,7 @@ def test_a_relay_that_did_not_mark_what_it_published(domicile, raw, bucket, when
 # --- the replicator, in the middle of a copy ---
 
 
-@pytest.mark.parametrize("place", [("after", "--count", "2", "domicile_replicator.execute:_Feed.pour"), ("before", "domicile_replicator.execute:_complete"), ("after", "domicile_replicator.execute:_complete")], ids=["between parts", "before completing", "after completing"])  # fmt: skip
+@pytest.mark.parametrize("place", [("after", "--count", "2", "domicile_replicator.feed:Feed.pour"), ("before", "domicile_replicator.upload:complete"), ("after", "domicile_replicator.upload:complete")], ids=["between parts", "before completing", "after completing"])  # fmt: skip
 def test_a_replicator_that_dies_in_the_middle_of_a_large_copy(domicile, bucket, place):
     body = noise(18 * MIB)
     domicile.restart("replicator", kill=place)

@@ -175,6 +175,9 @@ async def test_multipart(store, namespace):
         await sink.write(body)
         parts.append(Part(number, len(body), await sink.finish()))
     assert [part.etag for part in parts] == [md5(body) for body in bodies]
+    listed = await store.list_parts(blob, upload_id)
+    assert [(part.number, part.size) for part in listed] == [(part.number, part.size) for part in parts]
+    assert all(part.etag in ("", parts[part.number - 1].etag) for part in listed)
     with pytest.raises(BlobNotFound):
         await store.head(blob)
     etag = await store.complete_upload(blob, upload_id, tuple(parts))
@@ -223,6 +226,8 @@ async def test_an_upload_that_is_gone(store, namespace):
     await sink.write(b"x")
     with pytest.raises(UploadNotFound):
         await sink.finish()
+    with pytest.raises(UploadNotFound):
+        await store.list_parts(blob, upload_id)
     with pytest.raises(UploadNotFound):
         await store.complete_upload(blob, upload_id, (Part(1, 1, md5(b"x")),))
 

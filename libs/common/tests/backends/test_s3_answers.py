@@ -103,6 +103,7 @@ OPERATIONS = {
     "complete_upload": lambda store: store.complete_upload(BLOB, "u", (Part(1, 5, "e"),)),
     "abort_upload": lambda store: store.abort_upload(BLOB, "u"),
     "list_uploads": lambda store: store.list_uploads(BLOB),
+    "list_parts": lambda store: store.list_parts(BLOB, "u"),
     "list_blobs": lambda store: store.list_blobs("s3gw-ns"),
     "ensure_namespace": lambda store: store.ensure_namespace("s3gw-ns"),
     "delete_namespace": lambda store: store.delete_namespace("s3gw-ns"),
@@ -159,7 +160,7 @@ async def test_only_s3_itself_says_that_something_is_absent(operation, answer):
             await (store.head(BLOB) if operation == "head" else OPERATIONS[operation](store))
 
 
-@pytest.mark.parametrize("operation", ["create_upload", "complete_upload", "list_uploads", "list_blobs"])
+@pytest.mark.parametrize("operation", ["create_upload", "complete_upload", "list_uploads", "list_parts", "list_blobs"])
 async def test_a_success_that_cannot_be_read_is_none(operation):
     async with scripted() as (script, store):
         script.say(200, b"<html>fine</html>")
@@ -366,6 +367,24 @@ async def test_uploads_of_one_key_over_pages():
         script.say(200, uploads_page(more)).say(200, uploads_page(more))
         with pytest.raises(BackendUnavailable):
             await store.list_uploads(BLOB)
+
+
+def parts_page(rest: str, *numbers: int) -> str:
+    rows = "".join(
+        f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;e{number}&quot;</ETag><Size>5</Size></Part>" for number in numbers
+    )
+    return f"<ListPartsResult>{rows}{rest}</ListPartsResult>"
+
+
+async def test_parts_of_an_upload_over_pages():
+    more = "<IsTruncated>true</IsTruncated><NextPartNumberMarker>2</NextPartNumberMarker>"
+    async with scripted() as (script, store):
+        script.say(200, parts_page(more, 1, 2)).say(200, parts_page("", 3))
+        assert await store.list_parts(BLOB, "u") == tuple(Part(number, 5, f"e{number}") for number in (1, 2, 3))
+        assert {"uploadId=u", "part-number-marker=2"} <= set(script.seen[1].partition("?")[2].split("&"))
+        script.say(200, parts_page(more)).say(200, parts_page(more))
+        with pytest.raises(BackendUnavailable):
+            await store.list_parts(BLOB, "u")
 
 
 async def test_virtual_addressing_puts_the_namespace_into_the_host(monkeypatch):

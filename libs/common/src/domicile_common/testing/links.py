@@ -28,6 +28,7 @@ class _Link:
         self._writers: set[asyncio.StreamWriter] = set()
         self._flowing = asyncio.Event()
         self._budget: int | None = None  # bytes towards the suite until the break
+        self.sent = 0  # bytes towards the server
 
     async def heal(self) -> None:
         self._flowing.set()
@@ -78,6 +79,7 @@ class _Link:
             if towards_suite and self._budget is not None:
                 chunk, self._budget = chunk[: self._budget], self._budget - len(chunk)
             sink.write(chunk)
+            self.sent += 0 if towards_suite else len(chunk)
             await sink.drain()
             if self._budget is not None and self._budget <= 0:
                 await self.cut()
@@ -92,6 +94,7 @@ async def _serve(links: Mapping[str, _Link]) -> None:
     loop = asyncio.get_running_loop()
     while line := await loop.run_in_executor(None, sys.stdin.readline):
         name, command, *arguments = line.split()
+        answer = "done"
         match command:
             case "cut":
                 await links[name].cut()
@@ -101,7 +104,9 @@ async def _serve(links: Mapping[str, _Link]) -> None:
                 await links[name].stall()
             case "break_after":
                 await links[name].break_after(int(arguments[0]))
-        print("done", flush=True)  # noqa: T201 -- as above
+            case "sent":
+                answer = str(links[name].sent)
+        print(answer, flush=True)  # noqa: T201 -- as above
 
 
 @dataclass(frozen=True)
@@ -127,6 +132,10 @@ class Link:
         """Cuts the link once ``size`` more bytes have come from the server: a failure in the middle of a body."""
         self._links.say(f"{self.name} break_after {size}")
 
+    def sent(self) -> int:
+        """Bytes that have passed towards the server so far."""
+        return int(self._links.ask(f"{self.name} sent"))
+
 
 class Links:
     """``targets``: name → (port of the link, port of the server)."""
@@ -145,14 +154,24 @@ class Links:
 
     def say(self, command: str) -> None:
         """Returns once the command has taken effect."""
-        assert self._process.stdin is not None
-        self._process.stdin.write(command + "\n")
-        self._process.stdin.flush()
+        self._tell(command)
         self._expect("done")
 
-    def _expect(self, answer: str) -> None:
+    def ask(self, question: str) -> str:
+        self._tell(question)
+        return self._hear()
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(line + "\n")
+        self._process.stdin.flush()
+
+    def _hear(self) -> str:
         assert self._process.stdout is not None
-        line = self._process.stdout.readline().strip()
+        return self._process.stdout.readline().strip()
+
+    def _expect(self, answer: str) -> None:
+        line = self._hear()
         if line != answer:
             raise RuntimeError(f"the links' process answered {line!r} instead of {answer!r}")
 
