@@ -56,3 +56,6 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
         "tenant", description="Whether each tenant has bucket names of its own, or all share one name space as in S3."
     )
     buckets_per_tenant: int = Field(1000, ge=1, le=10_000, description="The most buckets that one tenant may own.")
+    session_seconds: int = Field(
+        3600, ge=1800, le=86_400, description="How long somebody who has signed in at the discovery service stays so."
+    )

@@ -5,7 +5,18 @@ from __future__ import annotations
 from starlette.routing import BaseRoute
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin import backends, credentials, lag, placement, policies, sealing, tasks, tenants, waiting
+from domicile_metadata.handlers.admin import (
+    backends,
+    credentials,
+    lag,
+    placement,
+    policies,
+    sealing,
+    sessions,
+    tasks,
+    tenants,
+    waiting,
+)
 from domicile_metadata.handlers.admin.api import Endpoint, make_routes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
@@ -18,6 +29,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *tasks.ENDPOINTS,
     *lag.ENDPOINTS,
     *sealing.ENDPOINTS,
+    *sessions.ENDPOINTS,
 )
 
 

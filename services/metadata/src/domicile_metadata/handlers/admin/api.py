@@ -1,6 +1,7 @@
 """What all endpoints of the admin API have in common: the key, reading requests, and answering errors as JSON.
 
-Errors are ``{"error": {"code", "message"}}``: 401 without the key, 400 for what is malformed, 404 for what is not there, 409 for what
+The key may be replaced by the token of a session (``services.sessions``). Errors are ``{"error": {"code", "message"}}``: 401 without either,
+403 where a tenant's session is not enough, 400 for what is malformed, 404 for what is not there, 409 for what
 contradicts what is there, 503 while the database is away.
 """
 
@@ -9,7 +10,7 @@ from __future__ import annotations
 import hmac
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -20,6 +21,8 @@ from starlette.routing import BaseRoute, Route
 from domicile_common.errors import ConfigurationError, PolicyRefused, RequestError, Unavailable
 from domicile_common.telemetry import begin_trace
 from domicile_metadata.context import Context
+from domicile_metadata.services import sessions
+from domicile_metadata.services.sessions import Caller
 
 log = structlog.get_logger()
 
@@ -30,17 +33,23 @@ RETRY_AFTER_SECONDS = "1"
 _EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive", "TaskFinished"})
 
+_STATUS = {"AccessDenied": 401, "SignInRefused": 403, "NotAllowed": 403}
+
 Handler = Callable[[Context, Request], Awaitable[Any]]
 T = TypeVar("T")
 
 
 class Endpoint(NamedTuple):
-    """``handle`` answers a value that becomes the JSON body, or a whole response; ``status`` is that of success."""
+    """``handle`` answers a value that becomes the JSON body, or a whole response; ``status`` is that of success.
+
+    ``access``: who may ask at least; a tenant's own session is enough for ``tenant``, and for ``anybody`` it takes none.
+    """
 
     method: str
     path: str
     handle: Handler
     status: int = 200
+    access: Literal["operator", "tenant", "anybody"] = "operator"
 
 
 def make_routes(context: Context, endpoints: Iterable[Endpoint]) -> list[BaseRoute]:
@@ -55,13 +64,10 @@ async def _no_such_endpoint(_context: Context, request: Request) -> None:
 
 
 def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
-    key = context.settings.admin_api_key.get_secret_value().encode()
-
     async def serve(request: Request) -> Response:
         begin_trace(request.headers.get("traceparent", ""))
-        if not hmac.compare_digest(request.headers.get("x-admin-key", "").encode("latin-1"), key):
-            return _failure(401, "AccessDenied", "The header X-Admin-Key is missing or wrong.")
         try:
+            await _admit(context, endpoint, request)
             answer = await endpoint.handle(context, request)
         except RequestError as error:
             return _failure(_status(error), error.code, error.message)
@@ -69,14 +75,48 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
             return _failure(409, "Misconfigured", str(error))
         except Unavailable as error:
             return _failure(503, "ServiceUnavailable", str(error))
-        if endpoint.method not in ("GET", "HEAD"):
+        if endpoint.method not in ("GET", "HEAD") and endpoint.access == "operator":
             log.info("an operator changed something", method=endpoint.method, path=request.url.path)
         return answer if isinstance(answer, Response) else as_json(endpoint.status, answer)
 
     return serve
 
 
+async def _admit(context: Context, endpoint: Endpoint, request: Request) -> None:
+    """Lets in whoever may ask, and notes who it is. Raises ``RequestError``."""
+    if endpoint.access == "anybody":
+        return
+    who = await _who(context, request)
+    if who is None:
+        raise RequestError("AccessDenied", "The header X-Admin-Key is missing or wrong, or the session has ended.")
+    if who.role != "operator" and endpoint.access == "operator":
+        raise RequestError("NotAllowed", "Only an operator may do this.")
+    request.state.caller = who
+
+
+async def _who(context: Context, request: Request) -> Caller | None:
+    key = context.settings.admin_api_key.get_secret_value().encode()
+    if hmac.compare_digest(request.headers.get("x-admin-key", "").encode("latin-1"), key):
+        return Caller("operator")
+    token = bearer(request)
+    return await sessions.find(context, token) if token else None
+
+
+def bearer(request: Request) -> str:
+    """The token of a session, if the request shows one."""
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    return token if scheme.lower() == "bearer" else ""
+
+
+def caller(request: Request) -> Caller:
+    """Who asks, at an endpoint that is not for anybody."""
+    who: Caller = request.state.caller
+    return who
+
+
 def _status(error: RequestError) -> int:
+    if error.code in _STATUS:
+        return _STATUS[error.code]
     if error.code.startswith("NoSuch"):
         return 404
     return 409 if isinstance(error, PolicyRefused) or error.code in _CONFLICTS else 400

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.requests import Request
+
+from domicile_metadata.context import Context
+from domicile_metadata.handlers.admin.api import Endpoint, bearer, caller, document
+from domicile_metadata.services import sessions
+from domicile_metadata.services.sessions import Caller, Issued, SignedRequest
+
+
+async def sign_in_operator(context: Context, _request: Request) -> Issued:
+    return await sessions.sign_in_operator(context)
+
+
+async def sign_in_tenant(context: Context, request: Request) -> Issued:
+    return await sessions.sign_in_tenant(context, await document(request, SignedRequest))
+
+
+async def current(_context: Context, request: Request) -> Caller:
+    return caller(request)
+
+
+async def end(context: Context, request: Request) -> dict[str, Any]:
+    await sessions.end(context, bearer(request))
+    return {}
+
+
+ENDPOINTS = (
+    Endpoint("POST", "/proxy/sessions/operator", sign_in_operator, 201),
+    Endpoint("POST", "/proxy/sessions/tenant", sign_in_tenant, 201, access="anybody"),
+    Endpoint("GET", "/proxy/sessions/current", current, access="tenant"),
+    Endpoint("DELETE", "/proxy/sessions/current", end, access="tenant"),
+)

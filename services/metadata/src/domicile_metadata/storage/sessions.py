@@ -1,0 +1,38 @@
+"""Sessions of people who have signed in."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from domicile_metadata.storage.database import Session, Statements
+
+
+class SessionRow(NamedTuple):
+    """``access_key``, ``tenant_id``, ``access``: ``None`` of an operator."""
+
+    proof: bytes
+    expires_at: datetime
+    access_key: str | None
+    tenant_id: str | None
+    access: Literal["full", "read"] | None
+
+
+async def insert(
+    session: Session, token_hash: bytes, access_key: str | None, *, proof: bytes, login: bytes | None, expires_at: datetime
+) -> bool:
+    """``False`` when the login was used before."""
+    return bool(await session.value("insert_session", token_hash, access_key, proof, login, expires_at))
+
+
+async def find(statements: Statements, token_hash: bytes, now: datetime) -> SessionRow | None:
+    row = await statements.row("find_session", token_hash, now)
+    return None if row is None else SessionRow(*row)
+
+
+async def end(statements: Statements, token_hash: bytes) -> None:
+    await statements.execute("end_session", token_hash)
+
+
+async def delete_expired(session: Session, now: datetime) -> None:
+    await session.execute("delete_expired_sessions", now)
