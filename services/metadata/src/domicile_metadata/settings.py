@@ -59,3 +59,11 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     session_seconds: int = Field(
         3600, ge=1800, le=86_400, description="How long somebody who has signed in at the discovery service stays so."
     )
+    snapshot_objects: int = Field(
+        1_000_000, ge=1, description="The most objects that one snapshot keeps; more are left out visibly."
+    )
+    snapshot_bytes: int = Field(256 << 20, ge=1, description="The most bytes that one snapshot takes, compressed.")
+    snapshot_pieces: int = Field(10_000, ge=1, description="The most pieces that one snapshot is made of.")
+    snapshots_per_owner: int = Field(
+        100, ge=1, description="The most snapshots that a tenant, or the operators together, may have."
+    )

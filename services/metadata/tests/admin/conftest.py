@@ -16,6 +16,8 @@ from starlette.applications import Starlette
 
 from domicile_common.metadata_client.models import CreateBucket
 from domicile_common.sealing import Sealer
+from domicile_common.sigv4 import canonical
+from domicile_common.sigv4.sign import Signer
 from domicile_metadata.context import Context
 from domicile_metadata.handlers.admin import admin_routes
 from domicile_metadata.services import buckets
@@ -141,6 +143,40 @@ class Admin:
     async def locks(self) -> dict[str, tuple[Any, Any]]:
         rows = await self.sql.fetch("SELECT name, countries, jurisdictions FROM buckets")
         return {row["name"]: (row["countries"], row["jurisdictions"]) for row in rows}
+
+
+@dataclass
+class Person:
+    """Somebody who has signed in with an access key."""
+
+    client: httpx.AsyncClient
+    token: str
+
+    async def ask(self, method: str, path: str, body: Any = None, **params: Any) -> httpx.Response:
+        content = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        headers = {"X-Admin-Key": "", "Authorization": f"Bearer {self.token}"}
+        return await self.client.request(method, f"/proxy{path}", content=content, params=params, headers=headers)
+
+    async def call(self, method: str, path: str, body: Any = None, status: int = 200, **params: Any) -> Any:
+        response = await self.ask(method, path, body, **params)
+        assert response.status_code == status, response.text
+        return response.json()
+
+
+@pytest.fixture
+def sign_in(admin):
+    """Makes a tenant, if it is not there, an access key of it, and a session of that."""
+
+    async def person(tenant: str, access: str = "full") -> Person:
+        await admin.client.post("/proxy/tenants", json={"tenant_id": tenant})
+        pair = await admin.call("POST", "/credentials", {"tenant_id": tenant, "access": access}, 201)
+        headers = {"host": "discovery.example"}
+        signer = Signer(pair["credential"]["access_key"], pair["secret_key"], "us-east-1")
+        headers |= signer.sign("POST", "/api/session/tenant", "", headers, payload=canonical.EMPTY_SHA256, now=admin.now)
+        issued = await admin.call("POST", "/sessions/tenant", {"headers": headers}, 201)
+        return Person(admin.client, issued["token"])
+
+    return person
 
 
 @pytest.fixture

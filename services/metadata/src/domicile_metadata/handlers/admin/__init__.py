@@ -13,6 +13,7 @@ from domicile_metadata.handlers.admin import (
     policies,
     sealing,
     sessions,
+    snapshots,
     tasks,
     tenants,
     waiting,
@@ -30,6 +31,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *lag.ENDPOINTS,
     *sealing.ENDPOINTS,
     *sessions.ENDPOINTS,
+    *snapshots.ENDPOINTS,
 )
 
 

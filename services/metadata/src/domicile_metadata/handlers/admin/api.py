@@ -31,7 +31,17 @@ PAGE = 100
 LARGEST_PAGE = 1000
 RETRY_AFTER_SECONDS = "1"
 _EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
-_CONFLICTS = frozenset({"TenantExists", "CredentialExists", "CredentialInactive", "TaskFinished"})
+_CONFLICTS = frozenset(
+    {
+        "TenantExists",
+        "CredentialExists",
+        "CredentialInactive",
+        "TaskFinished",
+        "SnapshotFinished",
+        "PieceExists",
+        "TooManySnapshots",
+    }
+)
 
 _STATUS = {"AccessDenied": 401, "SignInRefused": 403, "NotAllowed": 403}
 
@@ -134,14 +144,14 @@ def as_json(status: int, value: Any) -> Response:
     return Response(msgspec.json.encode(value), status, {"cache-control": "no-store"}, "application/json")
 
 
-async def body(request: Request) -> bytes:
-    """The whole body, up to 64 KiB."""
-    content = b""
+async def body(request: Request, limit: int = MAXIMUM_BODY) -> bytes:
+    """The whole body, up to ``limit`` bytes."""
+    content = bytearray()
     async for chunk in request.stream():
         content += chunk
-        if len(content) > MAXIMUM_BODY:
-            raise RequestError("EntityTooLarge", f"The body is larger than {MAXIMUM_BODY} bytes.")
-    return content
+        if len(content) > limit:
+            raise RequestError("EntityTooLarge", f"The body is larger than {limit} bytes.")
+    return bytes(content)
 
 
 async def document(request: Request, shape: type[T]) -> T:
