@@ -11,7 +11,12 @@ PACKAGES := libs/common services/proxy services/metadata services/replicator ser
 MODULES := domicile_common domicile_proxy domicile_metadata domicile_replicator domicile_discovery domicile_local
 CLIENTS := .venv-clients
 CONFORMANCE := .venv-conformance
+AUDIT := .venv-audit
 INFRA ?= own
+COMPOSE ?= docker compose
+VERSION ?= 0.1.0
+REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+DOCKER_BUILD_ARGS ?=
 # What S3 backends of our own are: seaweedfs, ceph or rclone. Empty: seaweedfs, or what the state folder has already.
 BACKENDS ?=
 export BACKENDS
@@ -40,6 +45,26 @@ ready:
 demo: venv rabbitmq ceph
 	@exec $(BIN)/python -m domicile_local demo
 
+## images   the four images, domicile/<service>:<version> and :latest  [VERSION DOCKER_BUILD_ARGS]
+.PHONY: images
+images:
+	@for service in metadata proxy replicator discovery; do \
+		docker build $(DOCKER_BUILD_ARGS) --file services/$$service/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+			--tag domicile/$$service:$(VERSION) --tag domicile/$$service:latest . || exit 1; \
+	done
+
+## up       the suite in containers, registered and ready for `make demo DOMICILE_STATE=.domicile-compose`  [COMPOSE DOMICILE_VERSION]
+.PHONY: up
+up: secrets
+	$(COMPOSE) --file deploy/compose.yaml --file deploy/compose.demo.yaml up --detach --wait
+	@$(BIN)/python -m domicile_local.deployment.compose .domicile-compose
+
+## down     stops it; its data stays in its volumes (`docker compose -f deploy/compose.yaml down --volumes` removes them)
+.PHONY: down
+down:
+	$(COMPOSE) --file deploy/compose.yaml --file deploy/compose.demo.yaml down
+	@rm -rf .domicile-compose
+
 ## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph ARGS="-k word"]
 .PHONY: test
 test: venv clients rabbitmq ceph
@@ -52,12 +77,13 @@ servers: venv rabbitmq ceph
 	@mkdir -p .domicile/test-servers
 	@for kind in postgres rabbitmq s3; do $(BIN)/python -m domicile_local.servers.hosting $$kind .domicile/test-servers $$$$ & done; wait
 
-## lint     ruff, the import rules, and every Kubernetes object against its schema
+## lint     ruff, the import rules, hadolint, and every Kubernetes object against its schema
 .PHONY: lint
 lint: venv
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(BIN)/hadolint services/*/Dockerfile
 	$(BIN)/python -m domicile_local.deployment.manifests
 
 ## type     mypy --strict
@@ -89,6 +115,22 @@ bench-listing: venv rabbitmq
 secrets: venv
 	@$(BIN)/python -m domicile_local.deployment.secrets deploy/secrets
 
+## sbom     a CycloneDX bill of materials for each image, from the lock it is built of, into build/sbom
+.PHONY: sbom
+sbom: audit-tools
+	@mkdir -p build/sbom
+	@for service in proxy metadata replicator discovery; do \
+		$(AUDIT)/bin/cyclonedx-py requirements --pyproject services/$$service/pyproject.toml --mc-type application --output-reproducible \
+			--output-file build/sbom/domicile-$$service.cdx.json requirements/runtime.txt || exit 1; \
+	done
+
+## audit    looks the locks up among known vulnerabilities; asks a public database, so it needs the network
+.PHONY: audit
+audit: audit-tools
+	@for name in runtime build dev clients; do \
+		$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$name.txt || exit 1; \
+	done
+
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
 lock: venv
@@ -100,7 +142,7 @@ lock: venv
 ## clean    removes what was installed and built; data in the state folder stays
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(CLIENTS) $(CONFORMANCE) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(CONFORMANCE) $(AUDIT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the targets above stand on ---
@@ -113,6 +155,11 @@ venv:
 clients:
 	@PYTHON=$(PYTHON) deploy/local/venv $(CLIENTS) requirements/clients.txt
 	@deploy/local/need /usr/bin/restic restic
+
+# What judges the locks does not come along with them.
+.PHONY: audit-tools
+audit-tools:
+	@PYTHON=$(PYTHON) deploy/local/venv $(AUDIT) requirements/audit.txt
 
 # An existing server, or containers, make Debian's package needless; without apt the launcher falls back to Docker, or says what to do.
 .PHONY: rabbitmq

@@ -7,7 +7,9 @@ import sys
 import pytest
 
 from domicile_local.errors import SuiteError
-from domicile_local.state import State, is_running, locked, read_run_env, write_run_env
+from domicile_local.servers.reach import S3Backend
+from domicile_local.settings import backends_in
+from domicile_local.state import State, backend_lines, is_running, locked, read_run_env, write_run_env
 
 
 def mode(path):
@@ -67,3 +69,20 @@ def test_a_folder_stays_with_the_backends_that_its_data_lies_on(tmp_path):
     assert State(tmp_path).backend_kind(None) == "rclone"
     with pytest.raises(SuiteError, match="lies on rclone backends"):
         State(tmp_path).backend_kind("ceph")
+
+
+def test_a_folder_that_was_never_locked_describes_a_suite_that_others_run(tmp_path):
+    assert not is_running(tmp_path)
+    write_run_env(tmp_path / "run.env", {})
+    assert is_running(tmp_path)
+    with locked(tmp_path):
+        assert is_running(tmp_path)
+    assert not is_running(tmp_path)  # what is left of our own suite says nothing
+
+
+def test_backends_are_read_as_they_were_written():
+    backends = (
+        S3Backend("de", "DE", "http://127.0.0.1:1", "key", "secret"),
+        S3Backend("fi-2", "FI", "http://127.0.0.1:2", "key", "secret"),
+    )
+    assert backends_in(backend_lines(backends)) == backends

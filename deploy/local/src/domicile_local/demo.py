@@ -40,6 +40,8 @@ LEFT_OUT = {
     ".venv",
     ".venv-clients",
     ".domicile",
+    ".domicile-compose",
+    "secrets",
     "__pycache__",
     ".mypy_cache",
     ".ruff_cache",

@@ -14,7 +14,7 @@ from domicile_local.servers import ports
 from domicile_local.servers.process import Child
 from domicile_local.services import Service
 from domicile_local.settings import SECRETS, Settings
-from domicile_local.state import State, locked, write_run_env
+from domicile_local.state import State, backend_lines, locked, tenant_lines, write_run_env
 from domicile_local.status import Status
 from domicile_local.suite import Suite
 
@@ -86,11 +86,9 @@ class Launcher:
 
     def _run_env(self) -> dict[str, str]:
         there = self._servers.infrastructure
-        values = {"DOMICILE_S3_ENDPOINT": self.suite.s3_endpoint}
-        for tenant, prefix in TENANTS.items():
-            key = self._state.tenant_key(tenant)
-            values |= {f"{prefix}_ACCESS_KEY": key.access_key, f"{prefix}_SECRET_KEY": key.secret_key}
-        values |= {
+        return {
+            "DOMICILE_S3_ENDPOINT": self.suite.s3_endpoint,
+            **tenant_lines({prefix: self._state.tenant_key(tenant) for tenant, prefix in TENANTS.items()}),
             "DOMICILE_METADATA_URL": self.suite.metadata_url,
             "ADMIN_API_KEY": self.suite.admin_key,
             "DOMICILE_PROXY_HEALTH_URL": self.suite.services["proxy"].health,
@@ -99,16 +97,8 @@ class Launcher:
             "RABBITMQ_URL": there.rabbitmq_url,
             "RABBITMQ_MANAGEMENT_URL": there.rabbitmq_management_url,
             "DATABASE_URL": there.database_url,
+            **backend_lines(there.backends),
         }
-        for backend in there.backends:
-            prefix = f"DOMICILE_BACKEND_{backend.backend_id.upper().replace('-', '_')}"
-            values |= {
-                f"{prefix}_ENDPOINT": backend.endpoint,
-                f"{prefix}_ACCESS_KEY": backend.access_key,
-                f"{prefix}_SECRET_KEY": backend.secret_key,
-                f"{prefix}_COUNTRY": backend.country,
-            }
-        return values
 
 
 def _child_of(service: Service) -> Child:

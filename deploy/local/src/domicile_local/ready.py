@@ -12,16 +12,17 @@ from domicile_local.state import is_running, read_run_env
 
 
 def faults(env: Mapping[str, str]) -> dict[str, str]:
-    """By part, why it does not answer; empty when it does. ``env``: as in run.env."""
-    found = {
-        "PostgreSQL": database_fault(env["DATABASE_URL"]),
-        "RabbitMQ": rabbitmq_fault(env["RABBITMQ_MANAGEMENT_URL"]),
-        "the S3 endpoint": http_fault(env["DOMICILE_S3_ENDPOINT"]),
-        "proxy": readiness_fault(env["DOMICILE_PROXY_HEALTH_URL"]),
-        "metadata": readiness_fault(env["DOMICILE_METADATA_URL"]),
-        "replicator": readiness_fault(env["DOMICILE_REPLICATOR_HEALTH_URL"]),
-        "discovery": readiness_fault(env["DOMICILE_DISCOVERY_URL"]),
+    """By part that ``env`` names, why it does not answer; empty when it does. ``env``: as in run.env."""
+    asked = {
+        "PostgreSQL": ("DATABASE_URL", database_fault),
+        "RabbitMQ": ("RABBITMQ_MANAGEMENT_URL", rabbitmq_fault),
+        "the S3 endpoint": ("DOMICILE_S3_ENDPOINT", http_fault),
+        "proxy": ("DOMICILE_PROXY_HEALTH_URL", readiness_fault),
+        "metadata": ("DOMICILE_METADATA_URL", readiness_fault),
+        "replicator": ("DOMICILE_REPLICATOR_HEALTH_URL", readiness_fault),
+        "discovery": ("DOMICILE_DISCOVERY_URL", readiness_fault),
     }
+    found = {part: fault(env[name]) for part, (name, fault) in asked.items() if name in env}
     endpoints = {
         name: value for name, value in env.items() if name.startswith("DOMICILE_BACKEND_") and name.endswith("_ENDPOINT")
     }

@@ -6,7 +6,7 @@ import fcntl
 import os
 import secrets
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -14,7 +14,7 @@ import msgspec
 
 from domicile_local.errors import SuiteError
 from domicile_local.servers.process import private_folder, write_private
-from domicile_local.servers.reach import DEFAULT_BACKENDS, BackendKind
+from domicile_local.servers.reach import DEFAULT_BACKENDS, BackendKind, S3Backend
 
 
 class Key(msgspec.Struct, frozen=True):
@@ -106,14 +106,35 @@ def locked(folder: Path) -> Iterator[None]:
 
 
 def is_running(folder: Path) -> bool:
+    """A folder that never was locked may describe a suite that something else runs, as ``make up`` does."""
+    if not (folder / "lock").exists():
+        return (folder / "run.env").exists()
     try:
         with (folder / "lock").open() as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except FileNotFoundError:
-        return False
     except BlockingIOError:
         return True
     return False
+
+
+def tenant_lines(keys: Mapping[str, Key]) -> dict[str, str]:
+    """By the beginning of their names in run.env."""
+    pairs = ({f"{prefix}_ACCESS_KEY": key.access_key, f"{prefix}_SECRET_KEY": key.secret_key} for prefix, key in keys.items())
+    return {name: value for pair in pairs for name, value in pair.items()}
+
+
+def backend_lines(backends: Iterable[S3Backend]) -> dict[str, str]:
+    """As ``settings.backends_in`` reads them."""
+    lines: dict[str, str] = {}
+    for backend in backends:
+        prefix = f"DOMICILE_BACKEND_{backend.backend_id.upper().replace('-', '_')}"
+        lines |= {
+            f"{prefix}_ENDPOINT": backend.endpoint,
+            f"{prefix}_ACCESS_KEY": backend.access_key,
+            f"{prefix}_SECRET_KEY": backend.secret_key,
+            f"{prefix}_COUNTRY": backend.country,
+        }
+    return lines
 
 
 def write_run_env(path: Path, values: Mapping[str, str]) -> None:

@@ -57,6 +57,7 @@ def make(folder: Path) -> bool:
     for name, text in contents().items():
         path = folder / name
         path.parent.mkdir(exist_ok=True)
+        path.parent.chmod(0o755)
         path.write_text(text + "\n", encoding="utf-8")
         path.chmod(0o644)
     return True
