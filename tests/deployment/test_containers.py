@@ -114,3 +114,12 @@ def test_images_differ_only_in_what_they_are_of():
         recipe = re.sub(r"\A#.*|^EXPOSE.*|127\.0\.0\.1:\d+|image\.description=.*", "", text, flags=re.MULTILINE)
         recipes.add(recipe.replace(service, "<service>"))
     assert len(recipes) == 1
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_container_has_the_time_that_its_service_takes_to_stop(service):
+    told = variables(service)
+    assert (
+        int(COMPOSE[service]["stop_grace_period"].removesuffix("s"))
+        >= told["STOP_NOTICE_SECONDS"] + told["STOP_GRACE_SECONDS"] + 10
+    )
