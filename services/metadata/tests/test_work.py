@@ -1,6 +1,7 @@
 import asyncio
 
 import asyncpg
+import msgspec
 import pytest
 
 from domicile_common.errors import RequestError
@@ -225,3 +226,23 @@ async def test_reports_and_overwrites_at_once_never_wait_in_a_circle(metadata):
     assert not [answer for batch in answers for answer in batch if isinstance(answer, Exception)]
     for version in versions:
         assert set((await metadata.replicas(version.version_id)).values()) == {"deleting"}
+
+
+async def test_failures_are_kept_until_the_work_is_done(metadata, version):
+    async def failures():
+        return msgspec.json.decode((await replica(metadata, version, "fi"))["failures"] or "[]")
+
+    for number in range(12):
+        await metadata.ask(report(version, "fi", "failed", error_class="unavailable", reason=f"no answer {number}"))
+    kept = await failures()
+    assert [failure["reason"] for failure in kept] == [f"no answer {number}" for number in range(2, 12)]
+    assert all(failure["error_class"] == "unavailable" and failure["at"] < failure["next_attempt_at"] for failure in kept)
+    await metadata.ask(report(version, "fi", "working"))
+    assert await failures() == kept
+    for _ in range(20):
+        await metadata.ask(report(version, "fi", "failed", error_class="mismatch", reason="3 of 5 bytes"))
+    assert (await failures())[-1]["next_attempt_at"] is None  # parked
+    await metadata.ask(report(version, "fi", "verified", stamped=False))
+    assert len(await failures()) == 10  # its stamp is still owed
+    await metadata.ask(report(version, "fi", "stamped"))
+    assert await failures() == []

@@ -300,22 +300,46 @@ def _wait(it: argparse.Namespace) -> Call:
 
 def _add_jobs(subjects: Any) -> None:
     actions = _Actions(subjects, "jobs", "Replication work that is owed.")
-    listing = actions.add("list", "Show what is owed or parked.", _list_jobs)
-    listing.add_argument("--state", choices=("owed", "parked"))
-    listing.add_argument("--limit", type=int, help="how many to show at most (100)")
-    lag = actions.add("lag", "Show how far copies are behind, and whether promises are kept.", _show_lag)
-    lag.add_argument("--tenant", help="buckets of this tenant only")
-    lag.add_argument("--bucket", help="this bucket of the tenant, also when nothing is owed")
-    lag.add_argument("--limit", type=int, help="how many buckets to show at most (100)")
-    replay = actions.add(
-        "replay", "Try parked work again.", lambda it: Call("POST", "/jobs/replay", body=_given(backend_id=it.backend))
-    )
-    for parser in (listing, replay):
+    listing = actions.add("list", "Show what is owed or parked, oldest first.", _list_jobs)
+    listing.add_argument("--state", choices=("owed", "parked", "all"))
+    _add_page(listing)
+    actions.add("show", "Show a job and why it failed.", _show_job, "bucket_id", "version_id", "backend")
+    replay = actions.add("replay", "Try parked work again.", lambda it: Call("POST", "/jobs/replay", body=_which_jobs(it)))
+    drop = actions.add("drop", "Give parked work up for good.", _drop_jobs)
+    drop.add_argument("--reason", required=True, help="noted for ever")
+    for parser in (listing, replay, drop):
         parser.add_argument("--backend", help="at this backend only")
+        parser.add_argument("--tenant", help="of this tenant only")
+        parser.add_argument("--bucket", help="of this bucket of the tenant only")
+        parser.add_argument("--action", choices=("copy", "remove", "stamp"))
+        parser.add_argument("--error-class", help="whose last failure was of this class")
+        parser.add_argument("--bucket-id", help="as listed")
+        parser.add_argument("--version-id", help="as listed")
+    drops = actions.add("drops", "Show what was given up for good, latest first.", _list_drops)
+    drops.add_argument("--tenant")
+    drops.add_argument("--bucket")
+    _add_page(drops)
+
+
+def _which_jobs(it: argparse.Namespace) -> dict[str, Any]:
+    names = ("tenant", "bucket", "action", "error_class", "bucket_id", "version_id")
+    return _given(backend_id=it.backend, **{name: getattr(it, name) for name in names})
 
 
 def _list_jobs(it: argparse.Namespace) -> Call:
-    return Call("GET", "/jobs", query={"state": it.state, "backend": it.backend, "limit": it.limit})
+    return Call("GET", "/jobs", query={"state": it.state, "after": it.after, "limit": it.limit, **_which_jobs(it)})
+
+
+def _show_job(it: argparse.Namespace) -> Call:
+    return Call("GET", f"/jobs/{_segment(it.bucket_id)}/{_segment(it.version_id)}/{_segment(it.backend)}")
+
+
+def _drop_jobs(it: argparse.Namespace) -> Call:
+    return Call("POST", "/jobs/drop", body={"reason": it.reason, **_which_jobs(it)})
+
+
+def _list_drops(it: argparse.Namespace) -> Call:
+    return Call("GET", "/jobs/drops", query={"tenant": it.tenant, "bucket": it.bucket, "after": it.after, "limit": it.limit})
 
 
 def _add_tasks(subjects: Any) -> None:

@@ -6,18 +6,20 @@ order stays the record's, and however much there is, a queue holds little of it 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Final
 
 import structlog
 from prometheus_client import Counter
 
 from domicile_common.amqp.broker import Broker
-from domicile_common.amqp.topology import backfill_queue
+from domicile_common.amqp.parking import sift
+from domicile_common.amqp.topology import backfill_queue, parking_queue
 from domicile_common.errors import Unavailable
+from domicile_common.events import Job
 from domicile_metadata.context import Context
 from domicile_metadata.leased import run_leased
-from domicile_metadata.storage import outbox, work
+from domicile_metadata.storage import jobs, outbox, work
 from domicile_metadata.storage.database import Database
 
 log = structlog.get_logger()
@@ -35,7 +37,10 @@ async def run_reconciler(context: Context) -> None:
     settings = context.settings
     broker = Broker(settings.rabbitmq_url.get_secret_value(), "domicile-reconciler")
 
+    parking = Parking(context.database, broker)
+
     async def step() -> bool:
+        await parking.tidy()
         waiting = await backfill_waiting(context.database, broker)
         return await reconcile(context.database, settings.overdue_seconds, waiting) >= BATCH
 
@@ -43,6 +48,31 @@ async def run_reconciler(context: Context) -> None:
         await run_leased(context.database, "reconcile", settings.reconcile_seconds, step)
     finally:
         await broker.close()
+
+
+class Parking:
+    """The parking queues tell what is parked: messages about what was replayed or dropped, or has been done since, are taken away."""
+
+    def __init__(self, database: Database, broker: Broker) -> None:
+        self._database = database
+        self._broker = broker
+        self._seen: dict[str, tuple[int, int]] = {}  # what was left: messages and parked replicas
+
+    async def tidy(self) -> None:
+        """Looks into a queue only when it holds more than is parked, and something has changed since the last look."""
+        for backend_id, parked in (await jobs.count_parked(self._database)).items():
+            try:
+                messages = (await self._broker.look(parking_queue(backend_id))).messages
+                if messages > parked and self._seen.get(backend_id) != (messages, parked):
+                    removed = await sift(self._broker, backend_id, self._parked)
+                    self._seen[backend_id] = (messages - removed, parked)
+            except Unavailable as error:
+                log.warning("leaves the parking queues as they are", why=str(error))
+                return
+
+    async def _parked(self, asked: Collection[Job]) -> set[Job]:
+        found = await jobs.find_parked(self._database, [(job.bucket_id, job.version_id, job.backend_id) for job in asked])
+        return {Job(*identity) for identity in found}
 
 
 async def backfill_waiting(database: Database, broker: Broker) -> dict[str, int]:

@@ -1,10 +1,7 @@
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from domicile_common.events import Job
 from domicile_common.namespace import namespace_name
 
 pytestmark = pytest.mark.servers
@@ -83,54 +80,3 @@ async def test_an_object_that_is_not_there_is_404(admin, query):
     await admin.call("POST", "/tenants", {"tenant_id": "globex"}, 201)
     await admin.version(await admin.bucket("papers"), "a", fi="verified")
     await admin.refused(404, "NoSuchKey", "GET", "/placement", **{"tenant": "acme", "bucket": "papers", "key": "a"} | query)
-
-
-async def prepared_jobs(admin):
-    await admin.prepared()
-    bucket_id = await admin.bucket("papers")
-    one = await admin.version(bucket_id, "a", fi="verified", de="wanted", us="lost")
-    other = await admin.version(bucket_id, "b", fi="verified", de="deleting")
-    await admin.sql.execute(
-        "UPDATE replicas SET parked_reason = 'mismatch: 3 of 5 bytes', attempt = 4 WHERE state IN ('wanted', 'lost')"
-    )
-    await admin.sql.execute("DELETE FROM outbox")
-    return bucket_id, one, other
-
-
-async def test_owed_and_parked_work_is_shown_by_backend(admin):
-    bucket_id, one, other = await prepared_jobs(admin)
-    owed = await admin.call("GET", "/jobs")
-    assert owed["backlogs"] == [{"backend_id": "de", "owed": 1, "parked": 1}, {"backend_id": "us", "owed": 0, "parked": 1}]
-    (job,) = owed["jobs"]
-    assert (job["bucket_id"], job["version_id"], job["backend_id"], job["state"]) == (bucket_id, other, "de", "deleting")
-    parked = await admin.call("GET", "/jobs", state="parked", backend="us")
-    (job,) = parked["jobs"]
-    assert (job["version_id"], job["attempt"], job["parked_reason"]) == (one, 4, "mismatch: 3 of 5 bytes")
-    assert (await admin.call("GET", "/jobs", state="parked", limit=1))["truncated"]
-    await admin.refused(400, "InvalidArgument", "GET", "/jobs", state="lost")
-
-
-async def test_a_stamp_that_is_owed_is_a_job_too(admin):
-    await prepared_jobs(admin)
-    await admin.sql.execute("UPDATE replicas SET stamped = false WHERE backend_id = 'fi'")
-    assert {"backend_id": "fi", "owed": 2, "parked": 0} in (await admin.call("GET", "/jobs"))["backlogs"]
-
-
-async def test_parked_work_is_replayed_with_a_message(admin):
-    bucket_id, one, _ = await prepared_jobs(admin)
-    assert await admin.call("POST", "/jobs/replay", {"backend_id": "us"}) == {"replayed": 1}
-    (row,) = await admin.sql.fetch("SELECT routing_key, payload::text FROM outbox")
-    assert row["routing_key"] == "replicate.us"
-    assert Job(**json.loads(row["payload"])) == Job(bucket_id, one, "us")
-    replica = await admin.sql.fetchrow(
-        "SELECT attempt, parked_reason, next_attempt_at > now() AS later FROM replicas WHERE backend_id = 'us'"
-    )
-    assert tuple(replica) == (0, None, True)
-    assert await admin.call("POST", "/jobs/replay") == {"replayed": 1}
-    assert await admin.call("POST", "/jobs/replay") == {"replayed": 0}
-
-
-async def test_a_replay_is_bounded(admin):
-    await prepared_jobs(admin)
-    assert await admin.call("POST", "/jobs/replay", {"limit": 1}) == {"replayed": 1}
-    await admin.refused(400, "InvalidArgument", "POST", "/jobs/replay", {"limit": 0})

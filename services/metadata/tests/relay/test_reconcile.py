@@ -6,9 +6,14 @@ import dataclasses
 import msgspec
 import pytest
 
+from domicile_common.amqp.broker import Broker
+from domicile_common.amqp.consumer import park
+from domicile_common.amqp.publisher import Publisher
+from domicile_common.amqp.topology import parking_queue, topology
+from domicile_common.events import Job
 from domicile_metadata import reconcile as reconciling
 from domicile_metadata.leased import run_leased
-from domicile_metadata.reconcile import reconcile, run_reconciler
+from domicile_metadata.reconcile import Parking, reconcile, run_reconciler
 from domicile_metadata.storage import leases
 from domicile_metadata.storage.outbox import take
 
@@ -170,6 +175,35 @@ async def test_the_reconciler_runs(metadata, bucket):
     with pytest.raises(asyncio.CancelledError):
         await running
     assert not await metadata.sql("SELECT FROM leases")
+
+
+async def test_the_parking_queues_tell_what_is_parked(metadata, bucket, rabbitmq_url):
+    broker = Broker(rabbitmq_url, "test")
+    publisher = Publisher(broker)
+    await broker.declare(topology(["fi", "de", "us"]))
+
+    async def holds(messages: int) -> None:
+        """What was looked at and left returns a moment later."""
+        async with asyncio.timeout(20):
+            while (await broker.look(parking_queue("de"))).messages != messages:  # noqa: ASYNC110 - as above
+                await asyncio.sleep(0.02)
+
+    await owe(metadata, count=3, parked_reason="'refused'")
+    for number in (1, 2, 3, 3):
+        await park(publisher, "de", msgspec.json.encode(Job(bucket.bucket_id, f"{number:032}", "de", "trace")), "refused")
+    await park(publisher, "de", b"no job", "not a job")
+    parking = Parking(metadata.database, broker)
+    await holds(5)
+    await parking.tidy()
+    await holds(3 + 1)
+    await metadata.sql("UPDATE replicas SET parked_reason = NULL WHERE version_id = lpad('2', 32, '0')::uuid")
+    await parking.tidy()
+    await holds(2 + 1)
+    await metadata.sql("DELETE FROM replicas")
+    await parking.tidy()
+    await holds(1)  # what is no job stays, for a person to look at
+    await publisher.close()
+    await broker.close()
 
 
 # --- leases ---

@@ -43,9 +43,9 @@ _PARKED: Final = "parked.[^/]+"
 _OWN: Final = "amq.gen-[^/]+"  # a queue that its own connection made and nobody else can use
 
 USERS: Final[Mapping[str, Rights]] = {
-    # Declares everything, publishes jobs and invalidations; binding and dead-lettering want the rest.
+    # Declares everything, publishes jobs and invalidations, takes away what is not parked any more; binding and dead-lettering want the rest.
     "metadata": Rights(
-        _any_of(*_EXCHANGES, *_WORK, _PARKED), _any_of(*_EXCHANGES, *_WORK, _PARKED), _any_of(JOBS, PARKING, *_WORK)
+        _any_of(*_EXCHANGES, *_WORK, _PARKED), _any_of(*_EXCHANGES, *_WORK, _PARKED), _any_of(JOBS, PARKING, *_WORK, _PARKED)
     ),
     # Hears what to forget. It declares the exchanges, publishes to none, and reads no job.
     "proxy": Rights(_any_of(*_EXCHANGES, _OWN), _any_of(_OWN), _any_of(INVALIDATE, _OWN)),

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Literal
 
 import msgspec
 
@@ -16,7 +15,7 @@ from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services.answers import Answer
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import directory, placement, tenants
-from domicile_metadata.storage.placement import Backlog, CurrentVersion, Namespace, Owed, PlacedReplica
+from domicile_metadata.storage.placement import CurrentVersion, Namespace, PlacedReplica
 
 
 class Explanation(Value, frozen=True):
@@ -41,23 +40,6 @@ class Explanations(msgspec.Struct, frozen=True):
 class Placement(msgspec.Struct, frozen=True):
     version: CurrentVersion
     replicas: tuple[PlacedReplica, ...]
-
-
-class Jobs(msgspec.Struct, frozen=True):
-    """``backlogs``: all that is owed and parked, by backend; ``jobs``: the first of the kind asked for."""
-
-    backlogs: tuple[Backlog, ...]
-    jobs: tuple[Owed, ...]
-    truncated: bool
-
-
-class Replay(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    backend_id: str | None = None
-    limit: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = 10_000
-
-
-class Replayed(msgspec.Struct, frozen=True):
-    replayed: int
 
 
 async def explain_names(context: Context, tenant_id: str, bucket: str, backend_id: str | None) -> Explanations:
@@ -113,14 +95,3 @@ async def find(context: Context, requests: Sequence[FindPlacement]) -> list[Answ
 
 def no_such_version() -> RequestError:
     return RequestError("NoSuchVersion", "The specified version does not exist.")
-
-
-async def jobs(context: Context, state: Literal["owed", "parked"], backend_id: str | None, limit: int) -> Jobs:
-    found = await placement.list_jobs(context.database, state, backend_id, limit + 1)
-    return Jobs(tuple(await placement.count_jobs(context.database)), tuple(found[:limit]), len(found) > limit)
-
-
-async def replay(context: Context, request: Replay) -> Replayed:
-    """Parked work begins anew, at most ``limit`` replicas in one call."""
-    async with context.database.transaction() as session:
-        return Replayed(await placement.replay(session, request.backend_id, request.limit, context.settings.overdue_seconds))

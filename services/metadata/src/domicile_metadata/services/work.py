@@ -8,7 +8,7 @@ from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import Report, Reported, Wanted, Work
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
-from domicile_metadata.domain.work import Replica, action, after
+from domicile_metadata.domain.work import REASON_LENGTH, Replica, action, after
 from domicile_metadata.services.answers import Answer
 from domicile_metadata.storage import work
 from domicile_metadata.storage.database import Session
@@ -60,6 +60,7 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
     before = await work.lock(session, _valid(reported))
     now: dict[Identity, Replica | None] = dict(before)
     verified: set[Identity] = set()
+    failures: dict[Identity, tuple[str, str]] = {}
     answers: list[Answer] = []
     for identity, request in zip(reported, requests, strict=True):
         replica = now.get(identity)
@@ -68,6 +69,8 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
             continue
         changed = after(request, replica, overdue_seconds=context.settings.overdue_seconds, random_unit=_unit(context))
         now[identity] = changed
+        if request.outcome == "failed" and changed is not replica:
+            failures[identity] = (request.error_class, request.reason[:REASON_LENGTH])
         if request.outcome == "verified" and changed is not None and changed.state == "verified":
             verified.add(identity)
             if replica.state != "verified":
@@ -75,7 +78,7 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
         answers.append(Reported(parked=changed is not None and changed.parked_reason is not None))
     updates = {identity: replica for identity, replica in now.items() if replica is not None and replica is not before[identity]}
     if updates:
-        await work.update(session, updates, verified)
+        await work.update(session, updates, verified, failures)
     if done := [identity for identity, replica in now.items() if replica is None]:
         await work.close(session, done, confirmed=True)
     return answers

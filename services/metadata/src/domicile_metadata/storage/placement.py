@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from datetime import datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Literal
+from typing import Any
 
 import msgspec
 
 from domicile_common.metadata_client.models import Copy, PlacementOfVersion
 from domicile_common.model import Decision, ReplicaState, Value
-from domicile_metadata.storage.database import Session, Statements
-from domicile_metadata.storage.outbox import NOTIFY_CHANNEL
+from domicile_metadata.storage.database import Statements
 
 
 class Namespace(Value, frozen=True):
@@ -52,26 +51,6 @@ class PlacedReplica(Value, frozen=True, kw_only=True):
     parked_reason: str | None
     namespace: str
     blob_key: str
-
-
-class Owed(Value, frozen=True, kw_only=True):
-    """What is owed for one replica, or was given up for now (``parked_reason``)."""
-
-    bucket_id: str
-    version_id: str
-    backend_id: str
-    state: str
-    stamped: bool
-    attempt: int
-    since: datetime
-    next_attempt_at: datetime | None
-    parked_reason: str | None
-
-
-class Backlog(Value, frozen=True):
-    backend_id: str
-    owed: int
-    parked: int
 
 
 async def list_namespaces(statements: Statements, tenant_id: str, bucket: str | None) -> list[Namespace]:
@@ -114,24 +93,6 @@ async def find_version_id(
 async def list_replicas(statements: Statements, bucket_id: str, version_id: str) -> list[PlacedReplica]:
     rows = await statements.fetch("list_replicas", bucket_id, version_id)
     return [PlacedReplica(**_since(row)) for row in rows]
-
-
-async def count_jobs(statements: Statements) -> list[Backlog]:
-    return [Backlog(*row) for row in await statements.fetch("count_jobs")]
-
-
-async def list_jobs(
-    statements: Statements, state: Literal["owed", "parked"], backend_id: str | None, limit: int
-) -> Sequence[Owed]:
-    rows = await statements.fetch(f"list_{state}_jobs", backend_id, limit)
-    return [Owed(**_since(row) | {"bucket_id": row["bucket_id"].hex, "version_id": row["version_id"].hex}) for row in rows]
-
-
-async def replay(session: Session, backend_id: str | None, limit: int, overdue_seconds: float) -> int:
-    """How many parked replicas are tried again."""
-    revived = await session.execute("replay_parked", backend_id, limit, overdue_seconds)
-    await session.execute("notify", NOTIFY_CHANNEL, "")
-    return revived
 
 
 def _since(row: Any) -> dict[str, Any]:

@@ -114,8 +114,13 @@ def copies_of(rows: Iterable[Any]) -> tuple[Copy, ...]:
 async def hold(session: Session, references: Sequence[Reference]) -> set[Reference]:
     """Those versions that nobody else is changing: they and all their replicas stay until the transaction ends."""
     held = _references(await session.fetch("hold_versions", *_columns(references)))
-    await session.execute("hold_replicas", *_columns(held))
+    await hold_copies(session, held)
     return set(held)
+
+
+async def hold_copies(session: Session, references: Sequence[Reference]) -> None:
+    """All replicas of these versions stay until the transaction ends."""
+    await session.execute("hold_replicas", *_columns(references))
 
 
 async def want(session: Session, blobs: Iterable[tuple[Reference, Blob]]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import msgspec
@@ -96,8 +97,17 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
     }
 
 
-async def update(session: Session, replicas: Mapping[Identity, Replica], verified: Collection[Identity]) -> None:
-    """``verified``: those whose bytes have been compared just now. Raises ``PolicyRefused`` when one lies outside its bucket's lock."""
+async def update(
+    session: Session,
+    replicas: Mapping[Identity, Replica],
+    verified: Collection[Identity],
+    failures: Mapping[Identity, tuple[str, str]] = MappingProxyType({}),
+) -> None:
+    """``verified``: those whose bytes have been compared just now. ``failures``: error class and reason of those that have failed.
+
+    Raises ``PolicyRefused`` when one lies outside its bucket's lock.
+    """
+    nothing = (None, None)
     ids = sorted(replicas)  # everybody takes what depends on them in this order
     rows = [replicas[identity] for identity in ids]
     await session.execute(
@@ -109,6 +119,8 @@ async def update(session: Session, replicas: Mapping[Identity, Replica], verifie
         [row.due_seconds for row in rows],
         [row.parked_reason for row in rows],
         [identity in verified for identity in ids],
+        [failures.get(identity, nothing)[0] for identity in ids],
+        [failures.get(identity, nothing)[1] for identity in ids],
     )
 
 

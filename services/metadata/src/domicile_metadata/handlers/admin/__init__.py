@@ -8,6 +8,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.handlers.admin import (
     backends,
     credentials,
+    jobs,
     lag,
     placement,
     policies,
@@ -26,6 +27,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *backends.ENDPOINTS,
     *policies.ENDPOINTS,
     *placement.ENDPOINTS,
+    *jobs.ENDPOINTS,
     *waiting.ENDPOINTS,
     *tasks.ENDPOINTS,
     *lag.ENDPOINTS,

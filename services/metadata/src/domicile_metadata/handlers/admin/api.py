@@ -162,6 +162,14 @@ async def document(request: Request, shape: type[T]) -> T:
         raise RequestError("InvalidArgument", f"The body is malformed: {error}") from None
 
 
+def query(given: Any, shape: Any) -> Any:
+    """Query parameters as a value; the error names the one that is wrong."""
+    try:
+        return msgspec.convert(given, shape, strict=False)
+    except msgspec.ValidationError as error:
+        raise RequestError("InvalidArgument", f"The query is malformed: {error}") from None
+
+
 def needed(request: Request, name: str) -> str:
     """A query parameter that must be there."""
     value = request.query_params.get(name, "")

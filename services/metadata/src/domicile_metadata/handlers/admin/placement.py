@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-from typing import Literal
-
 from starlette.requests import Request
 
-from domicile_common.errors import RequestError
 from domicile_metadata.context import Context
 from domicile_metadata.domain.preview import Preview
 from domicile_metadata.handlers.admin.api import Endpoint, document, needed, page
 from domicile_metadata.services import placement, rearrangements
-from domicile_metadata.services.placement import Explanations, Jobs, Placement, Replay, Replayed
+from domicile_metadata.services.placement import Explanations, Placement
 from domicile_metadata.services.rearrangements import Comparison, Progress, Requested, Supposed
 
 
@@ -25,25 +22,6 @@ async def explain(context: Context, request: Request) -> Explanations:
 
 async def show(context: Context, request: Request) -> Placement:
     return await placement.show(context, needed(request, "tenant"), needed(request, "bucket"), needed(request, "key"))
-
-
-async def jobs(context: Context, request: Request) -> Jobs:
-    _, limit = page(request)
-    return await placement.jobs(context, _state(request), request.query_params.get("backend"), limit)
-
-
-def _state(request: Request) -> Literal["owed", "parked"]:
-    match request.query_params.get("state", "owed"):
-        case "owed":
-            return "owed"
-        case "parked":
-            return "parked"
-        case _:
-            raise RequestError("InvalidArgument", "state is owed or parked.")
-
-
-async def replay(context: Context, request: Request) -> Replayed:
-    return await placement.replay(context, await document(request, Replay))
 
 
 async def preview(context: Context, request: Request) -> Preview:
@@ -67,6 +45,4 @@ ENDPOINTS = (
     Endpoint("POST", "/proxy/placement/preview", preview),
     Endpoint("GET", "/proxy/placement/progress", progress),
     Endpoint("POST", "/proxy/placement/compare", compare, 202),
-    Endpoint("GET", "/proxy/jobs", jobs),
-    Endpoint("POST", "/proxy/jobs/replay", replay),
 )

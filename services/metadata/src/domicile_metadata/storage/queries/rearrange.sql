@@ -65,7 +65,11 @@ SELECT asked.bucket_id, asked.version_id, versions.key, versions.storage_class, 
               ORDER BY backend_id) AS copies,
        ARRAY(SELECT backend_id
                FROM removals
-              WHERE removals.bucket_id = asked.bucket_id AND removals.version_id = asked.version_id) AS removed_from,
+              WHERE removals.bucket_id = asked.bucket_id AND removals.version_id = asked.version_id
+              UNION
+             SELECT backend_id
+               FROM dropped_jobs
+              WHERE dropped_jobs.bucket_id = asked.bucket_id AND dropped_jobs.version_id = asked.version_id) AS removed_from,
        (SELECT deadline FROM intents WHERE intents.bucket_id = asked.bucket_id AND intents.version_id = asked.version_id) AS deadline,
        (SELECT least(due_at, now() + interval '1 year')
           FROM unsettled_versions
