@@ -215,7 +215,7 @@ async def test_attempts_are_bounded(proxy):
     for store in proxy.stores.values():
         store.failing["open_put"] = NamespaceNotFound(store.backend.backend_id, "NoSuchBucket")
     answer = await proxy.ask("PUT", "/bucket/key", body=SHORT)
-    assert (answer.status, answer.code) == (500, "InternalError")
+    assert (answer.status, answer.code) == (503, "ServiceUnavailable")
     assert proxy.metadata.count(Begin) == proxy.metadata.count(Abort) == 3
 
 
@@ -233,7 +233,7 @@ async def test_a_long_body_into_a_lost_namespace_succeeds_when_it_comes_again(pr
     store = proxy.stores["fi"]
     store.failing["finish"] = NamespaceNotFound("fi", "NoSuchBucket")
     store.known_namespaces.add("ns-fi")
-    assert (await proxy.ask("PUT", "/bucket/key", body=LONG)).status == 500
+    assert (await proxy.ask("PUT", "/bucket/key", body=LONG)).status == 503
     store.failing.clear()
     assert (await proxy.ask("PUT", "/bucket/key", body=LONG)).status == 200
 
@@ -242,7 +242,7 @@ async def test_an_etag_that_is_not_the_md5_is_no_stored_blob(proxy):
     for store in proxy.stores.values():
         store.stored_etag = "0" * 32
     answer = await proxy.ask("PUT", "/bucket/key", body=LONG)
-    assert answer.status == 500
+    assert answer.status == 503
     assert not proxy.metadata.intents
 
 

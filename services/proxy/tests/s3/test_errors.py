@@ -40,9 +40,9 @@ def test_the_document_of_the_reference():
         (PolicyRefused("region_lock", "no backend in FI"), 400, "InvalidRequest"),
         (Unavailable("metadata at 10.0.0.1 is away"), 503, "SlowDown"),
         (BackendUnavailable("fi-1", "timeout"), 503, "ServiceUnavailable"),
-        (BackendRefused("fi-1", "403"), 500, "InternalError"),
-        (BlobNotFound("fi-1", "gone"), 500, "InternalError"),
-        (BlobMismatch("fi-1", "differs"), 500, "InternalError"),
+        (BackendRefused("fi-1", "403"), 503, "ServiceUnavailable"),
+        (BlobNotFound("fi-1", "gone"), 503, "ServiceUnavailable"),
+        (BlobMismatch("fi-1", "differs"), 503, "ServiceUnavailable"),
         (ValueError("secret"), 500, "InternalError"),
     ],
 )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from domicile_common.errors import BackendUnavailable, RequestError, Unavailable
+from domicile_common.errors import BackendError, RequestError, Unavailable
 from domicile_proxy.s3.xml import HEAD, escape
 
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 400, 403, 404, 409
@@ -175,7 +175,7 @@ def describe(error: BaseException) -> Failure:
         return Failure(status, error.code, error.message or message, error.detail)
     if isinstance(error, Unavailable):
         code = "SlowDown"
-    elif isinstance(error, BackendUnavailable):
+    elif isinstance(error, BackendError):  # whatever a backend did wrong, it is not the only one, and may do right the next time
         code = "ServiceUnavailable"
     else:
         code = "InternalError"
