@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from typing import Self
 
 import aio_pika
 import httpx
 import msgspec
 import pytest
+import uvloop
 
 from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.consumer import Consumer, HandBack, InvalidationListener, park
@@ -32,6 +35,7 @@ pytestmark = pytest.mark.servers
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 PATIENCE = 30
+ATTEMPTS = 10
 
 
 def job_message(number: int = 0, backend_id: str = "fi", trace: str = TRACE) -> Message:
@@ -86,6 +90,25 @@ async def eventually(condition) -> None:
     async with asyncio.timeout(PATIENCE):
         while not await condition():  # noqa: ASYNC110 - a server's state has no event to wait for
             await asyncio.sleep(0.05)
+
+
+def test_a_broker_that_goes_while_it_is_greeted_is_away():
+    """On the services' event loop aiormq then raises what is no error of AMQP, nor of a connection."""
+
+    async def connect(port: int) -> None:
+        with pytest.raises(Unavailable):
+            await Broker(f"amqp://guest:guest@127.0.0.1:{port}/", "test").channel()
+
+    def hang_up(listener: socket.socket) -> None:
+        for _ in range(ATTEMPTS):
+            listener.accept()[0].close()
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ThreadPoolExecutor() as pool:
+        listener.settimeout(PATIENCE)
+        hanging_up = pool.submit(hang_up, listener)
+        for _ in range(ATTEMPTS):
+            uvloop.run(connect(listener.getsockname()[1]))
+        hanging_up.result()
 
 
 async def take(broker: Broker, queue: str):

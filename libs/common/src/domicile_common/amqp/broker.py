@@ -26,8 +26,9 @@ CONNECT_SECONDS: Final = 10.0
 CLOSE_SECONDS: Final = 5.0
 HEARTBEAT_SECONDS: Final = 20
 
-# RuntimeError is how aio-pika says that a connection or channel was closed in the meantime.
-BROKEN: Final = (AMQPError, PAMQPException, OSError, RuntimeError)
+# RuntimeError is how aio-pika says that a connection or channel was closed in the meantime, and StopAsyncIteration how aiormq says that
+# the broker went while it was being greeted.
+BROKEN: Final = (AMQPError, PAMQPException, OSError, RuntimeError, StopAsyncIteration)
 
 
 class QueueState(Value, frozen=True):
