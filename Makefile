@@ -20,6 +20,9 @@ DOCKER_BUILD_ARGS ?=
 # What S3 backends of our own are: seaweedfs, ceph or rclone. Empty: seaweedfs, or what the state folder has already.
 BACKENDS ?=
 export BACKENDS
+# How long chaos lasts, and which: without SEED any.
+SECONDS ?= 60
+SEED ?=
 # More for pytest, such as ARGS="-k placement -x".
 ARGS ?=
 
@@ -70,6 +73,11 @@ down:
 test: venv clients rabbitmq ceph
 	@deploy/local/need /usr/bin/promtool prometheus
 	INFRA=$(INFRA) PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+
+## chaos    clients at work while everything breaks, then every answer and every copy is checked  [SECONDS=60 SEED=7 BACKENDS=ceph]
+.PHONY: chaos
+chaos: venv rabbitmq ceph
+	@exec $(BIN)/python -m domicile_common.testing.chaos run --seconds $(SECONDS) $(if $(SEED),--seed $(SEED))
 
 ## servers  keeps the tests' servers up, so that single tests start at once  [BACKENDS=ceph]
 .PHONY: servers

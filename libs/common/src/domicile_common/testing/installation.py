@@ -54,6 +54,21 @@ def until(condition: Callable[[], T], seconds: float = 30, what: str | Callable[
     return answer
 
 
+def patiently(act: Callable[[], Any], seconds: float = 30) -> None:
+    """Until it succeeds: what was just mended may still refuse."""
+
+    def succeeds() -> bool:
+        try:
+            act()
+        except Exception as error:  # noqa: BLE001 -- of whatever kind; the last one is told
+            failures.append(error)
+            return False
+        return True
+
+    failures: list[Exception] = []
+    until(succeeds, seconds, lambda: f"{failures[-1]!r}: success")
+
+
 class Installation:
     """``backends``: the real ones by id. ``keys``: by tenant id. ``prefix``: what its physical bucket names begin with."""
 
@@ -188,20 +203,25 @@ class Installation:
 
     # --- what happens to its services ---
 
-    def start(self, service: str, *, kill: Sequence[str] = (), wait: bool = True, **settings: str) -> None:
-        """Starts a service that is not running, until it is ready. ``kill``: arguments of ``kill_at``; ``settings``: for this start only."""
+    def start(self, service: str, *, kill: Sequence[str] = (), bug: str = "", wait: bool = True, **settings: str) -> None:
+        """Starts a service that is not running, until it is ready.
+
+        ``kill``: arguments of ``kill_at``; ``bug``: of ``with_bug``; ``settings``: for this start only.
+        """
         if service == "metadata":  # what a dead one holds would run out by itself, and no test need wait for that
             self.sql("DELETE FROM leases")
         wrapper = ("domicile_common.testing.kill_at", *kill, "--") if kill else ()
-        (self._disturbed.add if kill or settings else self._disturbed.discard)(service)
+        if bug:
+            wrapper = ("domicile_common.testing.with_bug", bug, "--")
+        (self._disturbed.add if wrapper or settings else self._disturbed.discard)(service)
         self.suite.services[service].start(wrapper=wrapper, **settings)
         if wait:
             self.suite.services[service].wait_ready()
 
-    def restart(self, service: str, *, kill: Sequence[str] = (), wait: bool = True, **settings: str) -> None:
+    def restart(self, service: str, *, kill: Sequence[str] = (), bug: str = "", wait: bool = True, **settings: str) -> None:
         """As ``start``, after SIGKILL."""
         self.suite.services[service].kill()
-        self.start(service, kill=kill, wait=wait, **settings)
+        self.start(service, kill=kill, bug=bug, wait=wait, **settings)
 
     def killed(self, service: str, seconds: float = 30) -> None:
         """Waits until a service that was started with ``kill`` has killed itself."""

@@ -30,14 +30,19 @@ def die() -> None:
 
 def wrap(place: str, when: When, count: int = 1, end: Callable[[], None] = die) -> None:
     """Replaces the function at ``module:qualified.name`` by one that calls ``end`` at its ``count``-th call."""
+    replace(place, lambda function: _killing(function, when, count, end))
+
+
+def replace(place: str, make: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    """Puts what ``make`` makes of it in the place of the function at ``module:qualified.name``."""
     module_name, _, qualified = place.partition(":")
     *path, name = qualified.split(".")
     owner: Any = functools.reduce(getattr, path, importlib.import_module(module_name))
     found = inspect.getattr_static(owner, name)
     if isinstance(found, staticmethod | classmethod):
-        setattr(owner, name, type(found)(_killing(found.__func__, when, count, end)))
+        setattr(owner, name, type(found)(make(found.__func__)))
     else:
-        setattr(owner, name, _killing(found, when, count, end))
+        setattr(owner, name, make(found))
 
 
 def _killing(function: Callable[..., Any], when: When, count: int, end: Callable[[], None]) -> Callable[..., Any]:

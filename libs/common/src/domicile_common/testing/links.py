@@ -1,4 +1,4 @@
-"""TCP links between a suite and its servers that a test can cut, stall or break in mid-stream.
+"""TCP links between a suite and its servers that a test can cut, stall, slow down, garble or break in mid-stream.
 
 The servers of a run are shared; a link is a test's own, so cutting it looks to the suite as if the server were gone, and disturbs nobody.
 The links run in a process of their own (``python -m domicile_common.testing.links``), which knows nothing of blocked sockets and ends
@@ -8,6 +8,7 @@ with its standard input. One line is one command, answered by one line.
 from __future__ import annotations
 
 import asyncio
+import itertools
 import socket
 import struct
 import subprocess
@@ -29,10 +30,16 @@ class _Link:
         self._flowing = asyncio.Event()
         self._budget: int | None = None  # bytes towards the suite until the break
         self.sent = 0  # bytes towards the server
+        self._delay = 0.0
+        self._garble_every = 0
+        self._garble_from = 0
+        self._pieces = itertools.count()
 
     async def heal(self) -> None:
         self._flowing.set()
         self._budget = None
+        self._delay = 0.0
+        self._garble_every = 0
         if self._server is None:
             self._server = await asyncio.start_server(self._accept, "127.0.0.1", self._port)
 
@@ -53,6 +60,19 @@ class _Link:
     async def break_after(self, size: int) -> None:
         self._budget = size
 
+    async def delay(self, seconds: float) -> None:
+        self._delay = seconds
+
+    async def garble(self, every: int, least: int) -> None:
+        self._garble_every, self._garble_from = every, least
+
+    def _passed(self, piece: bytes) -> bytes:
+        """The piece as it goes on."""
+        if not self._garble_every or len(piece) < self._garble_from or next(self._pieces) % self._garble_every:
+            return piece
+        middle = len(piece) // 2
+        return b"%b%c%b" % (piece[:middle], piece[middle] ^ 0xFF, piece[middle + 1 :])
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._writers.add(writer)
         try:
@@ -66,7 +86,7 @@ class _Link:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._pump(reader, back, towards_suite=False))
                 group.create_task(self._pump(there, writer, towards_suite=True))
-        except* (OSError, EOFError):
+        except* (OSError, EOFError, asyncio.CancelledError):  # the last one when this process ends
             pass
         finally:
             for each in (writer, back):
@@ -75,7 +95,9 @@ class _Link:
 
     async def _pump(self, source: asyncio.StreamReader, sink: asyncio.StreamWriter, *, towards_suite: bool) -> None:
         while chunk := await source.read(CHUNK_BYTES):
+            await asyncio.sleep(self._delay)
             await self._flowing.wait()
+            chunk = self._passed(chunk)
             if towards_suite and self._budget is not None:
                 chunk, self._budget = chunk[: self._budget], self._budget - len(chunk)
             sink.write(chunk)
@@ -106,6 +128,10 @@ async def _serve(links: Mapping[str, _Link]) -> None:
                 await links[name].break_after(int(arguments[0]))
             case "sent":
                 answer = str(links[name].sent)
+            case "delay":
+                await links[name].delay(float(arguments[0]))
+            case "garble":
+                await links[name].garble(int(arguments[0]), int(arguments[1]))
         print(answer, flush=True)  # noqa: T201 -- as above
 
 
@@ -135,6 +161,14 @@ class Link:
     def sent(self) -> int:
         """Bytes that have passed towards the server so far."""
         return int(self._links.ask(f"{self.name} sent"))
+
+    def delay(self, seconds: float) -> None:
+        """Each piece of what passes, in both directions, waits so long."""
+        self._links.say(f"{self.name} delay {seconds}")
+
+    def garble(self, every: int, least: int = 1) -> None:
+        """Inverts the byte in the middle of every so many pieces of ``least`` bytes or more that pass, in both directions."""
+        self._links.say(f"{self.name} garble {every} {least}")
 
 
 class Links:
