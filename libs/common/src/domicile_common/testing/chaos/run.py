@@ -36,6 +36,7 @@ class Outcome:
     saved: Saved
     faults: Counter[str]
     findings: Findings
+    died: list[str]
 
     @property
     def history(self) -> Sequence[Operation]:
@@ -44,7 +45,11 @@ class Outcome:
     @property
     def counts(self) -> dict[str, int]:
         """What must be zero."""
-        return {**self.findings.counts(), "unexpected answers": len(unexpected(self.history))}
+        return {
+            **self.findings.counts(),
+            "unexpected answers": len(unexpected(self.history)),
+            "services that died": len(self.died),
+        }
 
     @property
     def clean(self) -> bool:
@@ -60,7 +65,7 @@ class Outcome:
 
     def lines(self) -> list[str]:
         """What is wrong, and what was given up for a while."""
-        return self.findings.lines() + [f"unexpected answer: {operation}" for operation in unexpected(self.history)]
+        return self.findings.lines() + [f"unexpected answer: {each}" for each in unexpected(self.history)] + self.died
 
 
 def run(world: World, seconds: float, seed: int) -> Outcome:
@@ -80,7 +85,7 @@ def run(world: World, seconds: float, seed: int) -> Outcome:
         mend(world)
     findings = examine(world.domicile, clients[0], ledger, keeps)
     saved = Saved(seed, tuple(name for name, kept in keeps.items() if kept), tuple(ledger.history))
-    return Outcome(saved, nemesis.faults, findings)
+    return Outcome(saved, nemesis.faults, findings, nemesis.died)
 
 
 def _can_be_hit(world: World, kind: str, name: str) -> bool:
