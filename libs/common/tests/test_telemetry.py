@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from pathlib import Path
 
 import httpx
 import pytest
@@ -71,6 +72,17 @@ def test_the_standard_library_logs_the_same_way(logged):
     logging.getLogger("uvicorn.error").info("chatter")
     (line,) = logged()
     assert (line["event"], line["level"]) == ("lost amqp://[redacted]@broker/", "warning")
+
+
+def test_a_full_disk_costs_log_lines_and_nothing_else(monkeypatch):
+    before = telemetry.LOST_LINES._value.get()
+    with Path("/dev/full").open("w") as full, monkeypatch.context() as patch:
+        patch.setattr(sys, "stdout", full)
+        configure_logging("metadata")
+        structlog.get_logger().info("stored", size=3)
+        logging.getLogger("aio_pika").warning("lost")
+        full.buffer.raw.close()
+    assert telemetry.LOST_LINES._value.get() >= before + 2
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from domicile_common.metadata_client.models import (
 from domicile_common.model import Facts, Lock
 from domicile_metadata import lifecycle
 from domicile_metadata.domain.expiry import Candidate, expires_current, removes
+from domicile_metadata.lifecycle import clocks_agree
 from domicile_metadata.storage import lifecycle as storage
 
 NOW = datetime(2026, 6, 15, 12, tzinfo=UTC)
@@ -97,6 +98,13 @@ def later(metadata):
         return replace(context, clock=lambda: datetime.now(UTC) + timedelta(days=days))
 
     return after
+
+
+@pytest.mark.servers
+async def test_nothing_expires_by_a_clock_that_is_wrong(metadata, later):
+    assert await clocks_agree(metadata.context)
+    assert not await clocks_agree(later(1))
+    assert not await clocks_agree(later(-1))
 
 
 async def set_rules(metadata, bucket, *rules: LifecycleRule) -> None:

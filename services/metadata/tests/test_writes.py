@@ -1,4 +1,6 @@
 import asyncio
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -105,6 +107,23 @@ async def test_a_commit_that_comes_twice_removes_nothing(metadata):
     with pytest.raises(Unavailable):
         await metadata.ask(commit)
     assert await metadata.replicas(intent.version_id) == {}
+
+
+async def test_a_write_lives_by_the_clock_that_it_is_swept_by(metadata):
+    """Whatever this process takes the time to be."""
+    bucket = await metadata.make_bucket()
+    for days in (-1, 1):
+        metadata.api._context = replace(metadata.context, clock=lambda days=days: datetime.now(UTC) + timedelta(days=days))
+        intent = await metadata.begin(bucket, "a")
+        (row,) = await metadata.sql(
+            "SELECT deadline, deadline - now() AS left FROM intents WHERE version_id = $1", intent.version_id
+        )
+        assert row["deadline"] == intent.deadline
+        assert timedelta(seconds=800) < row["left"] <= timedelta(seconds=900)
+        await metadata.sql("UPDATE intents SET deadline = now()")
+        await metadata.ask(Renew(bucket_id=bucket.bucket_id, version_id=intent.version_id))
+        (row,) = await metadata.sql("SELECT deadline - now() AS left FROM intents WHERE version_id = $1", intent.version_id)
+        assert timedelta(seconds=800) < row["left"] <= timedelta(seconds=900)
 
 
 async def test_renewing_moves_the_deadline(metadata):

@@ -17,13 +17,13 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, TextIO, cast
 
 import msgspec
 import structlog
 import uvicorn
 import uvloop
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Counter, generate_latest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
@@ -35,6 +35,7 @@ from domicile_common.errors import ConfigurationError
 # --- logs ---
 
 REDACTED = "[redacted]"
+LOST_LINES = Counter("domicile_log_lines_lost", "Log lines that could not be written.")
 _SECRET_NAME = re.compile(
     r"secret|passw|passphrase|token|authorization|signature|cookie|api[_-]?key|admin[_-]?key|namespace[_-]?key",
     re.IGNORECASE,
@@ -64,6 +65,23 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> dict[
     return cleaned
 
 
+class _Output:
+    """A stream of log lines. One that cannot be written, because a disk is full or nobody reads, is lost; the work goes on."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            self._stream.write(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            LOST_LINES.inc()
+
+
 def configure_logging(service: str, level: str = "info") -> None:
     """Sends structlog's and the standard library's log lines to stdout as JSON; local variables never appear in tracebacks."""
 
@@ -71,6 +89,7 @@ def configure_logging(service: str, level: str = "info") -> None:
         event["service"] = service
         return event
 
+    output = cast("TextIO", _Output(sys.stdout))
     start: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -85,10 +104,10 @@ def configure_logging(service: str, level: str = "info") -> None:
     structlog.configure(
         processors=[*start, *end],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(output),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stdout)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *end], foreign_pre_chain=start

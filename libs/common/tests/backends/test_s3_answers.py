@@ -122,6 +122,7 @@ MEANINGS = [
     (409, "BucketAlreadyExists", BackendRefused),
     (301, "PermanentRedirect", BackendRefused),
     (400, "RequestTimeout", BackendUnavailable),
+    (403, "RequestTimeTooSkewed", BackendUnavailable),
     (409, "OperationAborted", BackendUnavailable),
     (429, "", BackendUnavailable),
     (400, "BadDigest", BlobMismatch),

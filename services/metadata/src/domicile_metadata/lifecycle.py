@@ -27,6 +27,7 @@ from domicile_metadata.storage.database import Session
 log = structlog.get_logger()
 
 PAGE: Final = 1000
+LARGEST_SKEW_SECONDS: Final = 300.0
 BATCH: Final = 100  # keys that one transaction holds
 
 EXPIRED: Final = Counter("domicile_lifecycle_expired", "What lifecycle rules have removed.", ["what"])
@@ -38,10 +39,19 @@ async def run_lifecycle(context: Context) -> None:
     """Works until it is cancelled."""
 
     async def step() -> bool:
-        await work_through(context)
+        if await clocks_agree(context):
+            await work_through(context)
         return False
 
     await run_leased(context.database, "lifecycle", context.settings.lifecycle_seconds, step)
+
+
+async def clocks_agree(context: Context) -> bool:
+    """Whether this process and PostgreSQL have about the same time: by a wrong one, what is to stay would expire."""
+    skew = abs((await lifecycle.now(context.database) - context.clock()).total_seconds())
+    if skew > LARGEST_SKEW_SECONDS:
+        log.error("clocks differ, so nothing expires", seconds=skew)
+    return skew <= LARGEST_SKEW_SECONDS
 
 
 async def work_through(context: Context) -> int:

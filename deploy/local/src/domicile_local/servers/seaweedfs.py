@@ -6,6 +6,7 @@ import json
 import sysconfig
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from domicile_local.servers.process import private_folder, write_private
 from domicile_local.servers.reach import S3Backend
@@ -35,6 +36,7 @@ def arguments(options: Mapping[str, str | int]) -> list[str]:
 class SeaweedFS(S3Server):
     software = "SeaweedFS"
     patience = 1  # it lingers for many seconds after TERM
+    options: Mapping[str, str | int] = MappingProxyType({})  # of the next start, over the common ones
 
     def _start(self) -> None:
         data = private_folder(self._folder / "data")
@@ -59,6 +61,7 @@ class SeaweedFS(S3Server):
             "s3.port.grpc": s3_grpc,
             "s3.localSocket": "s3.sock",
             "s3.config": str(self._folder / "s3.json"),
+            **self.options,
         }
         weed = Path(sysconfig.get_path("scripts")) / "weed"
         self._run(self.name, [str(weed), *arguments(options)])

@@ -37,7 +37,16 @@ _ABSENT: dict[str, type[BackendError]] = {
 }
 _MISMATCH = frozenset({"BadDigest", "InvalidDigest", "InvalidPart", "InvalidPartOrder", "InvalidRange"})
 _TRANSIENT = frozenset(
-    {"RequestTimeout", "SlowDown", "OperationAborted", "TooManyRequests", "Throttling", "ConditionalRequestConflict"}
+    # The last one: our clock or the backend's is wrong, which says nothing about the blob nor about the registration.
+    {
+        "RequestTimeout",
+        "SlowDown",
+        "OperationAborted",
+        "TooManyRequests",
+        "Throttling",
+        "ConditionalRequestConflict",
+        "RequestTimeTooSkewed",
+    }
 )
 _TRANSIENT_STATUS = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS})
 

@@ -15,7 +15,7 @@ from domicile_common.model import Blob, Decision, DefaultRetention, Digest, Fact
 
 @dataclass(frozen=True, slots=True)
 class NewIntent:
-    """``epoch``: the bucket's, when its policy and the backends were read."""
+    """``seconds``: how long it lives unless it is renewed. ``epoch``: the bucket's, when its policy and the backends were read."""
 
     bucket_id: str
     version_id: str
@@ -25,7 +25,7 @@ class NewIntent:
     facts: Facts
     is_upload: bool
     trace: str
-    deadline: datetime
+    seconds: float
     epoch: int
     lock: Lock | None = None
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from datetime import datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 from domicile_common.errors import RequestError, Unavailable
@@ -34,8 +34,8 @@ async def begin(context: Context, requests: Sequence[Begin]) -> list[Answer]:
     now = context.clock()
     planned = [await settle(request, _plan(context, records.get(request.bucket_id), request, now)) for request in requests]
     accepted = [plan for plan in planned if isinstance(plan, NewIntent)]
-    failures = await _insert(context, accepted) if accepted else {}
-    return [failures.get(plan.version_id) or _intent(plan) if isinstance(plan, NewIntent) else plan for plan in planned]
+    outcomes = await _insert(context, accepted) if accepted else {}
+    return [_answer(plan, outcomes) if isinstance(plan, NewIntent) else plan for plan in planned]
 
 
 async def _plan(context: Context, record: BucketRecord | None, request: Begin, now: datetime) -> NewIntent:
@@ -62,7 +62,7 @@ async def _plan(context: Context, record: BucketRecord | None, request: Begin, n
         facts=request.facts,
         is_upload=request.upload,
         trace=request.trace,
-        deadline=now + timedelta(seconds=seconds),
+        seconds=seconds,
         epoch=record.epoch,
         lock=request.lock,
     )
@@ -74,40 +74,41 @@ def _decide(record: BucketRecord, request: Begin) -> Decision:
     return decide(policy, record.backends, avoid=request.avoid)
 
 
-async def _insert(context: Context, accepted: Sequence[NewIntent]) -> dict[str, RequestError | Unavailable]:
-    """By version id, what became of those that could not be inserted. One that cannot must not hold up its neighbours."""
+Outcome = datetime | RequestError | Unavailable
+
+
+async def _insert(context: Context, accepted: Sequence[NewIntent]) -> Mapping[str, Outcome]:
+    """By version id, the deadline or why it could not be inserted. One that cannot must not hold up its neighbours."""
     try:
         inserted = await intents.insert(context.database, accepted)
     except RequestError as error:
         if len(accepted) == 1:
             return {accepted[0].version_id: error}
         alone = [await _insert(context, [plan]) for plan in accepted]
-        return {version_id: failure for failed in alone for version_id, failure in failed.items()}
-    return {plan.version_id: Unavailable(DECIDED_TOO_EARLY) for plan in accepted if plan.version_id not in inserted}
+        return {version_id: outcome for each in alone for version_id, outcome in each.items()}
+    return {plan.version_id: inserted.get(plan.version_id, Unavailable(DECIDED_TOO_EARLY)) for plan in accepted}
 
 
-def _intent(plan: NewIntent) -> Intent:
+def _answer(plan: NewIntent, outcomes: Mapping[str, Outcome]) -> Answer:
+    outcome = outcomes[plan.version_id]
+    if not isinstance(outcome, datetime):
+        return outcome
     return Intent(
         bucket_id=plan.bucket_id,
         key=plan.key,
         version_id=plan.version_id,
         decision=plan.decision,
         blobs=plan.blobs,
-        deadline=plan.deadline,
+        deadline=outcome,
     )
 
 
 async def renew(context: Context, requests: Sequence[Renew]) -> list[Answer]:
-    now, settings = context.clock(), context.settings
+    settings = context.settings
     ids = [
         (request.bucket_id, request.version_id) for request in requests if is_id(request.bucket_id) and is_id(request.version_id)
     ]
-    live = await intents.renew(
-        context.database,
-        ids,
-        now + timedelta(seconds=settings.intent_seconds),
-        now + timedelta(seconds=settings.upload_seconds),
-    )
+    live = await intents.renew(context.database, ids, settings.intent_seconds, settings.upload_seconds)
     return [Empty() if request.version_id in live else no_such_upload(request.version_id) for request in requests]
 
 

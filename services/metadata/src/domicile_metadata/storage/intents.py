@@ -22,8 +22,8 @@ _PARTS = msgspec.json.Decoder(tuple[Part, ...])
 Reference = tuple[str, str]  # bucket id, version id
 
 
-async def insert(statements: Statements, intents: Sequence[NewIntent]) -> set[str]:
-    """Those decided in the present epoch of their bucket: their version ids.
+async def insert(statements: Statements, intents: Sequence[NewIntent]) -> dict[str, datetime]:
+    """Those decided in the present epoch of their bucket: version id → deadline, by the clock that it is swept by.
 
     Raises ``NoSuchBucket`` when one of the buckets is gone; then none is inserted.
     """
@@ -38,16 +38,16 @@ async def insert(statements: Statements, intents: Sequence[NewIntent]) -> set[st
         [encode(intent.facts).decode() for intent in intents],
         [intent.is_upload for intent in intents],
         [intent.trace for intent in intents],
-        [intent.deadline for intent in intents],
+        [intent.seconds for intent in intents],
         [None if intent.lock is None else encode(intent.lock).decode() for intent in intents],
         [intent.epoch for intent in intents],
     )
-    return {row["version_id"].hex for row in rows}
+    return {row["version_id"].hex: row["deadline"] for row in rows}
 
 
-async def renew(statements: Statements, ids: Sequence[Reference], deadline: datetime, upload_deadline: datetime) -> set[str]:
-    """The version ids of those that are live."""
-    rows = await statements.fetch("renew_intents", *_columns(ids), deadline, upload_deadline)
+async def renew(statements: Statements, ids: Sequence[Reference], seconds: float, upload_seconds: float) -> set[str]:
+    """The version ids of those that are live, for so long from now on."""
+    rows = await statements.fetch("renew_intents", *_columns(ids), seconds, upload_seconds)
     return {row["version_id"].hex for row in rows}
 
 

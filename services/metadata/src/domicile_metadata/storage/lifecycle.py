@@ -81,3 +81,8 @@ async def _still(name: str, session: Session, bucket_id: str, candidates: Sequen
     keys, ids = [candidate.key.encode() for candidate in candidates], [candidate.version_id for candidate in candidates]
     found = {row["version_id"].hex for row in await session.fetch(name, bucket_id, keys, ids)}
     return [candidate for candidate in candidates if candidate.version_id in found]
+
+
+async def now(statements: Statements) -> datetime:
+    moment: datetime = await statements.value("now")
+    return moment

@@ -5,6 +5,10 @@
 -- Readiness: the database answers.
 SELECT 1;
 
+-- name: now
+-- The time by which intents, leases and jobs are due.
+SELECT now();
+
 -- name: notify
 -- Wakes the listeners of a channel when the transaction commits. $1 channel, $2 payload.
 SELECT pg_notify($1, $2);

@@ -3,23 +3,23 @@
 -- name: insert_intents
 -- Those that were decided in the present epoch of their bucket; answers which. FOR SHARE: whoever raises the epoch sees those that came
 -- before, and none comes after. Parallel arrays: $1 bucket ids, $2 version ids, $3 keys, $4 decisions, $5 blobs, $6 facts, $7 uploads or
--- not, $8 traces, $9 deadlines, $10 locks (NULL: none was asked for), $11 epochs. The foreign key refuses those of buckets that are gone.
+-- not, $8 traces, $9 seconds to live, $10 locks (NULL: none was asked for), $11 epochs. The foreign key refuses those of buckets that are gone.
 WITH homes AS MATERIALIZED (
     SELECT bucket_id, epoch FROM buckets WHERE bucket_id = ANY ($1::uuid[]) ORDER BY bucket_id FOR SHARE
 )
 INSERT INTO intents (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline, lock)
-SELECT planned.bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline, lock
-  FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::jsonb[], $5::jsonb[], $6::json[], $7::boolean[], $8::text[], $9::timestamptz[],
+SELECT planned.bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, now() + make_interval(secs => seconds), lock
+  FROM unnest($1::uuid[], $2::uuid[], $3::bytea[], $4::jsonb[], $5::jsonb[], $6::json[], $7::boolean[], $8::text[], $9::float8[],
               $10::json[], $11::bigint[])
-       AS planned (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, deadline, lock, epoch)
+       AS planned (bucket_id, version_id, key, decision, blobs, facts, is_upload, trace, seconds, lock, epoch)
   LEFT JOIN homes USING (bucket_id)
  WHERE homes.epoch IS NULL OR homes.epoch = planned.epoch
-RETURNING version_id;
+RETURNING version_id, deadline;
 
 -- name: renew_intents
--- Those that are live. $1 bucket ids, $2 version ids, $3 deadline of a write, $4 deadline of an upload.
+-- Those that are live. $1 bucket ids, $2 version ids, $3 seconds that a write lives on, $4 seconds of an upload.
 UPDATE intents
-   SET deadline = greatest(deadline, CASE WHEN is_upload THEN $4::timestamptz ELSE $3::timestamptz END)
+   SET deadline = greatest(deadline, now() + make_interval(secs => CASE WHEN is_upload THEN $4::float8 ELSE $3::float8 END))
   FROM unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
  WHERE intents.bucket_id = asked.bucket_id
    AND intents.version_id = asked.version_id
