@@ -72,6 +72,7 @@ down:
 .PHONY: test
 test: venv clients rabbitmq ceph
 	@deploy/local/need /usr/bin/promtool prometheus
+	@deploy/local/need /usr/bin/faketime faketime
 	INFRA=$(INFRA) PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 ## chaos    clients at work while everything breaks, then every answer and every copy is checked  [SECONDS=60 SEED=7 BACKENDS=ceph]

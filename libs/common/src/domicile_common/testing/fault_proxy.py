@@ -10,6 +10,7 @@ async with FaultProxy(backend.port) as proxy:
 from __future__ import annotations
 
 import asyncio
+from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
@@ -47,8 +48,8 @@ class _CutError(Exception):
 class FaultProxy:
     """Listens on ``port`` of 127.0.0.1. ``connections``: how many were accepted; ``up``, ``down``: bytes passed on."""
 
-    def __init__(self, server_port: int, server_host: str = "127.0.0.1") -> None:
-        self._server = (server_host, server_port)
+    def __init__(self, server_port: int) -> None:
+        self.lead_to(server_port)
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._changed = asyncio.Event()
@@ -67,6 +68,10 @@ class FaultProxy:
         self._fault = fault
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def lead_to(self, *server_ports: int) -> None:
+        """From now on, each new connection goes to the next of these that takes it."""
+        self._servers = deque(server_ports)
 
     async def accept(self) -> None:
         """Listens (again), on the same port."""
@@ -97,13 +102,14 @@ class FaultProxy:
         self._tasks.add(task)
         writers = [writer]
         try:
-            server_reader, server_writer = await asyncio.open_connection(*self._server, limit=CHUNK)
+            server_reader, server_writer = await self._connect()
             writers.append(server_writer)
             for each in writers:
                 each.transport.set_write_buffer_limits(0)  # what is written has left when ``drain`` returns
-            async with asyncio.TaskGroup() as pumps:
-                pumps.create_task(self._pump(reader, server_writer, client=writer))
-                pumps.create_task(self._pump(server_reader, writer))
+            with suppress(asyncio.CancelledError):  # by ``refuse``
+                async with asyncio.TaskGroup() as pumps:
+                    pumps.create_task(self._pump(reader, server_writer, client=writer))
+                    pumps.create_task(self._pump(server_reader, writer))
         except* (OSError, _CutError):
             pass
         finally:
@@ -113,6 +119,15 @@ class FaultProxy:
             for each in writers:
                 with suppress(OSError):
                     await each.wait_closed()
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        for port in list(self._servers)[:-1]:
+            self._servers.rotate(-1)
+            with suppress(ConnectionRefusedError):
+                return await asyncio.open_connection("127.0.0.1", port, limit=CHUNK)
+        port = self._servers[0]
+        self._servers.rotate(-1)
+        return await asyncio.open_connection("127.0.0.1", port, limit=CHUNK)
 
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, client: asyncio.StreamWriter | None = None

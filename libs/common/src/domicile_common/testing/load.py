@@ -20,11 +20,12 @@ NO_ANSWER = Answer(0, {}, b"")
 class Load:
     """``states``: key → what it may hold, ``None`` for nothing: the last thing that was acknowledged, or anything that was tried since.
 
-    ``seen``: what was answered so far, as (method, status); 0 where the connection broke.
+    ``endpoint``: what they ask, instead of the first proxy. ``seen``: what was answered so far, as (method, status); 0 where the connection broke.
     """
 
-    def __init__(self, domicile: Installation, bucket: str) -> None:
+    def __init__(self, domicile: Installation, bucket: str, endpoint: str = "") -> None:
         self._domicile = domicile
+        self._endpoint = endpoint
         self._bucket = bucket
         self._stopped = threading.Event()
         self.states: dict[str, set[bytes | None]] = {}
@@ -89,7 +90,7 @@ class Load:
 
     def _ask(self, method: str, key: str, body: bytes = b"") -> Answer:
         try:
-            answer = self._domicile.raw().send(method, f"/{self._bucket}/{key}", body)
+            answer = self._domicile.raw(endpoint=self._endpoint).send(method, f"/{self._bucket}/{key}", body)
         except (OSError, HTTPException):
             answer = NO_ANSWER
         self.seen.append((method, answer.status))
