@@ -18,6 +18,7 @@ NAMES: Final = ("metadata", "proxy", "replicator", "discovery")  # in the order 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "metadata": (
         "DATABASE_URL", "RABBITMQ_URL", "METADATA_PORT", "ADMIN_API_KEY", "DOMICILE_SERVICE_TOKEN", "TENANT_SECRET_PASSPHRASE", "NAMESPACE_KEY",
+        "ERASURE_SIGNING_KEY",
     ),
     "proxy": (
         "RABBITMQ_URL", "PROXY_PORT", "PROXY_ADMIN_PORT", "DOMICILE_METADATA_URL", "DOMICILE_SERVICE_TOKEN", "TENANT_SECRET_PASSPHRASE",

@@ -18,6 +18,8 @@ from urllib.parse import quote
 
 import httpx
 
+from domicile_common.certificates import NotGenuineError, verify
+
 TIMEOUT_SECONDS = 600.0  # a preview counts every version
 _OBJECT = ("tenant", "bucket", "key")
 _STATES = ("active", "readonly", "draining", "disabled", "lost")
@@ -68,6 +70,7 @@ def build_parser() -> Parser:
         _add_policies,
         _add_placement,
         _add_jobs,
+        _add_erasures,
         _add_tasks,
         _add_secrets,
     ):
@@ -375,6 +378,41 @@ def _show_lag(it: argparse.Namespace) -> Call:
     return Call("GET", "/lag", query={"tenant": it.tenant, "bucket": it.bucket, "limit": it.limit})
 
 
+def _add_erasures(subjects: Any) -> None:
+    actions = _Actions(subjects, "erasures", "Certificates of erasure.")
+    certify = actions.add("certify", "State what of a tenant, a bucket, a key or a prefix is gone, signed.", _certify, "tenant")
+    certify.add_argument("--bucket")
+    certify.add_argument("--key")
+    certify.add_argument("--prefix")
+    certify.add_argument("--hash-keys", action="store_true", default=None, help="keys stand there as their SHA-256")
+    certify.add_argument("--after", type=int, help="what the certificate before ends with")
+    certify.add_argument("--limit", type=int, help="how many removals to state at most (10000)")
+    actions.add("key", "Show the public key that certificates are verified with.", lambda _: Call("GET", "/erasures/key"))
+    verifying = actions.add("verify", "Verify a certificate; asks nobody.", _nothing, "file", "public_key")
+    verifying.set_defaults(alone=_verify_certificate)
+
+
+def _certify(it: argparse.Namespace) -> Call:
+    names = ("tenant", "bucket", "key", "prefix", "hash_keys", "after", "limit")
+    return Call("POST", "/erasures", body=_given(**{name: getattr(it, name) for name in names}))
+
+
+def _nothing(_: argparse.Namespace) -> Call:
+    raise WrongCallError("this needs no installation")
+
+
+def _verify_certificate(it: argparse.Namespace) -> int:
+    try:
+        certificate = verify(json.loads(Path(it.file).read_text("utf-8")), it.public_key)
+    except (OSError, ValueError) as error:
+        raise WrongCallError(f"{it.file}: {error}") from error
+    except NotGenuineError as error:
+        sys.stderr.write(f"not genuine: {error}\n")
+        return 1
+    sys.stdout.write(json.dumps(certificate, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
 def _add_secrets(subjects: Any) -> None:
     actions = _Actions(subjects, "secrets", "Sealed secrets in the record.")
     actions.add("reseal", "Seal everything with the current passphrase.", lambda _: Call("POST", "/secrets/reseal"))
@@ -396,8 +434,19 @@ def send(client: httpx.Client, call: Call, output: TextIO, errors: TextIO) -> in
     return int(response.is_error)  # what was waited for has not come about
 
 
+def _alone(parsed: argparse.Namespace) -> int:
+    try:
+        status: int = parsed.alone(parsed)
+    except WrongCallError as wrong:
+        sys.stderr.write(f"cli: {wrong}\n")
+        return 2
+    return status
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
+    if "alone" in parsed:
+        return _alone(parsed)
     missing = [name for name in ("DOMICILE_METADATA_URL", "ADMIN_API_KEY") if not os.environ.get(name)]
     if missing:
         sys.stderr.write(f"cli: {' and '.join(missing)} must be set\n")

@@ -38,6 +38,9 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
         10, ge=4, le=1000, description="The most connections that this process keeps to PostgreSQL."
     )
     namespace_key: StrongSecret = Field(description="Key of the hash in physical bucket names. Never change it.")
+    erasure_signing_key: StrongSecret | None = Field(
+        None, description="What certificates of erasure are signed with. Without it none is given."
+    )
     namespace_prefix: str = Field(
         "s3gw", pattern=r"^[a-z0-9][a-z0-9-]{0,15}$", description="What physical bucket names begin with."
     )

@@ -42,6 +42,7 @@ async def context(database_url, sealer):
         admin_api_key=SecretStr(ADMIN_KEY),
         tenant_secret_passphrase=SecretStr("correct horse battery staple"),
         namespace_key=SecretStr("an example key, not one to use"),
+        erasure_signing_key=SecretStr("another example, not to use"),
     )
     database = await connect(database_url, size=4)
     yield Context(settings=settings, database=database, sealer=sealer, clock=lambda: NOW)

@@ -39,6 +39,7 @@ def contents() -> Mapping[str, str]:
         "metadata/DATABASE_URL": f"postgresql://domicile:{database}@postgres:5432/domicile",
         "metadata/ADMIN_API_KEY": secrets.token_hex(32),
         "metadata/NAMESPACE_KEY": secrets.token_hex(32),
+        "metadata/ERASURE_SIGNING_KEY": secrets.token_hex(32),
     }
     for service in ("metadata", "proxy", "replicator"):
         files[f"{service}/RABBITMQ_URL"] = f"amqp://{service}:{passwords[service]}@rabbitmq:5672/{VHOST}"

@@ -8,6 +8,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.handlers.admin import (
     backends,
     credentials,
+    erasures,
     jobs,
     lag,
     placement,
@@ -28,6 +29,7 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *policies.ENDPOINTS,
     *placement.ENDPOINTS,
     *jobs.ENDPOINTS,
+    *erasures.ENDPOINTS,
     *waiting.ENDPOINTS,
     *tasks.ENDPOINTS,
     *lag.ENDPOINTS,
