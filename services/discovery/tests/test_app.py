@@ -1,13 +1,4 @@
 import pytest
-from httpx import ASGITransport, AsyncClient
-
-from domicile_discovery.app import create_app
-
-
-@pytest.fixture
-async def client():
-    async with AsyncClient(transport=ASGITransport(create_app()), base_url="http://discovery") as client:
-        yield client
 
 
 async def test_the_page_says_what_will_be_here_and_runs_no_script(client):
@@ -15,7 +6,17 @@ async def test_the_page_says_what_will_be_here_and_runs_no_script(client):
     assert answer.status_code == 200
     assert "The explorer is not here yet" in answer.text
     assert "<script" not in answer.text
-    assert answer.headers["content-security-policy"].startswith("default-src 'none'")
+
+
+async def test_the_page_runs_its_own_code_only_and_loads_nothing_from_elsewhere(make_client):
+    headers = (await make_client(relay_endpoints="http://127.0.0.1:9000,https://s3.lan:8443").get("/")).headers
+    policy = dict(item.split(" ", 1) for item in headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == policy["base-uri"] == policy["form-action"] == policy["frame-ancestors"] == "'none'"
+    assert policy["script-src"] == policy["style-src"] == "'self'"
+    assert policy["connect-src"] == "'self' https: http://127.0.0.1:9000"
+    assert "unsafe" not in headers["content-security-policy"]
+    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["cross-origin-opener-policy"] == "same-origin"
 
 
 async def test_everything_the_page_refers_to_is_served(client):
@@ -25,7 +26,7 @@ async def test_everything_the_page_refers_to_is_served(client):
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
 async def test_health(client, path):
-    assert (await client.get(path)).status_code == 200
+    assert (await client.get(path, headers={"host": "10.1.2.3:9030"})).status_code == 200
 
 
 async def test_nothing_else_is_answered(client):

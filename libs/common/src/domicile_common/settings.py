@@ -105,8 +105,12 @@ class ServiceTokenBlock(Block):
     )
 
 
-class MetadataBlock(ServiceTokenBlock):
+class MetadataUrlBlock(Block):
     metadata_url: HttpUrl = Field(validation_alias="DOMICILE_METADATA_URL", description="Where the metadata service answers.")
+
+
+class MetadataBlock(MetadataUrlBlock, ServiceTokenBlock):
+    pass
 
 
 class SealingBlock(Block):

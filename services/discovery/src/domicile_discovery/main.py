@@ -9,6 +9,7 @@ import structlog
 from domicile_common.settings import load
 from domicile_common.telemetry import configure_logging, run, serve
 from domicile_discovery.app import create_app
+from domicile_discovery.context import make_context
 from domicile_discovery.settings import Settings
 
 
@@ -16,14 +17,18 @@ async def discovery(stop: asyncio.Event) -> None:
     settings = load(Settings)
     configure_logging("discovery", settings.log_level)
     structlog.get_logger().info("starting", port=settings.port)
-    await serve(
-        create_app(stop),
-        settings.host,
-        settings.port,
-        stop=stop,
-        notice_seconds=settings.stop_notice_seconds,
-        grace_seconds=settings.stop_grace_seconds,
-    )
+    context = make_context(settings)
+    try:
+        await serve(
+            create_app(context, stop),
+            settings.host,
+            settings.port,
+            stop=stop,
+            notice_seconds=settings.stop_notice_seconds,
+            grace_seconds=settings.stop_grace_seconds,
+        )
+    finally:
+        await context.close()
 
 
 def main() -> int:

@@ -88,15 +88,19 @@ def default_tls() -> ssl.SSLContext:
 class Client:
     """The connections to one origin, such as ``https://s3.example.com:9000``. Belongs to one event loop.
 
-    ``authority``: what it sends as ``Host``. ``tls``: how an https origin is met (``default_tls`` when ``None``).
+    ``authority``: what it sends as ``Host``. ``tls``: how an https origin is met (``default_tls`` when ``None``). ``address``: where it connects
+    to, in place of asking what address the host's name has.
     """
 
-    def __init__(self, origin: str, limits: Limits | None = None, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, origin: str, limits: Limits | None = None, tls: ssl.SSLContext | None = None, address: str | None = None
+    ) -> None:
         url = urlsplit(origin)
         if url.scheme not in DEFAULT_PORTS or not url.hostname or url.username is not None:
             raise ValueError("an origin is http(s)://host[:port]")
         self.limits = limits or Limits()
         self._host = url.hostname
+        self._address = address or url.hostname
         self._port = url.port or DEFAULT_PORTS[url.scheme]
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.authority = host if self._port == DEFAULT_PORTS[url.scheme] else f"{host}:{self._port}"
@@ -161,7 +165,7 @@ class Client:
         try:
             async with asyncio.timeout(self.limits.connect):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self, loop), self._host, self._port, ssl=self._ssl, server_hostname=name
+                    lambda: Connection(self, loop), self._address, self._port, ssl=self._ssl, server_hostname=name
                 )
         except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors too
             raise ConnectFailed(f"cannot connect: {type(error).__name__}") from error

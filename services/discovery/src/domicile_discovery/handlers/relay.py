@@ -1,0 +1,50 @@
+"""One relayed request: the provider's status in ``relay-status``, its headers with ``relay-header-`` before their names, its body as it came."""
+
+from __future__ import annotations
+
+import structlog
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from domicile_common.errors import RequestError
+from domicile_discovery.context import Context
+from domicile_discovery.handlers.api import HEADERS, Endpoint, document, token_of
+from domicile_discovery.relay.relay import Answer, Asked, Relay, RelayFailed
+
+log = structlog.get_logger()
+
+
+class Relayed(Response):
+    """Streams an answer. One that breaks off in the middle ends without its end, so that nobody takes it for whole."""
+
+    def __init__(self, relay: Relay, answer: Answer) -> None:
+        super().__init__(headers=HEADERS, media_type="application/octet-stream")
+        self._relay = relay
+        self._answer = answer
+        passed_on = [(b"relay-header-" + name, value) for name, value in answer.headers]
+        own = [(name, value) for name, value in self.raw_headers if name != b"content-length"]
+        self.raw_headers = [*own, (b"relay-status", str(answer.status).encode()), *passed_on]
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        try:
+            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+            while chunk := await self._answer.chunk():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        except RelayFailed as failed:
+            log.warning("a relayed answer broke off", reason=str(failed))
+        finally:
+            self._answer.close()
+            self._relay.done()
+
+
+async def relay(context: Context, request: Request) -> Response:
+    if context.settings.relay_for == "session":
+        token = token_of(request)
+        if not token or await context.metadata.caller(token) is None:
+            raise RequestError("NotSignedIn", "Sign in to have requests relayed.")
+    return Relayed(context.relay, await context.relay.open(await document(request, Asked)))
+
+
+ENDPOINTS = (Endpoint("POST", "/api/relay", relay, "page"),)
