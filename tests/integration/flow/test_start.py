@@ -29,7 +29,7 @@ def start(service: str, environment: dict[str, str]) -> subprocess.CompletedProc
     )
 
 
-@pytest.mark.parametrize("service", [name for name in NEEDS if name != "discovery"])
+@pytest.mark.parametrize("service", NEEDS)
 def test_every_secret_that_is_missing_is_named(service):
     done = start(service, {})
     assert done.returncode == 2

@@ -46,6 +46,9 @@ class Suite:
             "DATABASE_URL": infrastructure.database_url,
             "RABBITMQ_URL": infrastructure.rabbitmq_url,
             "DOMICILE_METADATA_URL": self.metadata_url,
+            # Everything is on this machine, and so is whoever looks at it.
+            "RELAY_ENDPOINTS": ",".join([self.s3_endpoint, *(backend.endpoint for backend in infrastructure.backends)]),
+            "RELAY_FOR": "page",
         }
         logs.mkdir(parents=True, exist_ok=True)
         told = {"STOP_NOTICE_SECONDS": "0", **(passed_on or {})}  # nobody balances requests over several processes here

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from pydantic import SecretStr
@@ -59,9 +60,12 @@ def knows(setting: str) -> set[str]:
 
 
 def opens_backends() -> set[str]:
-    """The services whose code opens stores of backends."""
+    """The services whose code opens stores of backends, or speaks to S3 endpoints by itself, as the relay does."""
     return {
         service
         for service in SERVICES
-        if any("open_store" in file.read_text() for file in (ROOT / "services" / service / "src").rglob("*.py"))
+        if any(
+            re.search("open_store|backends.http1", file.read_text())
+            for file in (ROOT / "services" / service / "src").rglob("*.py")
+        )
     }
