@@ -107,3 +107,19 @@ def test_the_broker_dies_and_comes_back_without_its_data(world, domicile, bucket
     all_are_there(domicile, other)
     domicile.idle(60)
     assert domicile.leftovers(bucket) == {}
+
+
+def test_queues_that_the_broker_cannot_serve_any_more_are_made_anew(world, domicile, bucket):
+    """A crash may cost a quorum queue its files. RabbitMQ lists it all the same, and throws out whoever consumes it."""
+    put_all(domicile, bucket)
+    domicile.idle()
+    world.broker.kill()
+    for files in (world.folder / "rabbitmq" / "data").glob("*/quorum/*/*/"):
+        shutil.rmtree(files)
+    world.broker.start()
+    world.broker.wait_ready()
+    for key in KEYS:
+        assert domicile.raw().send("PUT", f"/{bucket}/again/{key}", key.encode()).status == 200
+    for key in KEYS:
+        copies = domicile.verified(bucket, f"again/{key}", seconds=60)
+        assert all(domicile.read(copy) == key.encode() for copy in copies.values())

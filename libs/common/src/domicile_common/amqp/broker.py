@@ -91,6 +91,16 @@ class Broker:
         finally:
             await quietly(channel.close())
 
+    async def remove(self, queue: str) -> None:
+        """With what is in it. Raises ``Unavailable``."""
+        channel = await self.channel()
+        try:
+            await channel.queue_delete(queue)
+        except BROKEN as error:
+            raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
+        finally:
+            await quietly(channel.close())
+
     async def ping(self) -> None:
         """Readiness: a channel can be opened. Raises ``Unavailable``."""
         channel = await self.channel()

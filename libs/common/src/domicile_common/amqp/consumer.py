@@ -9,7 +9,10 @@ from typing import Final
 import msgspec
 import structlog
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq.abc import AbstractChannel as UnderlayChannel
 from aiormq.abc import DeliveredMessage
+from aiormq.exceptions import ConnectionInternalError
+from pamqp import commands as spec
 
 from domicile_common.amqp.broker import BROKEN, Broker, quietly
 from domicile_common.amqp.publisher import Message, Publisher
@@ -86,7 +89,7 @@ class Consumer:
         try:
             lost = await _loss(channel)
             raw = await channel.get_underlay_channel()  # a third of the cost of aio-pika's own messages
-            consuming = await raw.basic_consume(self._queue, self._receive)
+            consuming = await self._consume(raw)
             self.consuming = True
             await any_of(lost, self._stopping)
             if self._stopping.is_set():
@@ -97,6 +100,18 @@ class Consumer:
         finally:
             self.consuming = False
             await quietly(channel.close())
+
+    async def _consume(self, raw: UnderlayChannel) -> spec.Basic.ConsumeOk:
+        """A quorum queue that a crash has cost its files is listed as if it were there, but whoever consumes it is thrown out, for ever.
+
+        It is removed, and declared anew by the next session. What was in it is owed in PostgreSQL.
+        """
+        try:
+            return await raw.basic_consume(self._queue, self._receive)
+        except ConnectionInternalError:
+            log.error("the broker cannot serve a queue: it is made anew", queue=self._queue)  # noqa: TRY400 -- its text says no more
+            await self._broker.remove(self._queue)
+            raise
 
     async def _receive(self, message: DeliveredMessage) -> None:
         """Starts a task of our own: the channel cancels its callbacks when the connection is lost, and half a copy would be wasted."""
