@@ -6,6 +6,7 @@ import contextlib
 import socket
 import socketserver
 import threading
+import time
 
 import pytest
 
@@ -89,3 +90,27 @@ def test_a_link_breaks_in_the_middle_of_a_body(link):
         with pytest.raises(ConnectionResetError):
             receive(connection, 20_000, received)
         assert len(received) <= 10_000
+
+
+def test_a_garbled_link_inverts_the_middle_of_what_is_large_enough(link):
+    link.garble(every=1, least=3)
+    with connect(link) as connection:
+        connection.sendall(b"ab")
+        assert receive(connection, 2) == b"ab"
+        connection.sendall(b"abc")
+        assert receive(connection, 3) == b"abc"  # there and back
+        link.garble(every=2, least=3)
+        connection.sendall(b"abc")
+        assert receive(connection, 3) == bytes([ord("a"), ord("b") ^ 0xFF, ord("c")])
+        link.heal()
+        connection.sendall(b"abc")
+        assert receive(connection, 3) == b"abc"
+
+
+def test_a_slow_link_takes_its_time(link):
+    link.delay(0.3)
+    with connect(link) as connection:
+        began = time.monotonic()
+        connection.sendall(b"x")
+        assert receive(connection, 1) == b"x"
+        assert time.monotonic() - began >= 0.6

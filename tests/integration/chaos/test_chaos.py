@@ -9,7 +9,7 @@ from domicile_common.testing.chaos.world import world
 
 pytestmark = pytest.mark.servers
 
-SECONDS = 18
+SECONDS = 20
 SEED = 1
 
 

@@ -24,7 +24,7 @@ from domicile_local.services import NEEDS, Service
 
 VHOST: Final = "domicile"
 # Writes that nobody goes on with end within the run; the rest as in all tests.
-SETTINGS: Final = {"INTENT_SECONDS": "6", "UPLOAD_SECONDS": "15", "OVERDUE_SECONDS": "3", "BACKEND_IDLE_SECONDS": "3"}
+SETTINGS: Final = {"INTENT_SECONDS": "6", "UPLOAD_SECONDS": "10", "OVERDUE_SECONDS": "3", "BACKEND_IDLE_SECONDS": "3"}
 BUCKETS: Final = {"plain": "fi,de", "versioned": "fi,de", "roaming": "us,fi,de"}
 """The buckets that clients work on, and their locations; the last one's policy changes and takes its objects across countries."""
 
