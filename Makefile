@@ -140,6 +140,11 @@ audit: audit-tools
 		$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$name.txt || exit 1; \
 	done
 
+## bench-adopt  a bucket filled without Domicile: indexed, read, replicated  [ARGS="--objects 100000"]
+.PHONY: bench-adopt
+bench-adopt: venv rabbitmq
+	@exec $(BIN)/python -m benchmarks.adopt $(ARGS)
+
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
 lock: venv

@@ -73,7 +73,7 @@ class Site:
 
 async def test_copies_with_the_whole_stamp():
     site = Site()
-    assert await site.copy() == Copied(site.digest.etag, len(BODY), stamped=True)
+    assert await site.copy() == Copied(site.digest.etag, len(BODY), stamped=True, source="fi")
     body, headers, _ = site.de.blobs[NAMESPACE, blob("de").blob_key]
     assert body == BODY
     assert headers["content-type"] == "text/plain"

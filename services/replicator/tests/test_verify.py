@@ -2,10 +2,12 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from domicile_common.checksums import ALGORITHMS
+from domicile_common.model import Digest
 from domicile_common.testing.memory import digest_of, md5
 from domicile_replicator.verify import Verifier
 
@@ -67,3 +69,18 @@ def test_tells_the_etag_that_the_target_will_show(body, recorded, sent):
 def test_an_algorithm_that_only_a_newer_release_knows_is_left_out():
     digest = digest_of(b"x")
     assert fed(Verifier(type(digest)(1, digest.md5, {"blake9": "AA=="})), b"x").fault() is None
+
+
+@given(body=st.binary(max_size=60), places=st.lists(st.integers(0, 60), max_size=3))
+def test_learns_what_the_record_does_not_know(body, places):
+    """Of an adopted object: nothing but its size, or the sizes of its parts and what their MD5s come to."""
+    whole, parts = digest_of(body), digest_of(body, cut(body, places))
+    assert fed(Verifier(whole), body).learned() is None
+    unread = Digest(len(body), "", given_etag="x-1")
+    learned = fed(Verifier(unread), body).learned()
+    assert learned == msgspec.structs.replace(whole, given_etag="x-1")
+    unnamed = tuple(msgspec.structs.replace(part, etag="") for part in parts.parts)
+    proven = msgspec.structs.replace(parts, parts=unnamed, crc="")
+    verifier = fed(Verifier(proven, [part.size for part in parts.parts]), body)
+    assert verifier.fault() is None
+    assert verifier.learned() == parts

@@ -25,6 +25,7 @@ from domicile_common.testing.memory import VERSION_ID, digest_of, version_of
 from domicile_replicator import execute
 from domicile_replicator.consume import Jobs
 from domicile_replicator.directory import Directory, Limits
+from domicile_replicator.feed import Feed
 from domicile_replicator.plan import SMALLEST_PART
 from domicile_replicator.worker import Worker
 
@@ -348,7 +349,7 @@ async def test_stopping_finishes_the_copy_in_hand(site, monkeypatch):
 
 async def test_a_copy_that_cannot_finish_in_time_is_handed_back_and_leaves_nothing(site, monkeypatch):
     started = asyncio.Event()
-    part = execute._Feed.pour
+    part = Feed.pour
 
     async def stuck(self, sink, length, *, last):
         if last:
@@ -360,7 +361,7 @@ async def test_a_copy_that_cannot_finish_in_time_is_handed_back_and_leaves_nothi
     await site.put("fi", body)
     await site.owe(body)
     with monkeypatch.context() as patch:
-        patch.setattr(execute._Feed, "pour", stuck)
+        patch.setattr(Feed, "pour", stuck)
         async with site.worker(drain_seconds=0.1) as stop:
             await started.wait()
             stop.set()

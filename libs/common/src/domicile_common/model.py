@@ -209,7 +209,8 @@ class Facts(Value, frozen=True):
 class Digest(Value, frozen=True):
     """What is known of the bytes. ``size``: bytes.
 
-    ``md5``: 32 hex digits of the whole, or for a multipart version the MD5 over its parts' binary MD5s.
+    ``md5``: 32 hex digits of the whole, or for a multipart version the MD5 over its parts' binary MD5s; ``""`` while nobody has read the
+    bytes of an adopted object whose entity tag is not their MD5. ``given_etag``: that entity tag; it stays as its clients know it.
     ``checksums``: S3 checksum algorithm in lower case (``crc32``, ``crc32c``, ``crc64nvme``, ``sha1``, ``sha256``) → base64,
     as S3 shows it; a composite one ends in ``-<parts>``. ``checksum_type``: as in the S3 API.
     ``crc``: CRC-64/NVME of the whole in base64, whatever the client chose; Domicile checks what it reads with it, and never shows it.
@@ -222,10 +223,16 @@ class Digest(Value, frozen=True):
     checksum_type: Literal["FULL_OBJECT", "COMPOSITE"] = "FULL_OBJECT"
     parts: tuple[Part, ...] = ()
     crc: str = ""
+    given_etag: str = ""
 
     @property
     def etag(self) -> str:
-        """The S3 entity tag without quotes: MD5, or ``<md5 of md5s>-<parts>``."""
+        """The S3 entity tag without quotes."""
+        return self.given_etag or self.stored_etag
+
+    @property
+    def stored_etag(self) -> str:
+        """What a backend whose ETags are MD5s gives these bytes in these parts: MD5, or ``<md5 of md5s>-<parts>``; ``""`` while it is not known."""
         return f"{self.md5}-{len(self.parts)}" if self.parts else self.md5
 
 

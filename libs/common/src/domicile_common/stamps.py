@@ -12,7 +12,7 @@ from typing import Literal
 
 import msgspec
 
-from domicile_common.model import Digest, Facts, Lock, Value, Version
+from domicile_common.model import Blob, Digest, Facts, Lock, Value, Version
 
 # --- blob keys ---
 
@@ -88,6 +88,7 @@ class Stamp(Value, frozen=True, kw_only=True):
 
     ``digest`` is ``None`` while the bytes are still arriving. ``format`` is raised when the meaning of a field changes.
     ``facts`` have no access control list: it may change, and what was restored from an old one could be open to the world.
+    ``blob``: where the bytes are, if not beside the stamp: an adopted object stays in a bucket that nothing of ours is written to.
     """
 
     version_id: str
@@ -100,6 +101,7 @@ class Stamp(Value, frozen=True, kw_only=True):
     committed_at: datetime | None = None
     is_null: bool = True
     lock: Lock | None = None
+    blob: Blob | None = None
     format: int = 1
 
 

@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TextIO
@@ -20,6 +21,7 @@ import httpx
 
 from domicile_common.certificates import NotGenuineError, verify
 
+FOLLOW_SECONDS = 2.0
 TIMEOUT_SECONDS = 600.0  # a preview counts every version
 _OBJECT = ("tenant", "bucket", "key")
 _STATES = ("active", "readonly", "draining", "disabled", "lost")
@@ -34,7 +36,11 @@ class WrongCallError(Exception):
 class Call:
     """What one invocation asks of the API."""
 
-    def __init__(self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self, method: str, path: str, *, body: Any = None, query: dict[str, Any] | None = None, follow: bool = False
+    ) -> None:
+        """``follow``: a task is asked for again and again."""
+        self.follow = follow
         self.method = method
         self.path = f"/proxy{path}"
         self.body = body
@@ -352,6 +358,10 @@ def _add_tasks(subjects: Any) -> None:
     listing.add_argument("--state", choices=("waiting", "running", "paused", "done", "failed", "cancelled"))
     _add_page(listing)
     actions.add("show", "Show a task and how far it has got.", lambda it: Call("GET", f"/tasks/{_segment(it.task)}"), "task")
+    text = "Show how far a task gets, until it has ended or rests."
+    actions.add("watch", text, lambda it: Call("GET", f"/tasks/{_segment(it.task)}", follow=True), "task")
+    findings = actions.add("findings", "Show what a task has to say about single objects.", _list_findings, "task")
+    _add_page(findings)
     for name, text in (
         ("pause", "Let a task rest."),
         ("resume", "Let a task that was paused or has failed go on."),
@@ -364,6 +374,10 @@ def _add_tasks(subjects: Any) -> None:
 
 def _list_tasks(it: argparse.Namespace) -> Call:
     return Call("GET", "/tasks", query={"kind": it.kind, "state": it.state, "after": it.after, "limit": it.limit})
+
+
+def _list_findings(it: argparse.Namespace) -> Call:
+    return Call("GET", f"/tasks/{_segment(it.task)}/findings", query={"after": it.after, "limit": it.limit})
 
 
 def _change_task(action: str) -> Make:
@@ -443,6 +457,25 @@ def _alone(parsed: argparse.Namespace) -> int:
     return status
 
 
+def follow(client: httpx.Client, call: Call, output: TextIO, errors: TextIO) -> int:
+    """Shows how far a task has got, until it has ended or rests; 0 when it is done."""
+    while (task := _task(client, call)).get("state") in {"waiting", "running"}:
+        counts = "  ".join(f"{name} {count:,}" for name, count in task["progress"].items())
+        errors.write(f"{task['state']}  {counts}\n")
+        time.sleep(FOLLOW_SECONDS)
+    status = send(client, call, output, errors)
+    return status or int(task.get("state") != "done")
+
+
+def _task(client: httpx.Client, call: Call) -> dict[str, Any]:
+    """Empty when there is no answer, which ``send`` then says."""
+    try:
+        answer: dict[str, Any] = client.request(call.method, call.path).json()
+    except (httpx.HTTPError, ValueError):
+        return {}
+    return answer
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     if "alone" in parsed:
@@ -460,7 +493,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     with httpx.Client(
         base_url=os.environ["DOMICILE_METADATA_URL"], headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
     ) as client:
-        return send(client, call, sys.stdout, sys.stderr)
+        return (follow if call.follow else send)(client, call, sys.stdout, sys.stderr)
 
 
 if __name__ == "__main__":

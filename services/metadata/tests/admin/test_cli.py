@@ -14,6 +14,7 @@ import structlog
 from starlette.applications import Starlette
 
 from domicile_common.telemetry import serve
+from domicile_metadata import cli as command_line
 from domicile_metadata.cli import main
 from domicile_metadata.handlers.admin import admin_routes
 from domicile_metadata.services import tasks
@@ -109,7 +110,7 @@ async def test_everything_can_be_looked_at_and_changed(cli, admin, tmp_path):
     assert (await cli("placement", "progress", "--all"))[1]["rearrangements"][0]["cause"] == "an operator's wish"
     assert (await cli("jobs", "list", "--state", "owed", "--backend", "de"))[1]["jobs"][0]["state"] == "wanted"
     assert (await cli("jobs", "replay", "--backend", "de"))[1] == {"replayed": 0}
-    assert (await cli("secrets", "reseal"))[1] == {"credentials": 0, "backends": 0}
+    assert (await cli("secrets", "reseal"))[1] == {"credentials": 0, "backends": 0, "tasks": 0}
 
 
 async def test_a_refusal_is_one_line_and_status_1(cli, monkeypatch):
@@ -149,6 +150,10 @@ async def test_tasks(cli, monkeypatch):
     for action, state in (("pause", "paused"), ("resume", "waiting"), ("cancel", "cancelled")):
         assert (await cli("tasks", action, made["task_id"]))[1]["state"] == state
     assert (await cli("tasks", "show", made["task_id"]))[1]["state"] == "cancelled"
+    status, shown = await cli("tasks", "watch", made["task_id"])
+    assert (status, shown["state"]) == (1, "cancelled")
+    assert await cli("tasks", "findings", made["task_id"]) == (0, {"findings": [], "truncated": False})
+    assert (await cli("tasks", "watch", "nothing"))[0] == 1
     assert [task["state"] for task in (await cli("tasks", "list", "--kind", "one"))[1]["tasks"]] == ["cancelled"]
     assert await cli("tasks", "start", "one", "{") == (
         2,
@@ -158,3 +163,13 @@ async def test_tasks(cli, monkeypatch):
 
 async def _anything(_context, _parameters) -> None:
     pass
+
+
+async def test_a_task_is_watched_to_its_end(cli, admin, monkeypatch):
+    monkeypatch.setattr(tasks, "KINDS", {"one": Kind(dict, _anything)})
+    monkeypatch.setattr(command_line, "FOLLOW_SECONDS", 0.01)
+    _, made = await cli("tasks", "start", "one")
+    watching = asyncio.create_task(cli("tasks", "watch", made["task_id"]))
+    await admin.sql.execute("""UPDATE tasks SET state = 'done', progress = '{"listed": 2}'""")
+    status, shown = await watching
+    assert (status, shown["state"], shown["progress"]) == (0, "done", {"listed": 2})

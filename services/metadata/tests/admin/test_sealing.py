@@ -29,7 +29,7 @@ async def prepared_secrets(admin):
 
 async def test_nothing_is_resealed_while_the_passphrase_is_the_same(admin):
     await prepared_secrets(admin)
-    assert await admin.call("POST", "/secrets/reseal") == {"credentials": 0, "backends": 0}
+    assert await admin.call("POST", "/secrets/reseal") == {"credentials": 0, "backends": 0, "tasks": 0}
     assert await admin.invalidations() == []
 
 
@@ -37,8 +37,8 @@ async def test_after_a_rotation_the_previous_passphrase_can_be_forgotten(admin, 
     monkeypatch.setattr(sealing, "PAGE", 2)
     await prepared_secrets(admin)
     context = dataclasses.replace(admin.context, sealer=rotated)
-    assert await sealing.reseal(context) == Resealed(credentials=3, backends=3)
-    assert await sealing.reseal(context) == Resealed(credentials=0, backends=0)
+    assert await sealing.reseal(context) == Resealed(credentials=3, backends=3, tasks=0)
+    assert await sealing.reseal(context) == Resealed(credentials=0, backends=0, tasks=0)
     only_new = Sealer(NEW)
     for row in await admin.sql.fetch("SELECT access_key, sealed_secret FROM credentials"):
         assert only_new.open(row["sealed_secret"], credential_context(row["access_key"])) == SECRET
@@ -56,7 +56,7 @@ async def test_a_secret_that_no_passphrase_opens_is_named_and_left_alone(admin):
     stranger = dataclasses.replace(admin.context, sealer=Sealer("yet another passphrase"))
     with pytest.raises(ConfigurationError, match="credential:AK1"):
         await sealing.reseal(stranger)
-    assert await admin.call("POST", "/secrets/reseal") == {"credentials": 0, "backends": 0}
+    assert await admin.call("POST", "/secrets/reseal") == {"credentials": 0, "backends": 0, "tasks": 0}
 
 
 async def test_the_api_says_so_too(admin):

@@ -143,7 +143,7 @@ class Jobs:
     async def _take_back(self, step: Copy | WriteSidecar, executor: Executor) -> None:
         """The replica was removed for good while its copy was under way, and nobody else knows what may now be at the target."""
         try:
-            await executor.remove(Remove(step.target))
+            await executor.remove(Remove(step.work.sidecar or step.target))  # an adopted object is not ours alone
         except BackendError:
             log.exception("an unwanted copy is left behind", blob=step.target)
 

@@ -9,7 +9,7 @@ import msgspec
 import structlog
 
 from domicile_common.backends.port import BlobStore
-from domicile_common.errors import ConfigurationError
+from domicile_common.errors import BackendUnavailable, ConfigurationError
 from domicile_common.metadata_client.client import Metadata
 from domicile_common.metadata_client.models import ListBackends
 from domicile_common.model import Backend
@@ -78,6 +78,17 @@ class Directory:
         self._workers[backend_id] = workers
         if backend_id in self._backends:
             self._adjust(backend_id)
+
+    def store(self, backend_id: str) -> BlobStore:
+        """For work that others may go before. Raises ``BackendUnavailable`` when it is not registered, or cannot be used."""
+        store = self.backfill.get(backend_id)
+        if store is None:
+            raise BackendUnavailable(backend_id, "is not in service")
+        return store
+
+    def open(self, backend: Backend) -> BlobStore:
+        """The client of a place that is not registered. Raises ``ConfigurationError``. Whoever opens it closes it."""
+        return self._open_store(backend)
 
     def _open(self, backend: Backend) -> None:
         try:

@@ -7,9 +7,12 @@ completes at the target. Everything here may be repeated, and may run twice at a
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
+from typing import NamedTuple
 
+import msgspec
 import structlog
 
 from domicile_common.backends.port import BlobInfo, BlobStore, Sink
@@ -21,22 +24,38 @@ from domicile_common.errors import (
     BlobNotFound,
     NamespaceNotFound,
 )
-from domicile_common.model import Blob, Value
+from domicile_common.metadata_client.models import Work
+from domicile_common.model import Blob, Digest, Part, Value, Version
 from domicile_common.stamps import STAMP_HEADER, Stamp, make_stamp, sidecar_body, sidecar_key, stamp_header
 from domicile_replicator.feed import Feed, reading
-from domicile_replicator.plan import Copy, Remove, WriteSidecar
+from domicile_replicator.plan import Copy, Remove, WriteSidecar, part_sizes
 from domicile_replicator.upload import Uploaded, abort_uploads, upload_parts
 from domicile_replicator.verify import Verifier
 
 log = structlog.get_logger()
 
+_MD5 = re.compile(r"[0-9a-f]{32}").fullmatch
+_COUNT = re.compile(r"[1-9][0-9]{0,4}").fullmatch
+
+
+class Made(NamedTuple):
+    """``learned``: as in ``Copied``."""
+
+    uploaded: Uploaded
+    learned: Digest | None
+
 
 class Copied(Value, frozen=True):
-    """``sent``: bytes sent to the target, none when the blob was there already. ``stamped``: its whole stamp is with the blob or beside it."""
+    """``sent``: bytes sent to the target, none when the blob was there already. ``stamped``: its whole stamp is with the blob or beside it.
+
+    ``source``: the backend that all of them were read from. ``learned``: what the record did not know of them.
+    """
 
     etag: str
     sent: int
     stamped: bool
+    source: str = ""
+    learned: Digest | None = None
 
 
 class Executor:
@@ -47,52 +66,100 @@ class Executor:
 
     async def copy(self, step: Copy) -> Copied:
         """From the first source that serves; when none does, the error of the last one."""
-        stamp = _stamp(step)
-        header = stamp_header(stamp) if quirks_of(self._store(step.target).backend).keeps_metadata else None
-        present = await self._present(step) if step.look else None
+        if is_unread := not step.version.digest.md5:
+            step = await self._with_parts(step)
+        stamp = _stamp(step.work, step.version)
+        keeps = quirks_of(self._store(step.target).backend).keeps_metadata
+        header = stamp_header(stamp) if keeps and not is_unread else None
+        present = await self._present(step) if step.look and not is_unread else None
+        learned = None
         if present is None:
-            made = await self._make(step, {"content-type": _content_type(step), **(header or {})})
+            headers = {"content-type": _content_type(step), **(header or {})}
+            made, learned = await self._make(step, headers)
             present = await self._store(step.target).head(step.target) if made.resumed else None
         else:
             made = Uploaded(present.etag, 0)
         # What an earlier worker began may have an older stamp.
         in_header = header is not None and (present is None or present.headers.get(STAMP_HEADER) == header[STAMP_HEADER])
-        return Copied(made.etag, made.sent, in_header or await self._try_sidecar(step.target, stamp))
+        stamped = in_header or await self._try_sidecar(
+            _beside(step.target), msgspec.structs.replace(stamp, digest=learned or stamp.digest)
+        )
+        return Copied(made.etag, made.sent, stamped, made.source, learned)
+
+    async def export(self, step: Copy, headers: Mapping[str, str]) -> Copied:
+        """As ``copy``, to a bucket that is there and gets nothing of ours beside the object."""
+        if not step.version.digest.md5:
+            step = await self._with_parts(step)
+        made, learned = await self._from_sources(step, partial(self._transfer, step, headers))
+        return Copied(made.etag, made.sent, stamped=False, source=made.source, learned=learned)
 
     async def remove(self, step: Remove) -> None:
         """Removes the blob, its sidecar and unfinished uploads; returns when a definite answer says that the blob is not there."""
         blob = step.target
         store = self._store(blob)
-        with contextlib.suppress(NamespaceNotFound):
-            await abort_uploads(store, blob)
-            await store.delete(_sidecar(blob))
+        if step.sidecar:
+            with contextlib.suppress(NamespaceNotFound):
+                await store.delete(step.sidecar)
+            if not await self._is_still_adopted(step):
+                return
             await store.delete(blob)
+        else:
+            with contextlib.suppress(NamespaceNotFound):
+                await abort_uploads(store, blob)
+                await store.delete(_beside(blob))
+                await store.delete(blob)
         try:
             await store.head(blob)
         except (BlobNotFound, NamespaceNotFound):
             return
         raise BackendUnavailable(blob.backend_id, "the blob is still there after its removal")
 
-    async def write_sidecar(self, target: Blob, stamp: Stamp) -> None:
+    async def write_sidecar(self, sidecar: Blob, stamp: Stamp) -> None:
         body = sidecar_body(stamp)
-        store = self._store(target)
-        await store.ensure_namespace(target.namespace)
-        sink = await store.open_put(_sidecar(target), len(body), {"content-type": "application/json"})
+        store = self._store(sidecar)
+        await store.ensure_namespace(sidecar.namespace)
+        sink = await store.open_put(sidecar, len(body), {"content-type": "application/json"})
         async with _finishing(sink):
             await sink.write(body)
             await sink.finish()
 
     async def stamp(self, step: WriteSidecar) -> None:
-        await self.write_sidecar(step.target, _stamp(step))
+        stamp, apart = _stamp(step.work, step.version), step.work.sidecar
+        if apart:
+            await self.write_sidecar(apart, msgspec.structs.replace(stamp, blob=step.target))
+        else:
+            await self.write_sidecar(_beside(step.target), stamp)
 
-    async def _try_sidecar(self, target: Blob, stamp: Stamp) -> bool:
+    async def _try_sidecar(self, sidecar: Blob, stamp: Stamp) -> bool:
         """The blob is a good copy with or without it: what fails here is owed on, not a failure of the copy."""
         try:
-            await self.write_sidecar(target, stamp)
+            await self.write_sidecar(sidecar, stamp)
         except BackendError as error:
-            log.warning("the sidecar is still owed", backend=target.backend_id, version=stamp.version_id, why=str(error))
+            log.warning("the sidecar is still owed", backend=sidecar.backend_id, version=stamp.version_id, why=str(error))
             return False
         return True
+
+    async def _is_still_adopted(self, step: Remove) -> bool:
+        """Not when it is gone, nor when somebody has put another object in its place: that one is not ours to remove."""
+        try:
+            info = await self._store(step.target).head(step.target)
+        except (BlobNotFound, NamespaceNotFound):
+            return False
+        return info.etag == step.adopted_etag
+
+    async def _with_parts(self, step: Copy) -> Copy:
+        """With the parts that an adopted object was uploaded in, as far as its provider tells: then its entity tag proves its bytes."""
+        digest, source = step.version.digest, step.sources[0]
+        md5, _, count = digest.given_etag.partition("-")
+        if not (_MD5(md5) and _COUNT(count)) or not quirks_of(self._store(source).backend).etag_is_md5:
+            return step
+        sizes = await self._store(source).part_sizes(source, int(count))
+        if sum(sizes) != digest.size:
+            return step
+        parts = tuple(Part(number, size, "") for number, size in enumerate(sizes, 1))
+        proven = msgspec.structs.replace(digest, md5=md5, parts=parts, given_etag="")
+        version = msgspec.structs.replace(step.version, digest=proven)
+        return msgspec.structs.replace(step, version=version, parts=part_sizes(proven, proven.size) or step.parts)
 
     async def _present(self, step: Copy) -> BlobInfo | None:
         """The target's blob when it is there and is what the record describes."""
@@ -102,27 +169,30 @@ class Executor:
             if info.size != step.version.digest.size:
                 return None
             if not (step.etag and info.etag == step.etag and quirks_of(store.backend).etag_is_md5):
-                await self._read_back(step)
+                await self._read_back(step.target, step.version.digest)
         except (BlobNotFound, NamespaceNotFound, BlobMismatch):
             return None
         return info
 
-    async def _read_back(self, step: Copy) -> None:
+    async def _read_back(self, target: Blob, digest: Digest) -> None:
         """Raises ``BlobMismatch`` when the target holds other bytes than the record describes."""
-        verifier = Verifier(step.version.digest)
-        async with reading(self._stores, step.target) as chunks:
+        verifier = Verifier(digest)
+        async with reading(self._stores, target) as chunks:
             async for chunk in chunks:
                 verifier.update(chunk)
         fault = verifier.fault()
         if fault:
-            raise BlobMismatch(step.target.backend_id, f"reading back: {fault}")
+            raise BlobMismatch(target.backend_id, f"reading back: {fault}")
 
-    async def _make(self, step: Copy, headers: Mapping[str, str]) -> Uploaded:
+    async def _make(self, step: Copy, headers: Mapping[str, str]) -> Made:
+        return await self._from_sources(step, partial(self._in_namespace, step, headers))
+
+    async def _from_sources(self, step: Copy, copy: Callable[[Sequence[Blob]], Awaitable[Made]]) -> Made:
         """The verified copy. A source of wrong bytes, and those before it, are not asked again."""
         sources = step.sources
         while True:
             try:
-                return await self._in_namespace(step, headers, sources)
+                return await copy(sources)
             except BlobMismatch as error:
                 named = [source.backend_id for source in sources]
                 sources = sources[named.index(error.backend_id) + 1 :] if error.backend_id in named else ()
@@ -130,7 +200,7 @@ class Executor:
                     raise
                 log.warning("a source has wrong bytes", version=step.version.version_id, why=str(error))
 
-    async def _in_namespace(self, step: Copy, headers: Mapping[str, str], sources: Sequence[Blob]) -> Uploaded:
+    async def _in_namespace(self, step: Copy, headers: Mapping[str, str], sources: Sequence[Blob]) -> Made:
         store = self._store(step.target)
         await store.ensure_namespace(step.target.namespace)
         try:
@@ -142,13 +212,16 @@ class Executor:
         await store.ensure_namespace(step.target.namespace)
         return await self._transfer(step, headers, sources)
 
-    async def _transfer(self, step: Copy, headers: Mapping[str, str], sources: Sequence[Blob]) -> Uploaded:
-        store = self._store(step.target)
-        open_feed = partial(Feed, self._stores, sources, step.version.digest.size)
+    async def _transfer(self, step: Copy, headers: Mapping[str, str], sources: Sequence[Blob]) -> Made:
+        store, digest = self._store(step.target), step.version.digest
+        open_feed = partial(Feed, self._stores, sources, digest)
         made, verifier = await (upload_parts if step.parts else _put)(store, step, headers, open_feed)
+        learned = verifier.learned()
+        if learned and learned.given_etag:
+            log.warning("nothing on record could prove the bytes of an adopted object", version=step.version.version_id)
         if made.etag != verifier.etag() or not quirks_of(store.backend).etag_is_md5:
-            await self._read_back(step)
-        return made
+            await self._read_back(step.target, learned or digest)
+        return Made(made, learned)
 
     def _store(self, blob: Blob) -> BlobStore:
         store = self._stores.get(blob.backend_id)
@@ -166,7 +239,7 @@ async def _put(
         sink = await store.open_put(step.target, size, headers)
         async with _finishing(sink):
             await feed.pour(sink, size, last=True)
-            return Uploaded(await sink.finish(), feed.sent), verifier
+            return Uploaded(await sink.finish(), feed.sent, source=feed.only), verifier
 
 
 @contextlib.asynccontextmanager
@@ -179,12 +252,12 @@ async def _finishing(sink: Sink) -> AsyncIterator[None]:
         raise
 
 
-def _stamp(step: Copy | WriteSidecar) -> Stamp:
-    work = step.work
-    return make_stamp(step.version, tenant_id=work.tenant_id, bucket=work.bucket, policy_version=work.policy_version)
+def _stamp(work: Work, version: Version) -> Stamp:
+    return make_stamp(version, tenant_id=work.tenant_id, bucket=work.bucket, policy_version=work.policy_version)
 
 
-def _sidecar(blob: Blob) -> Blob:
+def _beside(blob: Blob) -> Blob:
+    """Where its sidecar is."""
     return Blob(blob.backend_id, blob.namespace, sidecar_key(blob.blob_key))
 
 

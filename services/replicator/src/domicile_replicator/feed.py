@@ -11,27 +11,30 @@ import structlog
 
 from domicile_common.backends.port import BlobStore, Sink
 from domicile_common.errors import BackendError, BackendUnavailable, BlobMismatch, BlobNotFound
-from domicile_common.model import Blob
+from domicile_common.model import Blob, Digest
 from domicile_replicator.verify import Verifier
 
 log = structlog.get_logger()
 
 
 class Feed:
-    """``size``: of the whole body; it is read from byte ``start`` on. Use it as a context, which ends the reading.
+    """``digest``: of the whole body; it is read from byte ``start`` on. Use it as a context, which ends the reading.
 
-    ``tried``: how many of ``sources`` were asked. ``sent``: bytes that were poured. Raises ``BlobMismatch`` that names the source when the
+    ``tried``: how many of ``sources`` were asked. ``sent``: bytes that were poured. ``only``: the backend that all bytes of the whole came
+    from, in the end. Raises ``BlobMismatch`` that names the source when the
     bytes are wrong, and the error of the last source when none serves.
     """
 
     def __init__(
-        self, stores: Mapping[str, BlobStore], sources: Sequence[Blob], size: int, verifier: Verifier, start: int = 0
+        self, stores: Mapping[str, BlobStore], sources: Sequence[Blob], digest: Digest, verifier: Verifier, start: int = 0
     ) -> None:
         self.tried = 0
         self.sent = 0
+        self.only = ""
         self._stores = stores
         self._sources = sources
-        self._size = size
+        self._size = digest.size
+        self._etag = "" if digest.crc else digest.given_etag
         self._verifier = verifier
         self._at = start
         self._chunks = self._read()
@@ -87,12 +90,14 @@ class Feed:
         failure: BackendError = BlobNotFound("", "there is no source")
         for source in self._sources:
             self.tried += 1
+            is_whole = self._at == 0
             try:
-                async with reading(self._stores, source, size=self._size, start=self._at) as chunks:
+                async with reading(self._stores, source, size=self._size, etag=self._etag, start=self._at) as chunks:
                     async for chunk in chunks:
                         self._at += len(chunk)
                         yield chunk
                 if self._at >= self._size:
+                    self.only = source.backend_id if is_whole else ""
                     return
                 failure = BlobMismatch(source.backend_id, "the body is shorter than the record says")
             except BackendError as error:
@@ -103,9 +108,12 @@ class Feed:
 
 @contextlib.asynccontextmanager
 async def reading(
-    stores: Mapping[str, BlobStore], blob: Blob, size: int | None = None, start: int = 0
+    stores: Mapping[str, BlobStore], blob: Blob, size: int | None = None, etag: str = "", start: int = 0
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    """The body of a blob from byte ``start`` on; raises ``BlobMismatch`` before it is read when it announces another size in bytes."""
+    """The body of a blob from byte ``start`` on; raises ``BlobMismatch`` before it is read when it announces another size in bytes.
+
+    ``etag``: what an adopted object must have, while nothing else tells it from another of the same size.
+    """
     store = stores.get(blob.backend_id)
     if store is None:
         raise BackendUnavailable(blob.backend_id, "is not registered")
@@ -113,6 +121,8 @@ async def reading(
     try:
         if size is not None and source.info.size != size:
             raise BlobMismatch(blob.backend_id, f"{source.info.size} bytes instead of {size}")
+        if etag and source.info.etag != etag:
+            raise BlobMismatch(blob.backend_id, "has another ETag than when it was adopted")
         yield source.chunks()
     finally:
         await source.close()

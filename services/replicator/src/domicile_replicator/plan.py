@@ -48,7 +48,11 @@ class Copy(Value, frozen=True):
 
 
 class Remove(Value, frozen=True):
+    """``adopted_etag``, ``sidecar``: as in ``Work``."""
+
     target: Blob
+    adopted_etag: str = ""
+    sidecar: Blob | None = None
 
 
 class WriteSidecar(Value, frozen=True):
@@ -71,7 +75,7 @@ def plan(work: Work, backends: Mapping[str, Backend], multipart_bytes: int) -> S
     if backend is None or backend.state in ("disabled", "lost"):
         return Refuse("unavailable", f"backend {target.backend_id} is not in service")
     if work.action == "delete":
-        return Remove(target)
+        return Remove(target, work.adopted_etag, work.sidecar)
     fault = admits(work, backend)
     return Refuse("refused", fault) if fault else _write(work, target, backends, multipart_bytes)
 
@@ -94,7 +98,7 @@ def _write(work: Work, target: Blob, backends: Mapping[str, Backend], multipart_
         sources,
         version,
         parts,
-        etag=digest.etag if same_cut else "",
+        etag=digest.stored_etag if same_cut else "",
         look=work.attempt > 0 or digest.size >= LOOK_BYTES,
     )
 

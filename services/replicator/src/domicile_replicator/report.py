@@ -32,6 +32,8 @@ def verified(job: Job, copied: Copied) -> Report:
         outcome="verified",
         etag=copied.etag,
         stamped=copied.stamped,
+        source=copied.source,
+        learned=copied.learned,
     )
 
 

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from domicile_replicator.adopt import adopt
+from domicile_replicator.export import export
 from domicile_replicator.tasks import Runner
 
-RUNNERS: Final[Mapping[str, Runner]] = MappingProxyType({})
+RUNNERS: Final[Mapping[str, Runner]] = MappingProxyType({"adopt": adopt, "export": export})

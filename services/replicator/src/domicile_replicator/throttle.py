@@ -164,6 +164,12 @@ class ThrottledStore:
     async def head(self, blob: Blob) -> BlobInfo:
         return await (await self._request()).head(blob)
 
+    async def find_tags(self, blob: Blob) -> dict[str, str]:
+        return await (await self._request()).find_tags(blob)
+
+    async def part_sizes(self, blob: Blob, count: int) -> tuple[int, ...]:
+        return await (await self._request()).part_sizes(blob, count)
+
     async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
         return await (await self._request()).copy(source, target, headers)
 

@@ -24,11 +24,12 @@ from domicile_replicator.verify import Verifier
 
 
 class Uploaded(Value, frozen=True):
-    """``sent``: bytes. ``resumed``: the headers are those that an earlier worker gave."""
+    """``sent``: bytes. ``resumed``: the headers are those that an earlier worker gave. ``source``: the backend that all bytes came from."""
 
     etag: str
     sent: int
     resumed: bool = False
+    source: str = ""
 
 
 async def upload_parts(
@@ -50,7 +51,7 @@ async def upload_parts(
         with contextlib.suppress(BackendError):  # the next copy to this blob removes it, and so does the blob's removal
             await store.abort_upload(target, upload_id)
         raise
-    return Uploaded(etag, feed.sent, resumed=not is_new), verifier
+    return Uploaded(etag, feed.sent, resumed=not is_new, source=feed.only), verifier
 
 
 async def _send(

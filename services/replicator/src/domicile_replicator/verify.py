@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import msgspec
+
 from domicile_common.checksums import ALGORITHMS, OWN, BodyHasher, composite, encode, multipart_md5
 from domicile_common.model import Digest
 
@@ -27,7 +29,7 @@ class Verifier:
         self._full = [] if composed else known
         recorded = tuple(part.size for part in digest.parts)
         self._crc = "" if proven else digest.crc
-        own = {OWN} if self._crc else set()
+        own = set() if proven else {OWN}
         self._whole = _Segments((digest.size,), {*self._full, *own, *(() if recorded and cuts else (MD5,))})
         self._recorded = _Segments(recorded[proven:], {MD5, *self._composite})
         self._sent = self._recorded if tuple(cuts) == recorded else _Segments(cuts, {MD5})
@@ -44,7 +46,7 @@ class Verifier:
         if self._size != digest.size:
             return f"{self._size} bytes instead of {digest.size}"
         md5 = multipart_md5([*self._proven, *self._recorded.md5s()]) if digest.parts else self._whole.md5s()[0]
-        if md5 != digest.md5:
+        if digest.md5 and md5 != digest.md5:
             return f"MD5 {md5} instead of {digest.md5}"
         for name in self._full:
             found = encode(self._whole.digests(name)[0])
@@ -57,6 +59,19 @@ class Verifier:
             if found != digest.checksums[name]:
                 return f"{name} {found} instead of {digest.checksums[name]}"
         return None
+
+    def learned(self) -> Digest | None:
+        """The record with what it did not know of a body without fault; ``None`` when it knew everything, or not all of it was seen."""
+        digest = self._digest
+        if self._proven or (digest.md5 and digest.crc and all(part.etag for part in digest.parts)):
+            return None
+        known = zip(digest.parts, self._recorded.md5s() if digest.parts else (), strict=True)
+        return msgspec.structs.replace(
+            digest,
+            md5=digest.md5 or self._whole.md5s()[0],
+            parts=tuple(msgspec.structs.replace(part, etag=md5) for part, md5 in known),
+            crc=encode(self._whole.digests(OWN)[0]),
+        )
 
     def etag(self) -> str:
         """The entity tag that S3 gives to what the target was sent."""

@@ -58,6 +58,12 @@ def page(document: bytes) -> Page:
     return Page(entries=entries, next=_text(root, "NextContinuationToken") if _truncated(root) else "")
 
 
+def tags(document: bytes) -> dict[str, str]:
+    """GetObjectTagging's answer."""
+    rows = _parse(document, "Tagging").iterfind("{*}TagSet/{*}Tag")
+    return {_text(row, "Key"): row.findtext("{*}Value", "") for row in rows}
+
+
 class UploadPage(NamedTuple):
     """``uploads``: key and upload id. ``next``: the query of the next page, ``None`` on the last one."""
 

@@ -78,6 +78,11 @@ class BlobStore(Protocol):
 
     async def head(self, blob: Blob) -> BlobInfo: ...
 
+    async def find_tags(self, blob: Blob) -> dict[str, str]: ...
+
+    async def part_sizes(self, blob: Blob, count: int) -> tuple[int, ...]:
+        """Bytes of each of the ``count`` parts it was uploaded in; none where that, or what its ETag is made of, cannot be told."""
+
     async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
         """The backend copies one of its own blobs, with other headers (as in ``open_put``); the new blob's ETag."""
 

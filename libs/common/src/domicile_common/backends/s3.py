@@ -21,6 +21,7 @@ from domicile_common.model import Backend, Blob, Part
 from domicile_common.sigv4.canonical import UNSIGNED_PAYLOAD, encode
 
 PAGE_KEYS = 1000
+PARTS_AT_ONCE = 16
 COMPLETE_SECONDS = 300.0  # assembling many parts may take minutes
 COPY_SECONDS = 300.0  # and so may copying 5 GiB
 NO_LOCATION = "us-east-1"
@@ -78,10 +79,28 @@ class S3BlobStore:
         return S3Source(self._wire, response, _info(response, size))
 
     async def head(self, blob: Blob) -> BlobInfo:
-        response = await self._wire.response("HEAD", await self._wire.open("HEAD", blob.namespace, blob.blob_key))
+        return await self._head(blob, {})
+
+    async def find_tags(self, blob: Blob) -> dict[str, str]:
+        reply = await self._wire.ask("GET", blob.namespace, blob.blob_key, {"tagging": ""})
+        return self._wire.parsed(reply, documents.tags)
+
+    async def part_sizes(self, blob: Blob, count: int) -> tuple[int, ...]:
+        sizes: list[int] = []
+        for start in range(1, count + 1, PARTS_AT_ONCE):
+            numbers = range(start, min(start + PARTS_AT_ONCE, count + 1))
+            infos = await asyncio.gather(*(self._head(blob, {"partNumber": str(number)}) for number in numbers))
+            if any(info.headers.get("x-amz-mp-parts-count") != str(count) or _hides_md5(info) for info in infos):
+                return ()
+            sizes += [info.size for info in infos]
+        return tuple(sizes)
+
+    async def _head(self, blob: Blob, query: Mapping[str, str]) -> BlobInfo:
+        """Of a part, ``size`` is the part's."""
+        response = await self._wire.response("HEAD", await self._wire.open("HEAD", blob.namespace, blob.blob_key, query))
         reply = await self._wire.reply("HEAD", response)
         length = response.header(b"content-length")
-        if response.status == HTTPStatus.OK and length is not None:
+        if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and length is not None:
             return _info(response, int(length))
         if response.status == HTTPStatus.NOT_FOUND:  # a HEAD has no body to tell what is absent: a GET says why it fails
             source = await self.open_get(blob, 0, 0)
@@ -241,6 +260,11 @@ class S3Source:
 def _info(response: Response, size: int) -> BlobInfo:
     headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
     return BlobInfo(size=size, etag=documents.bare_etag(headers.get("etag", "")), headers=headers)
+
+
+def _hides_md5(info: BlobInfo) -> bool:
+    """With keys of a key management service, S3's ETags are no MD5s: https://docs.aws.amazon.com/AmazonS3/latest/API/API_Object.html."""
+    return info.headers.get("x-amz-server-side-encryption", "AES256") != "AES256"
 
 
 def _whole_size(response: Response, start: int, end: int | None) -> int:

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal
 
 from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, SettingName
-from domicile_common.metadata_client import tasks
+from domicile_common.metadata_client import adoption, exports, findings, tasks
 from domicile_common.metadata_client.base import Call as Call  # noqa: PLC0414 -- whoever calls looks for all of it here
 from domicile_common.metadata_client.base import Empty as Empty  # noqa: PLC0414
 from domicile_common.metadata_client.base import R as R  # noqa: PLC0414
@@ -184,11 +184,15 @@ class Locate(Request["Located"], frozen=True, kw_only=True):
 
 
 class Replica(Value, frozen=True):
-    """A readable copy: ``stored`` or ``verified``, on a backend inside the lock. ``cost``: of reading there, the operator's measure."""
+    """A readable copy: ``stored`` or ``verified``, on a backend inside the lock. ``cost``: of reading there, the operator's measure.
+
+    ``etag``: what the blob must have to be the right one, of an adopted object: others may write where it is.
+    """
 
     blob: Blob
     verified: bool
     cost: int = 0
+    etag: str = ""
 
 
 class Located(Value, frozen=True):
@@ -574,6 +578,8 @@ class Work(Value, frozen=True):
 
     ``delete``: remove the blob, its sidecar and any unfinished upload, and confirm by a definite 404. ``stamp``: write the sidecar.
     ``countries``: the lock, for the worker's own check just before it opens the target; ``None`` when there is no lock.
+    ``adopted_etag``: the target is an adopted object, in a bucket that others may write to: what has another ETag is theirs.
+    ``sidecar``: where the stamp of such a one is kept.
     """
 
     action: Literal["none", "copy", "delete", "stamp"]
@@ -586,6 +592,8 @@ class Work(Value, frozen=True):
     countries: tuple[str, ...] | None = None
     jurisdictions: tuple[str, ...] | None = None
     attempt: int = 0
+    adopted_etag: str = ""
+    sidecar: Blob | None = None
 
 
 class Report(Request["Reported"], frozen=True, kw_only=True):
@@ -594,6 +602,8 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
     ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
     ``working``: a copy takes long; only puts off when the replica counts as overdue, so that no second worker begins the same.
     ``blob_key``: of the target; what is reported about another blob than the one on record is out of date.
+    ``source``: the backend from which a verified copy was read, all of whose bytes have thereby been compared, too. ``learned``: the digest,
+    where the record did not know all of it; what another copy has learned before must be the same.
     """
 
     bucket_id: str
@@ -605,6 +615,8 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
     error_class: str = ""
     reason: str = ""
     blob_key: str = ""
+    source: str = ""
+    learned: Digest | None = None
 
 
 class Reported(Value, frozen=True):
@@ -669,5 +681,8 @@ CALLS: dict[type[Request[Any]], Call] = {
         Call("wanted", Wanted, Work, safe=True),
         Call("report", Report, Reported, safe=True),
         *tasks.CALLS,
+        *adoption.CALLS,
+        *exports.CALLS,
+        *findings.CALLS,
     )
 }

@@ -35,6 +35,7 @@ SETTINGS: Mapping[str, str] = {
     "REARRANGE_SECONDS": "0.5",
     "SWEEP_SECONDS": "0.5",
     "OVERDUE_SECONDS": "5",
+    "REPLICATOR_TASK_SECONDS": "0.5",
     "S3_BASE_DOMAIN": "s3.test",
 }
 _BUSY = """SELECT (SELECT count(*) FROM intents WHERE NOT is_upload), (SELECT count(*) FROM outbox),
@@ -121,6 +122,24 @@ class Installation:
         with self.suite.admin() as admin:
             register_tenant(admin, tenant, self.keys[tenant])
         return self.keys[tenant]
+
+    def begin_task(self, kind: str, **parameters: Any) -> str:
+        return str(self.admin("POST", "/tasks", {"kind": kind, "parameters": parameters})["task_id"])
+
+    def finished_task(self, task_id: str, seconds: float = 60) -> Any:
+        """A long task once it is done."""
+
+        def done() -> Any:
+            task = self.admin("GET", f"/tasks/{task_id}")
+            assert task["state"] not in {"failed", "cancelled"}, task
+            return task if task["state"] == "done" else None
+
+        return until(done, seconds, lambda: f"the end of {self.admin('GET', f'/tasks/{task_id}')}")
+
+    def findings(self, task_id: str) -> dict[str, str]:
+        """Key → kind of what a task has to say about it."""
+        listed = self.admin("GET", f"/tasks/{task_id}/findings", limit="1000")
+        return {finding["key"]: finding["kind"] for finding in listed["findings"]}
 
     def replicas(self, bucket: str, key: str, tenant: str = "one") -> dict[str, Any]:
         """Of the current version, by backend id."""

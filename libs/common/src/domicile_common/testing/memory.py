@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from domicile_common.backends.port import BlobInfo, Page
-from domicile_common.checksums import ALGORITHMS, composite, encode, multipart_md5
+from domicile_common.checksums import ALGORITHMS, OWN, composite, encode, multipart_md5
 from domicile_common.errors import BackendUnavailable, BlobNotFound, NamespaceNotFound, UploadNotFound
 from domicile_common.metadata_client.models import Work
 from domicile_common.model import Backend, Blob, Digest, Facts, Part, Version
@@ -55,6 +55,7 @@ def digest_of(body: bytes, part_sizes: tuple[int, ...] = (), *algorithms: str, c
         checksums=checksums,
         checksum_type="COMPOSITE" if composed else "FULL_OBJECT",
         parts=parts,
+        crc=hashed(OWN, body),
     )
 
 
@@ -132,7 +133,7 @@ class MemorySource:
 class MemoryStore:
     """``fail``: operation → errors to raise at its next calls (``None``: let one pass). ``served``: blob → what GET answers instead.
 
-    ``damage``: what becomes of stored bytes. ``calls`` counts operations.
+    ``tags``, ``sizes`` (of parts): by blob key. ``damage``: what becomes of stored bytes. ``calls`` counts operations.
     """
 
     def __init__(self, registered: Backend) -> None:
@@ -143,6 +144,8 @@ class MemoryStore:
         self.fail: dict[str, list[Exception | None]] = {}
         self.served: dict[str, bytes] = {}
         self.announced: dict[str, int] = {}
+        self.tags: dict[str, dict[str, str]] = {}
+        self.sizes: dict[str, tuple[int, ...]] = {}
         self.damage: Callable[[bytes], bytes] = bytes
         self.calls: Counter[str] = Counter()
         self.received = 0
@@ -199,6 +202,16 @@ class MemoryStore:
         self.trip("head")
         body, headers, etag = self._find(where)
         return BlobInfo(len(body), etag, headers)
+
+    async def find_tags(self, where: Blob) -> dict[str, str]:
+        self.trip("find_tags")
+        self._find(where)
+        return self.tags.get(where.blob_key, {})
+
+    async def part_sizes(self, where: Blob, count: int) -> tuple[int, ...]:
+        self.trip("part_sizes")
+        self._find(where)
+        return self.sizes.get(where.blob_key, ())
 
     async def copy(self, source: Blob, target: Blob, headers: Mapping[str, str]) -> str:
         self.trip("copy")

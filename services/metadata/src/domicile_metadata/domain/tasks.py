@@ -10,13 +10,26 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Any, Final, Literal, NamedTuple
 
 from domicile_common.metadata_client.tasks import AdvanceTask
 from domicile_common.retry import Park, next_attempt
 
 TaskState = Literal["waiting", "running", "paused", "done", "failed", "cancelled"]
 Wish = Literal["pause", "resume", "cancel"]
+
+
+class Prepared(NamedTuple):
+    """``parameters``: what is kept of what an operator said. ``secret``: what is kept apart, sealed, until the task ends."""
+
+    parameters: Any
+    secret: str = ""
+
+
+def task_backend(task_id: str) -> str:
+    """How a place that only one task knows is told from backends: longer than the id of any that is registered."""
+    return f"target-{task_id}"
+
 
 FINISHED: Final = frozenset({"done", "failed", "cancelled"})
 REASON_LENGTH: Final = 500  # characters of a worker's explanation that are kept

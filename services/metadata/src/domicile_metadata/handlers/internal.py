@@ -18,16 +18,22 @@ from prometheus_client import Counter, Histogram
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models
+from domicile_common.metadata_client.adoption import AdoptObjects, CompareListed, FindVanished
+from domicile_common.metadata_client.exports import OpenTarget
+from domicile_common.metadata_client.findings import NoteFindings
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
 from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_metadata.context import Context
 from domicile_metadata.services import (
+    adoption,
     begin,
     bucket_settings,
     buckets,
     commit,
     deletions,
     directory,
+    exports,
+    findings,
     listing,
     objects,
     placement,
@@ -79,6 +85,11 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         models.Report: work.report,
         ClaimTask: each(tasks.claim),
         AdvanceTask: each(tasks.advance),
+        CompareListed: each(adoption.compare),
+        AdoptObjects: each(adoption.adopt),
+        FindVanished: each(adoption.find_vanished),
+        OpenTarget: each(exports.open_target),
+        NoteFindings: each(findings.note),
     }
 )
 

@@ -148,6 +148,11 @@ def _check(backend_id: str, registration: Registration) -> None:
         msgspec.convert(backend_id, Slug)
     except msgspec.ValidationError:
         raise RequestError("InvalidArgument", "A backend id is up to 31 of a-z, 0-9 and -, not beginning with -.") from None
+    check_registration(registration)
+
+
+def check_registration(registration: Registration) -> None:
+    """Raises ``InvalidArgument``."""
     if registration.country not in COUNTRIES:
         raise RequestError("InvalidArgument", "country is not an ISO 3166-1 alpha-2 code in capitals, such as FI.")
     if not registration.jurisdictions or not COUNTRIES.issuperset(registration.jurisdictions):

@@ -9,11 +9,13 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.tasks import Advanced, AdvanceTask, Claimed, ClaimTask
+from domicile_common.metadata_client.tasks import Advanced, AdvanceTask, Claimed, ClaimTask, Json
+from domicile_common.sealing import backend_context
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
-from domicile_metadata.domain.tasks import TaskState, Wish, after, wished
-from domicile_metadata.storage import tasks
+from domicile_metadata.domain.tasks import Prepared, TaskState, Wish, after, task_backend, wished
+from domicile_metadata.services import adoption, exports
+from domicile_metadata.storage import tasks, transfers
 from domicile_metadata.storage.tasks import ShownTask
 
 T = TypeVar("T")
@@ -22,13 +24,22 @@ LEASE_SECONDS: Final = 60.0  # a worker reports at least every quarter of it
 
 
 class Kind(NamedTuple):
-    """``shape``: of its parameters. ``check``: refuses those that name what is not there."""
+    """``shape``: of its parameters. ``check``: refuses those that name what is not there, and may say what is kept of them.
+
+    ``counts``: what an operator wants to know besides, of the parameters that were kept.
+    """
 
     shape: type[Any]
-    check: Callable[[Context, Any], Awaitable[None]]
+    check: Callable[[Context, Any], Awaitable[Prepared | None]]
+    counts: Callable[[Context, Json], Awaitable[dict[str, int]]] | None = None
 
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType({})
+KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
+    {
+        "adopt": Kind(adoption.WantedAdoption, adoption.prepare, adoption.count_copies),
+        "export": Kind(exports.WantedExport, exports.prepare),
+    }
+)
 
 
 class NewTask(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -54,14 +65,24 @@ async def create(context: Context, new: NewTask) -> ShownTask:
         parameters = msgspec.json.decode(new.parameters, type=kind.shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise RequestError("InvalidArgument", f"The parameters are malformed: {error}") from None
-    await kind.check(context, parameters)
+    kept = await kind.check(context, parameters) or Prepared(parameters)
     task_id = uuid7(context.clock(), context.entropy(RANDOM_BYTES))
-    return await tasks.insert(context.database, task_id, new.kind, msgspec.json.encode(parameters))
+    async with context.database.transaction() as session:
+        made = await tasks.insert(session, task_id, new.kind, msgspec.json.encode(kept.parameters))
+        if kept.secret:
+            await transfers.keep_secret(
+                session, task_id, context.sealer.seal(kept.secret, backend_context(task_backend(task_id)))
+            )
+    return made
 
 
 async def show(context: Context, task_id: str) -> ShownTask:
     """Raises ``NoSuchTask``."""
-    return _known(task_id, await tasks.find(context.database, task_id) if is_id(task_id) else None)
+    task = _known(task_id, await tasks.find(context.database, task_id) if is_id(task_id) else None)
+    kind = KINDS.get(task.kind)
+    if kind is None or kind.counts is None:
+        return task
+    return msgspec.structs.replace(task, progress=task.progress | await kind.counts(context, task.parameters))
 
 
 async def list_page(context: Context, before: str, kind: str | None, state: TaskState | None, limit: int) -> TaskPage:

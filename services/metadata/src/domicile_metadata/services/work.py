@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
+
+import msgspec
 
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import Report, Reported, Wanted, Work
+from domicile_common.model import Blob
+from domicile_common.stamps import sidecar_key
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.work import REASON_LENGTH, Replica, action, after
@@ -21,10 +26,10 @@ async def wanted(context: Context, requests: Sequence[Wanted]) -> list[Answer]:
     asked = [_identity(request) for request in requests]
     distinct = _valid(asked)
     debts = dict(zip(distinct, await work.find(context.database, distinct), strict=True))
-    return [_work(debts.get(identity)) for identity in asked]
+    return [_work(debts.get(identity), identity[1]) for identity in asked]
 
 
-def _work(debt: Debt | None) -> Work:
+def _work(debt: Debt | None, version_id: str) -> Work:
     if debt is None:
         return NOTHING
     todo = action(debt.replica, debt.backend, is_inside=debt.is_inside)
@@ -41,6 +46,8 @@ def _work(debt: Debt | None) -> Work:
         countries=debt.countries,
         jurisdictions=debt.jurisdictions,
         attempt=debt.replica.attempt,
+        adopted_etag=debt.adopted_etag,
+        sidecar=Blob(debt.target.backend_id, debt.home, sidecar_key(version_id)) if debt.home else None,
     )
 
 
@@ -56,8 +63,10 @@ async def report(context: Context, requests: Sequence[Report]) -> list[Answer]:
 
 
 async def _apply(context: Context, session: Session, requests: Sequence[Report]) -> list[Answer]:
+    requests = await _learn(session, requests)
     reported = [_identity(request) for request in requests]
-    before = await work.lock(session, _valid(reported))
+    sources = [_source(request) for request in requests if request.source]
+    before = await work.lock(session, _valid([*reported, *sources]))
     now: dict[Identity, Replica | None] = dict(before)
     verified: set[Identity] = set()
     failures: dict[Identity, tuple[str, str]] = {}
@@ -75,6 +84,9 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
             verified.add(identity)
             if replica.state != "verified":
                 context.recent_copies.note(request.backend_id, replica.age_seconds)
+            if (source := now.get(_source(request))) is not None and source.state == "stored":
+                now[_source(request)] = dataclasses.replace(source, state="verified")
+                verified.add(_source(request))
         answers.append(Reported(parked=changed is not None and changed.parked_reason is not None))
     updates = {identity: replica for identity, replica in now.items() if replica is not None and replica is not before[identity]}
     if updates:
@@ -82,6 +94,28 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
     if done := [identity for identity, replica in now.items() if replica is None]:
         await work.close(session, done, confirmed=True)
     return answers
+
+
+async def _learn(session: Session, requests: Sequence[Report]) -> Sequence[Report]:
+    """What nobody knew of the bytes comes into the record; a copy that is not of the same bytes as one before it has failed."""
+    learned = {
+        (request.bucket_id, request.version_id): request.learned
+        for request in requests
+        if request.outcome == "verified" and request.learned and is_id(request.bucket_id) and is_id(request.version_id)
+    }
+    crcs = await work.learn(session, learned) if learned else {}
+    return [_unless_other(request, crcs.get((request.bucket_id, request.version_id))) for request in requests]
+
+
+def _unless_other(request: Report, crc: str | None) -> Report:
+    if request.learned is None or crc in (None, request.learned.crc):
+        return request
+    reason = f"CRC {request.learned.crc}; another copy had {crc}"
+    return msgspec.structs.replace(request, outcome="failed", error_class="mismatch", reason=reason)
+
+
+def _source(request: Report) -> Identity:
+    return request.bucket_id, request.version_id, request.source
 
 
 def _unit(context: Context) -> float:

@@ -64,6 +64,7 @@ REFUSALS: Final[Mapping[str, Callable[[], DomicileError]]] = MappingProxyType(
         "buckets_name_taken": lambda: RequestError("BucketAlreadyOwnedByYou", "You own a bucket of this name already."),
         "buckets_tenant_id_fkey": lambda: RequestError("AccessDenied", "The tenant does not exist."),
         "intents_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
+        "adopted_namespaces_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "versions_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "parts_bucket_id_upload_id_fkey": lambda: RequestError("NoSuchUpload", "The upload does not exist."),
         "buckets_lock_needs_versioning": lambda: RequestError(

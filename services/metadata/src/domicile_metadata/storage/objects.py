@@ -74,8 +74,8 @@ def _found(bucket_id: str, key: str, row: Any) -> Found | None:
         lock_of(lock_mode, lock_until, legal_hold),
     )
     replicas = tuple(
-        Replica(Blob(backend_id, namespace, blob_key), verified=state == "verified", cost=int(cost))
-        for backend_id, namespace, blob_key, state, cost in readable
+        Replica(Blob(backend_id, namespace, blob_key), verified=state == "verified", cost=int(cost), etag=etag)
+        for backend_id, namespace, blob_key, state, cost, etag in readable
     )
     return Found(version, replicas)
 

@@ -24,6 +24,7 @@ Identity = tuple[str, str, str]  # bucket id, version id, backend id
 class Debt:
     """One replica with everything that work on it needs. ``version`` is ``None`` when only its removal can be owed.
 
+    ``adopted_etag``, ``home``: of an adopted blob; the namespace where its stamp is kept.
     ``countries``/``jurisdictions``: the bucket's lock. ``is_inside``: the backend is inside it, and the bucket is there.
     """
 
@@ -38,6 +39,8 @@ class Debt:
     policy_version: int
     countries: tuple[str, ...] | None
     jurisdictions: tuple[str, ...] | None
+    adopted_etag: str = ""
+    home: str = ""
 
 
 async def find(statements: Statements, ids: Sequence[Identity]) -> list[Debt | None]:
@@ -73,11 +76,21 @@ def _debt(asked: Identity, row: Any) -> Debt:
         policy_version=row["policy_version"] or 0,
         countries=_codes(row["countries"]),
         jurisdictions=_codes(row["jurisdictions"]),
+        adopted_etag=row["adopted_etag"] or "",
+        home=row["home"] or "",
     )
 
 
 def _codes(column: list[str] | None) -> tuple[str, ...] | None:
     return None if column is None else tuple(column)
+
+
+async def learn(session: Session, learned: Mapping[tuple[str, str], Digest]) -> dict[tuple[str, str], str]:
+    """(bucket id, version id) → the CRC on record from now on, for those that exist: the one learned, or what was learned before."""
+    ids = sorted(learned)
+    documents = [msgspec.json.encode(learned[identity]).decode() for identity in ids]
+    rows = await session.fetch("learn_digests", [item[0] for item in ids], [item[1] for item in ids], documents)
+    return {(row["bucket_id"].hex, row["version_id"].hex): row["crc"] for row in rows}
 
 
 async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Replica]:

@@ -239,7 +239,7 @@ class BlobReader:
             raise BlobMismatch(blob.backend_id, objection)
         whole = self._end == self._version.digest.size - 1
         source = await store.open_get(blob, self._position, None if whole else self._end)
-        if objection := _unlike_record(source.info, self._version.digest, store.backend):
+        if objection := _unlike_record(source.info, self._version.digest, store.backend, replica.etag):
             await source.close()
             raise BlobMismatch(blob.backend_id, objection)
         self._context.health.answered(blob.backend_id, time.monotonic() - began)
@@ -309,14 +309,18 @@ def _whole_crc(digest: Digest, start: int, end: int) -> dict[str, str]:
     return next(({name: digest.checksums[name]} for name in _CHEAP if name in digest.checksums), {})
 
 
-def _unlike_record(info: BlobInfo, digest: Digest, backend: Backend) -> str | None:
+def _unlike_record(info: BlobInfo, digest: Digest, backend: Backend, adopted_etag: str) -> str | None:
     """How a blob differs from what the record says of it, as far as its head tells.
 
-    An ETag of another form is no contradiction: a copy may have been uploaded in other parts than the original.
+    An ETag of another form is no contradiction: a copy may have been uploaded in other parts than the original. An adopted object has the
+    ETag that it was adopted with, or somebody has put another one in its place.
     """
     if info.size != digest.size:
         return f"has {info.size} bytes instead of {digest.size}"
-    same_form = info.etag.partition("-")[2] == digest.etag.partition("-")[2]
-    if quirks_of(backend).etag_is_md5 and same_form and info.etag != digest.etag:
+    if adopted_etag:
+        return None if info.etag == adopted_etag else "has another ETag than when it was adopted"
+    expected = digest.stored_etag
+    same_form = info.etag.partition("-")[2] == expected.partition("-")[2]
+    if expected and quirks_of(backend).etag_is_md5 and same_form and info.etag != expected:
         return "has another ETag"
     return None

@@ -95,7 +95,7 @@ def recorded_parts(digest: Digest, span: Span) -> tuple[Part, ...]:
     """The parts that the span is made of; none when it begins or ends within one. An object that has no parts is one."""
     found: list[Part] = []
     start = 0
-    for part in digest.parts or (Part(1, digest.size, digest.md5),):
+    for part in digest.parts or ((Part(1, digest.size, digest.md5),) if digest.md5 else ()):
         if span.start <= start and start + part.size <= span.end + 1:
             found.append(part)
         start += part.size

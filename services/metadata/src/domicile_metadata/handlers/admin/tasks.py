@@ -8,7 +8,8 @@ from domicile_common.errors import RequestError
 from domicile_metadata.context import Context
 from domicile_metadata.domain.tasks import TaskState
 from domicile_metadata.handlers.admin.api import Endpoint, document, page
-from domicile_metadata.services import tasks
+from domicile_metadata.services import findings, tasks
+from domicile_metadata.services.findings import Findings
 from domicile_metadata.services.tasks import NewTask, TaskChange, TaskPage
 from domicile_metadata.storage.tasks import ShownTask
 
@@ -35,6 +36,11 @@ async def show(context: Context, request: Request) -> ShownTask:
     return await tasks.show(context, request.path_params["task"])
 
 
+async def findings_of(context: Context, request: Request) -> Findings:
+    after, limit = page(request)
+    return await findings.list_page(context, request.path_params["task"], after, limit)
+
+
 async def change(context: Context, request: Request) -> ShownTask:
     return await tasks.change(context, request.path_params["task"], await document(request, TaskChange))
 
@@ -43,5 +49,6 @@ ENDPOINTS = (
     Endpoint("POST", "/proxy/tasks", create, 201),
     Endpoint("GET", "/proxy/tasks", list_page),
     Endpoint("GET", "/proxy/tasks/{task}", show),
+    Endpoint("GET", "/proxy/tasks/{task}/findings", findings_of),
     Endpoint("PATCH", "/proxy/tasks/{task}", change),
 )

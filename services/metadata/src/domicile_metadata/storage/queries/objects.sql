@@ -2,13 +2,13 @@
 
 -- name: locate_objects
 -- The current version of each key with its readable replicas, those that were verified and cost least first, each as an array of backend
--- id, namespace, blob key, state and cost; all in one round trip, since every GET waits for it. One row for each item, in order; bucket_id is
+-- id, namespace, blob key, state, cost and the ETag of an adopted one; all in one round trip, since every GET waits for it. One row for each item, in order; bucket_id is
 -- NULL when there is no such bucket, version_id when the key has no version. A key without a pointer may have a delete marker as its
 -- newest version: only then is that looked up. Each LIMIT 1 makes sure that the table is looked up by its key, also when the plan was
 -- made while it held next to nothing. $1 bucket ids, $2 keys.
 SELECT home.bucket_id, version.version_id, version.committed_at, version.facts, version.digest, version.is_null, version.is_delete_marker,
        version.lock_mode, version.lock_until, version.legal_hold,
-       ARRAY(SELECT ARRAY[backend_id, namespace, blob_key, replicas.state, backends.cost::text]
+       ARRAY(SELECT ARRAY[backend_id, namespace, blob_key, replicas.state, backends.cost::text, coalesce(adopted_etag, '')]
                FROM replicas
                JOIN backends USING (backend_id)
               WHERE replicas.bucket_id = asked.bucket_id
@@ -40,7 +40,7 @@ SELECT home.bucket_id, version.version_id, version.committed_at, version.facts, 
 -- The same for versions that are asked for by their S3 version id. $1 bucket ids, $2 keys, $3 version ids (NULL: the null version).
 SELECT home.bucket_id, version.version_id, version.committed_at, version.facts, version.digest, version.is_null, version.is_delete_marker,
        version.lock_mode, version.lock_until, version.legal_hold,
-       ARRAY(SELECT ARRAY[backend_id, namespace, blob_key, replicas.state, backends.cost::text]
+       ARRAY(SELECT ARRAY[backend_id, namespace, blob_key, replicas.state, backends.cost::text, coalesce(adopted_etag, '')]
                FROM replicas
                JOIN backends USING (backend_id)
               WHERE replicas.bucket_id = asked.bucket_id

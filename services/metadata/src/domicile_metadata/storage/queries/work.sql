@@ -3,7 +3,8 @@
 -- name: find_work
 -- What one replica is and should be, with everything that work on it needs. One row for each item, in order; state is NULL when there is
 -- no such replica. A copy that lies outside the lock is a source as well, after all others: it is moved away from there. $1 bucket ids, $2 version ids, $3 backend ids.
-SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, replicas.attempt, backends.state AS backend_state,
+SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, replicas.attempt, replicas.adopted_etag, replicas.home,
+       backends.state AS backend_state,
        is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions) AS is_inside,
        buckets.tenant_id, buckets.name, buckets.countries, buckets.jurisdictions,
        versions.key, versions.committed_at, versions.facts, versions.digest, versions.is_null, versions.is_delete_marker,
@@ -31,6 +32,23 @@ SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, 
                          other.state = 'verified' DESC, cost, backend_id) AS in_order
        ) AS sources ON replicas.state IN ('wanted', 'lost')
  ORDER BY asked.position;
+
+-- name: learn_digests
+-- What copies have found out about bytes that nobody had read before, unless another one was first; the entity tag never changes by it.
+-- Answers the CRC that counts from now on. $1 bucket ids, $2 version ids, $3 digests.
+WITH reported AS MATERIALIZED (
+    SELECT bucket_id, version_id, row.digest
+      FROM unnest($1::uuid[], $2::uuid[], $3::json[]) AS row (bucket_id, version_id, digest)
+      JOIN versions USING (bucket_id, version_id)
+     ORDER BY bucket_id, version_id
+       FOR NO KEY UPDATE OF versions
+)
+UPDATE versions
+   SET digest = CASE WHEN versions.digest ->> 'crc' IS NULL THEN reported.digest ELSE versions.digest END
+  FROM reported
+ WHERE versions.bucket_id = reported.bucket_id
+   AND versions.version_id = reported.version_id
+RETURNING versions.bucket_id, versions.version_id, versions.digest ->> 'crc' AS crc;
 
 -- name: lock_replicas
 -- The replicas that reports are about, until the transaction ends. $1 bucket ids, $2 version ids, $3 backend ids.
