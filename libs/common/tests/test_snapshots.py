@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from importlib.resources import files
 
 import msgspec
@@ -60,6 +61,16 @@ def test_hashed_and_dropped_keys_are_not_there(piece):
             if isinstance(line, Object):
                 assert line.key is None if keys == "dropped" else line.key.startswith("hmac:")
         assert kept.totals == keep(piece, "kept", HASH).totals
+
+
+def test_what_was_compressed_a_thousandfold_is_read_piecemeal():
+    piece = Piece((), tuple(Object(bucket="a", key="x" * 1000 + f"{number:04}") for number in range(5000)))
+    content = keep(piece, "kept", HASH).content
+    assert len(content) < 100_000
+    tracemalloc.start()
+    assert sum(1 for _ in lines_of(content)) == 5000
+    assert tracemalloc.get_traced_memory()[1] < 500_000
+    tracemalloc.stop()
 
 
 def test_a_hash_is_the_same_for_one_owner_and_another_for_another():

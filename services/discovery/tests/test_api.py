@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from domicile_discovery.handlers import ENDPOINTS
+from domicile_discovery.handlers.forward import ROUTES
 
 UNREACHABLE = {"method": "GET", "url": "https://10.0.0.1/", "headers": {}}
 TOKEN = {"Cookie": "domicile_session=abc"}
@@ -134,3 +135,21 @@ def test_the_documentation_lists_every_endpoint_and_no_other():
     assert {f"{method} {path}" for methods, path in listed for method in methods.split()} == {
         f"{it.method} {it.path}" for it in ENDPOINTS
     }
+
+
+# What people at a browser have no use for, or have in another form.
+NOT_FORWARDED = {
+    "POST /secrets/reseal",
+    "POST /sessions/operator",
+    "POST /sessions/tenant",
+    "GET /sessions/current",
+    "DELETE /sessions/current",
+}
+
+
+def test_of_each_endpoint_of_the_admin_api_it_is_said_whether_the_page_may_use_it():
+    text = (Path(__file__).parents[3] / "docs" / "api.md").read_text("utf-8")
+    admin = {f"{method} {path}" for method, path in re.findall(r"^\| `([A-Z]+) /proxy(/\S+)` \|", text, re.MULTILINE)}
+    forwarded = {f"{method} {path}" for methods, path in ROUTES for method in methods.split()}
+    assert admin == forwarded | NOT_FORWARDED
+    assert not forwarded & NOT_FORWARDED

@@ -12,6 +12,7 @@ import pytest
 
 from domicile_common.sigv4 import canonical
 from domicile_common.sigv4.sign import Signer
+from domicile_discovery.cli import main
 
 pytestmark = pytest.mark.servers
 
@@ -190,3 +191,29 @@ def test_the_relay_is_closed_to_strangers_where_the_operator_wants_it(domicile):
             assert stranger.post("/api/relay", json=request).status_code == 401
             signed_in(stranger, domicile.keys["one"])
             assert stranger.post("/api/relay", json=request).headers["relay-status"] == "200"
+
+
+def test_the_command_line_sees_what_metadata_knows(operator, domicile, tmp_path, monkeypatch, capsys):
+    there = domicile.backends["us"].endpoint
+    before, after = keep(operator, there, piece("a", {"x": 1})), keep(operator, there, piece("a", {"x": 2}))
+    monkeypatch.setenv("DOMICILE_METADATA_URL", domicile.suite.metadata_url)
+    monkeypatch.setenv("ADMIN_API_KEY", domicile.suite.admin_key)
+
+    def run(*arguments):
+        assert main(arguments) == 0
+        return json.loads(capsys.readouterr().out)
+
+    assert {before, after} <= {it["snapshot_id"] for it in run("snapshots", "list")["snapshots"]}
+    assert run("snapshots", "show", before)["totals"][0]["bytes"] == 1
+    assert run("snapshots", "diff", before, after)["changed"] == {"objects": 1, "bytes": 2}
+    assert run("snapshots", "plan", after, '{"region_lock": ["FI"]}')["plan"]["targets"] == [
+        {"id": "fi", "objects": 1, "bytes": 2}
+    ]
+    assert run("sovereignty", "check", '{"region_lock": ["DE"]}', "--among", "backends")["chosen"] == ["de"]
+    file = tmp_path / "snapshot.ndjson.gz"
+    run("snapshots", "export", after, str(file))
+    assert json.loads(gzip.decompress(file.read_bytes()).splitlines()[0])["snapshot_id"] == after
+    for snapshot in (before, after):
+        run("snapshots", "delete", snapshot)
+    assert main(["snapshots", "show", before]) == 1
+    assert "NoSuchSnapshot" in capsys.readouterr().err

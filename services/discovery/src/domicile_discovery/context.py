@@ -11,7 +11,7 @@ from domicile_discovery.metadata import MetadataApi
 from domicile_discovery.relay.relay import Bounds, Relay
 from domicile_discovery.settings import Settings
 
-COMPARISONS = 2  # at once; each takes a processor for a while
+COMPARISONS = 1  # at once; each takes a processor for a while, and up to 200 MiB for the largest snapshots
 
 
 @dataclass(frozen=True, slots=True)

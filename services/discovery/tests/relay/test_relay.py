@@ -15,6 +15,7 @@ from cryptography.x509.oid import NameOID
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.sigv4.sign import Signer
+from domicile_discovery.handlers.relay import Relayed
 from domicile_discovery.relay import relay as module
 from domicile_discovery.relay.relay import Asked, Bounds, Relay, RelayFailed
 
@@ -337,3 +338,14 @@ async def test_nothing_of_a_signature_is_logged(endpoint, make_relay):
     assert [line["event"] for line in logs] == ["relayed", "not relayed"]
     for secret in ("secret-bucket", "secret-prefix", "AKEXAMPLE", "X-Amz", "Signature"):
         assert secret not in str(logs)
+
+
+async def test_a_page_that_does_not_read_keeps_its_place_no_longer_than_others(endpoint, make_relay):
+    relay = make_relay(bounds=Bounds(seconds=0.3, concurrency=1), allowed={endpoint.origin})
+
+    async def never(_message):
+        await asyncio.Event().wait()
+
+    await Relayed(relay, await relay.open(asked(endpoint.origin)))({}, None, never)
+    answer, _ = await read(relay, asked(endpoint.origin))
+    assert answer.status == 200

@@ -65,8 +65,8 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     snapshot_objects: int = Field(
         1_000_000, ge=1, description="The most objects that one snapshot keeps; more are left out visibly."
     )
-    snapshot_bytes: int = Field(256 << 20, ge=1, description="The most bytes that one snapshot takes, compressed.")
-    snapshot_pieces: int = Field(10_000, ge=1, description="The most pieces that one snapshot is made of.")
+    snapshot_bytes: int = Field(64 << 20, ge=1, description="The most bytes that one snapshot takes, compressed.")
+    snapshot_pieces: int = Field(2000, ge=1, description="The most pieces that one snapshot is made of.")
     snapshots_per_owner: int = Field(
         100, ge=1, description="The most snapshots that a tenant, or the operators together, may have."
     )

@@ -154,15 +154,16 @@ _LINE: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 
 
 def lines_of(member: bytes) -> Iterator[Line]:
-    """The lines of one kept piece, unpacked as they are asked for."""
-    unpacking, rest = zlib.decompressobj(wbits=31), b""
-    for start in range(0, len(member), _STEP):
-        *whole, rest = (rest + unpacking.decompress(member[start : start + _STEP])).split(b"\n")
+    """The lines of one kept piece, unpacked as they are asked for: a few KiB are held, however well it was compressed."""
+    unpacking, packed, rest = zlib.decompressobj(wbits=31), member, b""
+    while packed and not unpacking.eof:
+        *whole, rest = (rest + unpacking.decompress(packed, _STEP)).split(b"\n")
+        packed = unpacking.unconsumed_tail
         for line in whole:
             yield _LINE.decode(line)
 
 
-_STEP = 16 << 10
+_STEP = 16 << 10  # bytes
 
 
 def merged(members: Iterable[bytes]) -> Iterator[Line]:

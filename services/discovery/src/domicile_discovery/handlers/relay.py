@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import structlog
 from starlette.requests import Request
 from starlette.responses import Response
@@ -28,12 +30,13 @@ class Relayed(Response):
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         try:
-            await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
-            while chunk := await self._answer.chunk():
-                await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            await send({"type": "http.response.body", "body": b""})
-        except RelayFailed as failed:
-            log.warning("a relayed answer broke off", reason=str(failed))
+            async with asyncio.timeout_at(self._answer.end):  # a page that does not read keeps its place no longer either
+                await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+                while chunk := await self._answer.chunk():
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                await send({"type": "http.response.body", "body": b""})
+        except (RelayFailed, TimeoutError) as error:
+            log.warning("a relayed answer broke off", reason=str(error) or "too slow")
         finally:
             self._answer.close()
             self._relay.done()

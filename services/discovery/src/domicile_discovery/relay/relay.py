@@ -68,7 +68,10 @@ async def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class Answer:
-    """An answer under way: ``status`` and ``headers`` are the provider's; iterating gives the body. ``close`` it in the end."""
+    """An answer under way: ``status`` and ``headers`` are the provider's, ``chunk`` gives the body. ``close`` it in the end.
+
+    ``end``: on the loop's clock, when it must be over.
+    """
 
     def __init__(
         self,
@@ -85,14 +88,14 @@ class Answer:
         self.headers = [(name, value) for name, value in response.headers if _PASSED_ON(name)]
         self._target, self._operation = target, operation
         self._exchange, self._response, self._start = exchange, response, start
-        self._bounds, self._end = bounds, end
+        self._bounds, self.end = bounds, end
         self._size = 0
 
     async def chunk(self) -> bytes:
         """The next bytes, ``b""`` at the end. Raises ``RelayFailed`` when there are too many or they stay away."""
         chunk, self._start = self._start, b""
         try:
-            async with asyncio.timeout_at(self._end):
+            async with asyncio.timeout_at(self.end):
                 chunk = chunk or await anext(self._response, b"")
         except (HttpError, TimeoutError) as error:
             raise RelayFailed(f"The endpoint broke off: {type(error).__name__}.") from None
