@@ -44,6 +44,7 @@ ROUTES = (
     ("GET", "/erasures/key"),
     ("GET POST", "/tasks"),
     ("GET PATCH", "/tasks/{task}"),
+    ("GET", "/tasks/{task}/findings"),
     ("GET POST", "/snapshots"),
     ("GET DELETE", "/snapshots/{snapshot}"),
     ("PUT GET", "/snapshots/{snapshot}/pieces/{number}"),
