@@ -105,6 +105,8 @@ replicas = st.builds(
     attempt=st.integers(0, 200),
     due_seconds=st.none() | st.floats(0, 100),
     parked_reason=st.none() | st.just("why"),
+    age_seconds=st.floats(0, 2000),
+    looks=st.integers(0, 2),
 )
 reports = st.builds(
     Report,
@@ -115,7 +117,7 @@ reports = st.builds(
     stamped=st.booleans(),
     error_class=st.sampled_from(["unavailable", "mismatch", "never heard of it"]),
 )
-UNIT = {"overdue_seconds": 30.0, "random_unit": 0.5}
+UNIT = {"overdue_seconds": 30.0, "second_look_seconds": 900.0, "random_unit": 0.5}
 
 
 @given(replicas, reports)
@@ -125,6 +127,7 @@ def test_what_is_owed_stays_owed_until_it_is_done(replica, report):
     if changed is None:
         assert replica.state == "deleting"
         assert report.outcome == "deleted"
+        assert replica.looks == 0 or (replica.looks == 1 and replica.age_seconds >= 450)
     elif changed is not replica and changed.is_owed:
         assert changed.due_seconds is not None or changed.parked_reason is not None
     elif changed is not replica:

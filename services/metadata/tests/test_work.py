@@ -5,7 +5,7 @@ import msgspec
 import pytest
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Delete, DeleteBucket, Locate, Report, Reported, Stored, Wanted
+from domicile_common.metadata_client.models import Abort, Delete, DeleteBucket, Locate, Report, Reported, Stored, Wanted
 
 pytestmark = pytest.mark.servers
 
@@ -109,6 +109,34 @@ async def test_a_report_about_another_blob_changes_nothing(metadata, version):
     assert (await replica(metadata, version, "fi"))["state"] == "verified"
 
 
+async def looked_once(metadata) -> None:
+    """A while ago."""
+    await metadata.sql("UPDATE replicas SET changed_at = now() - interval '1 hour' WHERE looks = 1")
+
+
+async def test_what_may_have_a_writer_at_work_is_confirmed_twice(metadata, version):
+    """A copy to ``fi`` may be under way; whoever makes it may finish after the removal, and die."""
+    await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
+    await metadata.ask_all(report(version, "us", "deleted"), report(version, "fi", "deleted"))
+    assert await replica(metadata, version, "us") is None
+    left = await replica(metadata, version, "fi")
+    assert (left["state"], left["attempt"]) == ("deleting", 0)
+    assert 800 < left["due_in"].total_seconds() <= 900
+    await metadata.ask(report(version, "fi", "deleted"))  # the same once more
+    assert await replica(metadata, version, "fi") is not None
+    await looked_once(metadata)
+    assert (await metadata.ask(wanted(version, "fi"))).action == "delete"
+    await metadata.ask(report(version, "fi", "deleted"))
+    assert await replica(metadata, version, "fi") is None
+    assert len(await metadata.sql("SELECT FROM removals")) == 2
+
+
+async def test_so_is_what_a_write_that_ended_may_have_left(metadata):
+    intent = await metadata.begin(await metadata.make_bucket(), "a")
+    await metadata.ask(Abort(bucket_id=intent.bucket_id, version_id=intent.version_id))
+    assert {row["looks"] for row in await metadata.sql("SELECT looks FROM replicas")} == {2}
+
+
 async def test_every_removal_is_noted(metadata, version):
     await metadata.ask(report(version, "fi", "verified"))
     await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
@@ -183,6 +211,7 @@ async def test_a_long_copy_is_not_overdue(metadata, version):
 
 
 async def test_removed_blobs_leave_no_row(metadata, version):
+    await metadata.ask(report(version, "fi", "verified"))
     assert await metadata.ask(report(version, "fi", "deleted")) == Reported()  # nobody asked for it
     assert await replica(metadata, version, "fi") is not None
     await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
@@ -201,6 +230,8 @@ async def test_a_late_copy_does_not_revive_what_is_being_removed(metadata, versi
     await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
     assert await metadata.ask(report(version, "fi", "verified")) == Reported()
     assert (await replica(metadata, version, "fi"))["state"] == "deleting"
+    await metadata.ask(report(version, "fi", "deleted"))
+    await looked_once(metadata)
     await metadata.ask(report(version, "fi", "deleted"))
     for outcome in ("verified", "working", "failed"):
         assert await metadata.ask(report(version, "fi", outcome)) == Reported(gone=True)

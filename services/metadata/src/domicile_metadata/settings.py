@@ -47,6 +47,9 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     intent_seconds: int = Field(900, ge=3, description="How long an unrenewed write lives before its bytes are removed.")
     upload_seconds: int = Field(7 * 86_400, ge=3, description="How long a multipart upload lives after its last part.")
     removal_grace_seconds: float = Field(60, ge=0, description="How long replaced bytes stay, so that reads in flight finish.")
+    removal_second_look_seconds: float = Field(
+        900, ge=0, description="When a removal that somebody may have been writing against is confirmed once more."
+    )
     reconcile_seconds: float = Field(5, gt=0, description="How often owed work is looked for.")
     rearrange_seconds: float = Field(5, gt=0, description="How often versions that a change of policy concerns are looked for.")
     sweep_seconds: float = Field(5, gt=0, description="How often expired writes are looked for.")

@@ -31,6 +31,7 @@ PORTS = ("PROXY_PORT", "PROXY_ADMIN_PORT", "METADATA_PORT", "REPLICATOR_PORT", "
 # Short enough for tests to see what otherwise takes minutes, and long enough not to hit what is merely slow.
 SETTINGS: Mapping[str, str] = {
     "REMOVAL_GRACE_SECONDS": "0.5",
+    "REMOVAL_SECOND_LOOK_SECONDS": "0.5",
     "RECONCILE_SECONDS": "0.5",
     "REARRANGE_SECONDS": "0.5",
     "SWEEP_SECONDS": "0.5",

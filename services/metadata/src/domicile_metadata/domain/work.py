@@ -22,7 +22,7 @@ REASON_LENGTH: Final = 500  # characters of a worker's explanation that are kept
 class Replica:
     """``due_seconds``: when it is looked at again, ``None`` for never (nothing is owed, or it is parked). ``blob_key``: where its bytes are.
 
-    ``age_seconds``: for how long it has been in its state.
+    ``age_seconds``: for how long it has been in its state. ``looks``: see migrations/0072_pre_second_look.sql.
     """
 
     state: ReplicaState
@@ -32,6 +32,7 @@ class Replica:
     parked_reason: str | None = None
     blob_key: str = ""
     age_seconds: float = 0.0
+    looks: int = 0
 
     @property
     def is_owed(self) -> bool:
@@ -53,12 +54,14 @@ def action(replica: Replica, backend: BackendState, *, is_inside: bool) -> Liter
     return "none" if replica.stamped else "stamp"
 
 
-def after(report: Report, replica: Replica, *, overdue_seconds: float, random_unit: float) -> Replica | None:
+def after(
+    report: Report, replica: Replica, *, overdue_seconds: float, second_look_seconds: float, random_unit: float
+) -> Replica | None:
     """The replica after a report; the same object when the report is about a state that has passed, ``None`` when its row is done with."""
     is_stored = replica.state in {"stored", "verified"}
     match report.outcome:
         case "deleted" if replica.state == "deleting":
-            return None
+            return _deleted(replica, second_look_seconds)
         case "verified" if replica.state != "deleting":
             stamped = report.stamped or (is_stored and replica.stamped)
             return Replica("verified", stamped, 0, None if stamped else 0.0, blob_key=replica.blob_key)
@@ -69,6 +72,15 @@ def after(report: Report, replica: Replica, *, overdue_seconds: float, random_un
         case "failed" if replica.is_owed:
             return _failed(report, replica, random_unit)
     return replica
+
+
+def _deleted(replica: Replica, second_look_seconds: float) -> Replica | None:
+    """Once is enough where nobody may still be writing. A report that is made twice is not a second look."""
+    if replica.looks > 1:
+        return replace(replica, looks=1, attempt=0, due_seconds=second_look_seconds, parked_reason=None, age_seconds=0.0)
+    if replica.looks and replica.age_seconds < second_look_seconds / 2:
+        return replica
+    return None
 
 
 def _failed(report: Report, replica: Replica, random_unit: float) -> Replica:

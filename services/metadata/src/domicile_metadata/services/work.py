@@ -76,7 +76,13 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
         if replica is None or request.blob_key not in ("", replica.blob_key):
             answers.append(Reported(gone=request.outcome != "deleted"))
             continue
-        changed = after(request, replica, overdue_seconds=context.settings.overdue_seconds, random_unit=_unit(context))
+        changed = after(
+            request,
+            replica,
+            overdue_seconds=context.settings.overdue_seconds,
+            second_look_seconds=context.settings.removal_second_look_seconds,
+            random_unit=_unit(context),
+        )
         now[identity] = changed
         if request.outcome == "failed" and changed is not replica:
             failures[identity] = (request.error_class, request.reason[:REASON_LENGTH])

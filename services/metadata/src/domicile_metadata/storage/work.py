@@ -105,6 +105,7 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
             row["parked_reason"],
             row["blob_key"],
             row["age_seconds"],
+            looks=row["looks"],
         )
         for row in rows
     }
@@ -134,6 +135,7 @@ async def update(
         [identity in verified for identity in ids],
         [failures.get(identity, nothing)[0] for identity in ids],
         [failures.get(identity, nothing)[1] for identity in ids],
+        [row.looks for row in rows],
     )
 
 

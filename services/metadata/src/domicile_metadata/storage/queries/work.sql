@@ -52,7 +52,7 @@ RETURNING versions.bucket_id, versions.version_id, versions.digest ->> 'crc' AS 
 
 -- name: lock_replicas
 -- The replicas that reports are about, until the transaction ends. $1 bucket ids, $2 version ids, $3 backend ids.
-SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, parked_reason,
+SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, parked_reason, looks,
        extract(epoch FROM next_attempt_at - now())::float8 AS due_seconds,
        extract(epoch FROM clock_timestamp() - changed_at)::float8 AS age_seconds
   FROM replicas
@@ -64,22 +64,23 @@ SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, par
 -- name: update_replicas
 -- $1 bucket ids, $2 version ids, $3 backend ids, $4 states, $5 stamped or not, $6 attempts, $7 seconds until the next one (NULL: nothing is
 -- owed, or it is parked), $8 reasons for parking (NULL: not parked), $9 whether its bytes have been verified just now, $10 error classes
--- (NULL: nothing has failed), $11 why. Versions that wait for a copy to be verified are looked at again.
+-- (NULL: nothing has failed), $11 why, $12 how many looks a removal still needs. Versions that wait for a copy to be verified are looked at again.
 WITH changed AS (
     UPDATE replicas
        SET verified_at = CASE WHEN row.is_verified THEN clock_timestamp() ELSE verified_at END,
            state = row.state, stamped = row.stamped, attempt = row.attempt, parked_reason = row.parked_reason,
-           is_backfill = is_backfill AND row.state <> 'verified',
+           is_backfill = is_backfill AND row.state <> 'verified', looks = row.looks,
            failures = CASE WHEN row.state = 'verified' AND row.stamped THEN NULL
                            WHEN row.error_class IS NULL THEN failures
                            ELSE CASE WHEN jsonb_array_length(failures) >= 10 THEN failures - 0 ELSE coalesce(failures, '[]') END
                                 || jsonb_build_object('at', now(), 'error_class', row.error_class, 'reason', row.reason,
                                                       'next_attempt_at', now() + make_interval(secs => row.due_seconds)) END,
            next_attempt_at = now() + make_interval(secs => row.due_seconds),
-           changed_at = CASE WHEN replicas.state = row.state THEN changed_at ELSE clock_timestamp() END
+           changed_at = CASE WHEN (replicas.state, replicas.looks) = (row.state, row.looks) THEN changed_at ELSE clock_timestamp() END
       FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::boolean[], $6::integer[], $7::float8[], $8::text[],
-                  $9::boolean[], $10::text[], $11::text[])
-           AS row (bucket_id, version_id, backend_id, state, stamped, attempt, due_seconds, parked_reason, is_verified, error_class, reason)
+                  $9::boolean[], $10::text[], $11::text[], $12::smallint[])
+           AS row (bucket_id, version_id, backend_id, state, stamped, attempt, due_seconds, parked_reason, is_verified, error_class, reason,
+                   looks)
      WHERE replicas.bucket_id = row.bucket_id
        AND replicas.version_id = row.version_id
        AND replicas.backend_id = row.backend_id
