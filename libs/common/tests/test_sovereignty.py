@@ -193,6 +193,19 @@ def test_everything_moves_from_a_place_that_nobody_knows():
     assert (made.source, made.moves[0].targets) == (None, ("there/1",))
 
 
+def test_an_endpoint_that_serves_several_places_says_nothing_of_where_it_is():
+    made = plan(effective(Policy(region_lock=("BE",))), HOLDINGS[:1], SITES, endpoint="https://storage.googleapis.com")
+    assert made.source is None
+    assert not made.moves[0].stays
+    twins = (
+        candidate("a", endpoint="https://one.example", provider="p"),
+        candidate("b", endpoint="https://one.example", provider="p"),
+    )
+    same = plan(effective(Policy()), HOLDINGS[:1], twins, endpoint="https://one.example")
+    assert same.source is not None
+    assert same.source.country == "FI"
+
+
 def test_a_class_that_asks_for_one_copy_gets_one():
     policy = effective(Policy(region_lock=("FI", "DE"), replica_count=2))
     (move,) = plan(policy, [Holding("a", "ONEZONE_IA", 1, 1)], PLACES, endpoint="https://x.example").moves

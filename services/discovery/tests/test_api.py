@@ -113,10 +113,12 @@ async def test_a_malformed_relay_request_is_400(make_client, body):
     assert (await make_client(relay_for="page").post("/api/relay", content=body)).status_code == 400
 
 
-async def test_nobody_is_signed_in_without_a_cookie(client):
-    assert (await client.get("/api/session")).json() == {"role": "nobody"}
+async def test_nobody_is_signed_in_without_a_cookie(client, make_client):
+    shown = (await client.get("/api/session")).json()
+    assert (shown["role"], shown["relay"]) == ("nobody", False)
+    assert (await make_client(relay_for="page").get("/api/session")).json() == shown | {"relay": True}
     gone = await client.delete("/api/session")
-    assert (gone.json(), "Max-Age=0" in gone.headers["set-cookie"]) == ({"role": "nobody"}, True)
+    assert (gone.json(), "Max-Age=0" in gone.headers["set-cookie"]) == ({}, True)
 
 
 async def test_answers_are_kept_nowhere_and_read_by_nobody_else(client):

@@ -250,7 +250,7 @@ class Amount(Value, frozen=True, omit_defaults=False):
 
 
 class MovePlan(Value, frozen=True, omit_defaults=False):
-    """``source``: the candidate that the holdings are at, if it is one. ``source_reason``: why they may not stay there.
+    """``source``: the candidate that the holdings are at, if that can be told. ``source_reason``: why they may not stay there.
 
     ``targets``: what would be written to each. ``read``: what would be read from where it is now. ``refused``: what cannot be done.
     """
@@ -278,7 +278,7 @@ def plan(
     features: Collection[str] = (),
 ) -> MovePlan:
     """What would go where, were all holdings at ``endpoint`` put under ``policy``. What may stay where it is stays."""
-    source = next((it for it in candidates if it.endpoint and origin(it.endpoint) == origin(endpoint)), None)
+    source = _at(endpoint, candidates)
     usable = tuple(_as_backend(it) for it in candidates if objection(policy, it, features) is None)
     asked = _Asked(policy, usable, source)
     moves = tuple(_move(asked, it) for it in holdings)
@@ -297,8 +297,15 @@ def plan(
     )
 
 
+def _at(endpoint: str, candidates: Iterable[Candidate]) -> Candidate | None:
+    """Which candidate this endpoint is; ``None`` when it serves several places, so that it cannot be told where its data is."""
+    found = [it for it in candidates if it.endpoint and origin(it.endpoint) == origin(endpoint)]
+    places = {(it.provider, it.country) for it in found}
+    return found[0] if len(places) == 1 else None
+
+
 def _why_not_there(policy: EffectivePolicy, source: Candidate | None, features: Collection[str]) -> str | None:
-    return "Its endpoint is none of the candidates'." if source is None else objection(policy, source, features)
+    return "It cannot be told from its endpoint which candidate it is." if source is None else objection(policy, source, features)
 
 
 def _move(asked: _Asked, holding: Holding) -> Move:

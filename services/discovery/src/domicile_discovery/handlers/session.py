@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 from starlette.requests import Request
@@ -16,7 +16,6 @@ from domicile_discovery.metadata import Caller, bearer
 
 # What of a tenant's sign-in is signed and handed on. https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html
 SIGNED = ("host", "authorization", "x-amz-date", "x-amz-content-sha256")
-NOBODY = {"role": "nobody"}
 
 
 class AdminKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -47,9 +46,22 @@ async def _sign_in(
     return response
 
 
-async def current(context: Context, request: Request) -> object:
+class Shown(Value, frozen=True, omit_defaults=False):
+    """Who has signed in, as the page sees it. ``relay``: whether requests are relayed for them."""
+
+    role: Literal["operator", "tenant", "nobody"]
+    tenant_id: str | None
+    access: Literal["full", "read"] | None
+    expires_at: str | None
+    relay: bool
+
+
+async def current(context: Context, request: Request) -> Shown:
     token = token_of(request)
-    return (await context.metadata.caller(token) if token else None) or NOBODY
+    caller = await context.metadata.caller(token) if token else None
+    if caller is None:
+        return Shown("nobody", None, None, None, relay=context.settings.relay_for == "page")
+    return Shown(caller.role, caller.tenant_id, caller.access, caller.expires_at, relay=True)
 
 
 async def sign_out(context: Context, request: Request) -> Response:
@@ -59,7 +71,7 @@ async def sign_out(context: Context, request: Request) -> Response:
         if await context.metadata.caller(token) is not None:
             await context.metadata.call("DELETE", "/proxy/sessions/current", bearer(token), dict)
             context.metadata.forget(token)
-    response = as_json(200, NOBODY)
+    response = as_json(200, {})
     _set_cookie(context, request, response, "")
     return response
 

@@ -47,7 +47,11 @@ async def count(session: Session, tenant_id: str | None) -> int:
 
 
 async def list_page(statements: Statements, before: str, owner: Owner, limit: int) -> Sequence[SnapshotRecord]:
-    return [_record(row) for row in await statements.fetch("list_snapshots", before, *owner, limit)]
+    if owner.operator:
+        rows = await statements.fetch("list_snapshots", before, limit)
+    else:
+        rows = await statements.fetch("list_tenant_snapshots", before, limit, owner.tenant_id)
+    return [_record(row) for row in rows]
 
 
 async def find(statements: Statements, snapshot_id: str, owner: Owner) -> SnapshotRecord | None:

@@ -7,16 +7,24 @@ RETURNING snapshot_id, tenant_id, title, endpoint, keys, created_at, finished_at
 
 -- name: count_snapshots
 -- Of one tenant, or of the operators when it is NULL. $1 tenant.
-SELECT count(*) FROM snapshots WHERE tenant_id IS NOT DISTINCT FROM $1;
+SELECT count(*) FROM snapshots WHERE tenant_id = $1 OR ($1::text IS NULL AND tenant_id IS NULL);
 
 -- name: list_snapshots
--- A page, the newest first. $1 inclusive end, $2 operator, $3 tenant, $4 limit.
+-- A page of everybody's, the newest first. $1 exclusive end, $2 limit.
 SELECT snapshot_id, tenant_id, title, endpoint, keys, created_at, finished_at, truncated, objects, bytes, stored, pieces
   FROM snapshots
  WHERE snapshot_id < $1
-   AND ($2 OR tenant_id = $3)
  ORDER BY snapshot_id DESC
- LIMIT $4;
+ LIMIT $2;
+
+-- name: list_tenant_snapshots
+-- A page of one tenant's, the newest first. $1 exclusive end, $2 limit, $3 tenant.
+SELECT snapshot_id, tenant_id, title, endpoint, keys, created_at, finished_at, truncated, objects, bytes, stored, pieces
+  FROM snapshots
+ WHERE tenant_id = $3
+   AND snapshot_id < $1
+ ORDER BY snapshot_id DESC
+ LIMIT $2;
 
 -- name: find_snapshot
 -- $1 id, $2 operator, $3 tenant.
