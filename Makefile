@@ -70,7 +70,7 @@ down:
 
 ## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph ARGS="-k word"]
 .PHONY: test
-test: venv clients rabbitmq ceph
+test: venv clients helm rabbitmq ceph
 	@deploy/local/need /usr/bin/promtool prometheus
 	@deploy/local/need /usr/bin/faketime faketime
 	INFRA=$(INFRA) PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
@@ -88,7 +88,7 @@ servers: venv rabbitmq ceph
 
 ## lint     ruff, the import rules, hadolint, and every Kubernetes object against its schema
 .PHONY: lint
-lint: venv
+lint: venv helm
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
@@ -169,6 +169,10 @@ venv:
 clients:
 	@PYTHON=$(PYTHON) deploy/local/venv $(CLIENTS) requirements/clients.txt
 	@deploy/local/need /usr/bin/restic restic
+
+.PHONY: helm
+helm: venv
+	@PYTHON=$(PYTHON) deploy/local/helm $(VENV) requirements/helm.txt
 
 # What judges the locks does not come along with them.
 .PHONY: audit-tools

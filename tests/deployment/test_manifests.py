@@ -68,11 +68,12 @@ def test_every_process_gets_the_settings_it_needs_and_no_others(rendered, render
         name = process(workload)
         (container,) = pod(workload)["containers"]
         own = {each["name"] for each in container.get("env", ())}
+        shared = set(config) if container.get("envFrom") else set()
         files = secret_files(workload)
         assert own <= set(variables(name))
-        assert not (own | set(config)) & secret(name), "a secret stands in a manifest"
+        assert not (own | shared) & secret(name), "a secret stands in a manifest"
         assert files <= set(variables(name))
-        assert required(name) <= own | set(config) | files
+        assert required(name) <= own | shared | files
     everybody = set().union(*(variables(name) for name in SERVICES))
     assert set(config) <= everybody
 
@@ -123,7 +124,7 @@ def test_no_pod_of_ours_has_more_than_the_restricted_standard_allows(rendered, r
             }
             assert container["resources"]["limits"]["memory"]
     accounts = {account["metadata"]["name"] for account in of_kind(rendered[rendering], "ServiceAccount")}
-    assert {pod(workload)["serviceAccountName"] for workload in ours(rendered[rendering])} == accounts
+    assert {pod(each)["serviceAccountName"] for each in of_kind(rendered[rendering], "Deployment")} == accounts
 
 
 # --- network policies against the calls that the code can make ---

@@ -1,4 +1,4 @@
-"""``python -m domicile_local.deployment.manifests``: renders every kustomization and checks every object in them.
+"""``python -m domicile_local.deployment.manifests``: renders every kustomization and the Helm chart and checks every object in them.
 
 What Kubernetes itself knows is held against its schemas, strictly, for the last three minor versions that ``kubernetes-validate`` brings. Of
 objects that operators bring (KEDA, CloudNativePG, …) there are no schemas at hand: for them ``REQUIRED`` says which fields must be there.
@@ -57,10 +57,26 @@ def kustomizations(copy: Path) -> list[Path]:
 
 def kustomize(folder: Path) -> list[Object]:
     """The objects. Raises SuiteError with kubectl's own words."""
-    kubectl = Path(sys.executable).with_name("kubectl")
-    done = subprocess.run([kubectl, "kustomize", folder], capture_output=True, text=True, check=False)
+    return _objects("kubectl", "kustomize", str(folder))
+
+
+def helm_is_there() -> bool:
+    return _tool("helm").exists()
+
+
+def helm(chart: Path, *options: str) -> list[Object]:
+    """The objects of a release with these options. Raises SuiteError with helm's own words."""
+    return _objects("helm", "template", "domicile", str(chart), *options)
+
+
+def _tool(name: str) -> Path:
+    return Path(sys.executable).with_name(name)
+
+
+def _objects(tool: str, *arguments: str) -> list[Object]:
+    done = subprocess.run([_tool(tool), *arguments], capture_output=True, text=True, check=False)
     if done.returncode:
-        raise SuiteError(f"{folder.name}: {done.stderr.strip()}")
+        raise SuiteError(f"{tool} {' '.join(arguments)}: {done.stderr.strip()}")
     return [each for each in yaml.safe_load_all(done.stdout) if each]
 
 
@@ -98,6 +114,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         copy = workspace(Path(folder))
         rendered = [kustomize(each) for each in kustomizations(copy)]
+        if helm_is_there():
+            rendered.append(helm(copy / "helm" / "domicile", "--set", "ingress.enabled=true"))
     for each in (each for objects in rendered for each in objects):
         unique[yaml.safe_dump(each)] = each
     found = list(faults(unique.values(), versions))

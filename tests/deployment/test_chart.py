@@ -1,0 +1,71 @@
+"""The Helm chart against the kustomize base: two ways to the same objects."""
+
+from __future__ import annotations
+
+import copy
+import re
+
+import pytest
+
+from domicile_local.deployment import manifests
+from domicile_local.errors import SuiteError
+
+pytestmark = pytest.mark.skipif(not manifests.helm_is_there(), reason="no helm binary could be had")
+
+
+@pytest.fixture(scope="module")
+def chart(deploy):
+    return deploy / "helm" / "domicile"
+
+
+def essence(each):
+    """What an object does, without what only one of the two tools needs: labels and annotations of their own, hashed names, defaults."""
+    each = copy.deepcopy(each)
+    name = re.sub(r"^domicile-[a-z0-9]{10}$", "domicile", each["metadata"]["name"])
+    each["metadata"] = {"name": name}
+    template = each.get("spec", {}).get("template")
+    if template:
+        template["metadata"].pop("annotations", None)
+        for container in template["spec"]["containers"]:
+            container.pop("imagePullPolicy", None)
+            for source in container.get("envFrom", ()):
+                source["configMapRef"]["name"] = "domicile"
+    return each
+
+
+def by_name(objects):
+    return {
+        (each["kind"], re.sub(r"^domicile-[a-z0-9]{10}$", "domicile", each["metadata"]["name"])): essence(each)
+        for each in objects
+    }
+
+
+def test_the_chart_renders_the_objects_of_the_base(chart, rendered):
+    base = by_name(each for each in rendered["base"] if each["kind"] != "Namespace")  # the release has one already
+    assert by_name(manifests.helm(chart)) == base
+
+
+def test_the_chart_opens_the_door_that_the_component_opens(chart, rendered):
+    objects = by_name(manifests.helm(chart, "--set", "ingress.enabled=true"))
+    production = by_name(rendered["production"])
+    assert objects["Ingress", "s3"] == production["Ingress", "s3"]
+    assert objects["ConfigMap", "domicile"]["data"]["S3_BASE_DOMAIN"] == "s3.example.com"
+
+
+def test_an_autoscaler_may_decide_how_many_there_are(chart):
+    objects = by_name(manifests.helm(chart, "--set", "services.proxy.replicas=null"))
+    assert "replicas" not in objects["Deployment", "proxy"]["spec"]
+
+
+@pytest.mark.parametrize(
+    ("option", "fault"),
+    [
+        ("config.ADMIN_API_KEY=0123", "ADMIN_API_KEY"),
+        ("services.proxi.replicas=2", "proxi"),
+        ("image.pullPolicy=Sometimes", "pullPolicy"),
+        ("secrets.proxy=Not A Name", "secrets/proxy"),
+    ],
+)
+def test_bad_values_are_refused_by_name(chart, option, fault):
+    with pytest.raises(SuiteError, match=fault):
+        manifests.helm(chart, "--set", option)
