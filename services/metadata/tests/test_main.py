@@ -107,6 +107,15 @@ async def test_the_process_serves_until_it_is_told_to_stop(empty_database_url, u
 
 
 @pytest.mark.servers
+async def test_the_schema_is_prepared_once_and_then_for_good(empty_database_url):
+    for applied in (b"0001_pre_core", b'"applied":[]'):
+        process = await start("prepare", DATABASE_URL=empty_database_url)
+        output, _ = await process.communicate()
+        assert process.returncode == 0
+        assert applied in output.splitlines()[-1].replace(b": ", b":")
+
+
+@pytest.mark.servers
 async def test_a_process_that_waits_for_postgresql_can_be_stopped():
     process = await start()
     async with asyncio.timeout(60):
@@ -122,4 +131,4 @@ async def test_an_unknown_command_is_told_what_there_is():
     process = await start("frobnicate")
     _, errors = await process.communicate()
     assert process.returncode == 2
-    assert b"serve|migrate" in errors
+    assert b"serve|prepare|migrate" in errors

@@ -1,7 +1,7 @@
 """The operator's command line: ``python -m domicile_metadata.cli <subject> <action> ...``, a client of the admin API.
 
-It reads DOMICILE_METADATA_URL and ADMIN_API_KEY from the environment and prints the API's JSON. Exit status: 0, 1 when the API refused
-(its words are on stderr), 2 for a wrong call or setting. Secrets are read from standard input, never from arguments, which anybody on
+It takes DOMICILE_METADATA_URL and ADMIN_API_KEY as the services take their settings, and prints the API's JSON. Exit status: 0, 1 when the API
+refused (its words are on stderr), 2 for a wrong call or setting. Secrets are read from standard input, never from arguments, which anybody on
 the machine can see.
 """
 
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -18,8 +17,11 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 import httpx
+from pydantic import Field, SecretStr
 
 from domicile_common.certificates import NotGenuineError, verify
+from domicile_common.errors import ConfigurationError
+from domicile_common.settings import Block, HttpUrl, load
 
 FOLLOW_SECONDS = 2.0
 TIMEOUT_SECONDS = 600.0  # a preview counts every version
@@ -27,6 +29,11 @@ _OBJECT = ("tenant", "bucket", "key")
 _STATES = ("active", "readonly", "draining", "disabled", "lost")
 
 Parser = argparse.ArgumentParser
+
+
+class CliSettings(Block):
+    metadata_url: HttpUrl = Field(validation_alias="DOMICILE_METADATA_URL", description="Where the admin API answers.")
+    admin_api_key: SecretStr = Field(description="What the admin API asks for.")
 
 
 class WrongCallError(Exception):
@@ -480,19 +487,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parsed = build_parser().parse_args(arguments)
     if "alone" in parsed:
         return _alone(parsed)
-    missing = [name for name in ("DOMICILE_METADATA_URL", "ADMIN_API_KEY") if not os.environ.get(name)]
-    if missing:
-        sys.stderr.write(f"cli: {' and '.join(missing)} must be set\n")
-        return 2
     try:
+        settings = load(CliSettings)
         call = parsed.make(parsed)
-    except WrongCallError as wrong:
+    except (ConfigurationError, WrongCallError) as wrong:
         sys.stderr.write(f"cli: {wrong}\n")
         return 2
-    headers = {"X-Admin-Key": os.environ["ADMIN_API_KEY"]}
-    with httpx.Client(
-        base_url=os.environ["DOMICILE_METADATA_URL"], headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False
-    ) as client:
+    headers = {"X-Admin-Key": settings.admin_api_key.get_secret_value()}
+    with httpx.Client(base_url=settings.metadata_url, headers=headers, timeout=TIMEOUT_SECONDS, trust_env=False) as client:
         return (follow if call.follow else send)(client, call, sys.stdout, sys.stderr)
 
 

@@ -1,7 +1,7 @@
-"""The process: ``python -m domicile_metadata [serve|migrate]``.
+"""The process: ``python -m domicile_metadata [serve|prepare|migrate]``.
 
-``serve`` (the default) brings the schema up to date and runs the parts named by METADATA_ROLES; ``migrate`` only migrates, including
-what must wait until no older release runs.
+``serve`` (the default) brings the schema up to what this release needs and runs the parts named by METADATA_ROLES; ``prepare`` only does the
+former, which the release before runs on as well; ``migrate`` also does what must wait until no older release runs.
 """
 
 from __future__ import annotations
@@ -110,7 +110,15 @@ async def _watch(name: str, work: SideTask, context: Context) -> None:
     raise RuntimeError(f"{name} ended, which it never should")
 
 
+async def prepare(stop: asyncio.Event) -> None:
+    await _migrate(stop, trailing_post=False)
+
+
 async def migrate(stop: asyncio.Event) -> None:
+    await _migrate(stop, trailing_post=True)
+
+
+async def _migrate(stop: asyncio.Event, *, trailing_post: bool) -> None:
     settings = load(MigrateSettings)
     configure_logging("metadata", settings.log_level)
     url = settings.database_url.get_secret_value()
@@ -118,12 +126,12 @@ async def migrate(stop: asyncio.Event) -> None:
     if database is None:
         return
     await database.close()
-    applied = await apply_migrations(url, trailing_post=True)
+    applied = await apply_migrations(url, trailing_post=trailing_post)
     log.info("the schema is up to date", applied=applied)
 
 
 def main() -> int:
-    commands = {"serve": serve, "migrate": migrate}
+    commands = {"serve": serve, "prepare": prepare, "migrate": migrate}
     match sys.argv[1:]:
         case []:
             return run("metadata", serve)
