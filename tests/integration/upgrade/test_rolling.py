@@ -80,9 +80,10 @@ def world(open_installation) -> Iterator[World]:
 class KeptAlive:
     """A stock client that keeps its connections and repeats nothing. ``answers``: HTTP statuses; ``faults``: whatever else happened."""
 
-    def __init__(self, world: World, bucket: str) -> None:
+    def __init__(self, world: World, bucket: str, name: str) -> None:
         self._s3 = world.domicile.fresh_client(world.domicile.keys["one"], retries={"total_max_attempts": 1})
         self._bucket = bucket
+        self._name = name
         self._stop = threading.Event()
         self.answers: list[int] = []
         self.faults: list[Exception] = []
@@ -98,7 +99,7 @@ class KeptAlive:
             thread.join()
 
     def ask(self, number: int) -> None:
-        place = {"Bucket": self._bucket, "Key": f"kept/{number % 10}"}
+        place = {"Bucket": self._bucket, "Key": f"{self._name}/{number % 10}"}
         try:
             self._s3.put_object(**place, Body=b"%d" % number)
             assert self._s3.get_object(**place)["Body"].read() == b"%d" % number
@@ -120,7 +121,7 @@ def test_a_rolling_restart_of_everything_fails_no_request(world, monkeypatch):
     bucket = domicile.new_bucket()
     monkeypatch.setattr(domicile.suite, "s3_endpoint", world.url("proxy"))
     kept = domicile.new_bucket()
-    load, busy, idle = Load(domicile, bucket, world.url("proxy")), KeptAlive(world, kept), KeptAlive(world, kept)
+    load, busy, idle = Load(domicile, bucket, world.url("proxy")), KeptAlive(world, kept, "busy"), KeptAlive(world, kept, "idle")
     idle.ask(0)
     with load.running(2), busy.running():
         for name in NAMES:

@@ -15,7 +15,18 @@ GUARDED = [endpoint for endpoint in ENDPOINTS if endpoint.path != "/proxy/sessio
 
 
 def path_of(endpoint):
-    return endpoint.path.format(tenant="t", access_key="a", backend="b", bucket="k", task="t", snapshot="s", number=0)
+    return endpoint.path.format(
+        tenant="t",
+        access_key="a",
+        backend="b",
+        bucket="k",
+        task="t",
+        snapshot="s",
+        number=0,
+        bucket_id="i",
+        version_id="v",
+        backend_id="b",
+    )
 
 
 @pytest.mark.parametrize("key", [None, b"", b"an-operator-key-4712", b"\xff"])
