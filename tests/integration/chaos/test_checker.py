@@ -86,12 +86,18 @@ def test_a_copy_that_is_believed_unseen(domicile, links, work, bug, found):
 def test_a_message_that_is_forgotten_before_the_broker_has_it(domicile, links, work, bug, found):
     """RabbitMQ is cut off while a copy is owed. No reconciler runs that would find it all the same."""
     domicile.restart("metadata", bug=bug, METADATA_ROLES="api,relay,sweep", RABBITMQ_URL=through(domicile, links["rabbitmq"]))
+    assert work.put(SIZE, "k1").acknowledged
+    until(lambda: is_relayed(domicile), what="the relay is at work")
     links["rabbitmq"].cut()
     assert work.put(SIZE).acknowledged
     if bug:
-        until(lambda: domicile.sql("SELECT count(*) FROM outbox") == [(0,)], what="the relay has forgotten it")
+        until(lambda: is_relayed(domicile), what="the relay has forgotten it")
     links["rabbitmq"].heal()
     assert set(work.wrong(patience=3 if bug else 30)) == found
+
+
+def is_relayed(domicile) -> bool:
+    return domicile.sql("SELECT count(*) FROM outbox") == [(0,)]
 
 
 def through(domicile, link) -> str:
