@@ -60,7 +60,7 @@ def _newest(row: Any) -> Newest | None:
 
 
 async def note_seen(statements: Statements, source: Source, keys: Sequence[str]) -> None:
-    await statements.execute("note_seen", source.backend_id, source.namespace, keys)
+    await statements.execute("note_adopted_seen", source.backend_id, source.namespace, keys)
 
 
 async def adopt(

@@ -43,7 +43,7 @@ SELECT place.etag AS place_etag, place.adopted_at, coalesce(place.is_leaving, fa
         LIMIT 1) AS newest ON true
  ORDER BY asked.position;
 
--- name: note_seen
+-- name: note_adopted_seen
 -- $1 backend id, $2 the provider's bucket, $3 keys.
 UPDATE replicas
    SET seen_at = now()
