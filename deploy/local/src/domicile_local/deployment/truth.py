@@ -42,12 +42,9 @@ def required(process: str) -> set[str]:
 
 
 def secret(process: str) -> set[str]:
+    """By annotation, also where the secret is optional."""
     fields = PROCESSES[process].model_fields.items()
-    return {
-        variable(name, field)
-        for name, field in fields
-        if SecretStr in (field.annotation, *getattr(field.annotation, "__args__", ()))
-    }
+    return {variable(name, field) for name, field in fields if SecretStr.__name__ in str(field.annotation)}
 
 
 def ports(service: str) -> dict[str, object]:
