@@ -77,7 +77,7 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
     async def serve(request: Request) -> Response:
         begin_trace(request.headers.get("traceparent", ""))
         try:
-            await _admit(context, endpoint, request)
+            who = await _admit(context, endpoint, request)
             answer = await endpoint.handle(context, request)
         except RequestError as error:
             return _failure(_status(error), error.code, error.message)
@@ -85,23 +85,24 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
             return _failure(409, "Misconfigured", str(error))
         except Unavailable as error:
             return _failure(503, "ServiceUnavailable", str(error))
-        if endpoint.method not in ("GET", "HEAD") and endpoint.access == "operator":
+        if endpoint.method not in ("GET", "HEAD") and who is not None and who.role == "operator":
             log.info("an operator changed something", method=endpoint.method, path=request.url.path)
         return answer if isinstance(answer, Response) else as_json(endpoint.status, answer)
 
     return serve
 
 
-async def _admit(context: Context, endpoint: Endpoint, request: Request) -> None:
-    """Lets in whoever may ask, and notes who it is. Raises ``RequestError``."""
+async def _admit(context: Context, endpoint: Endpoint, request: Request) -> Caller | None:
+    """Lets in whoever may ask, notes who it is, and tells it. Raises ``RequestError``."""
     if endpoint.access == "anybody":
-        return
+        return None
     who = await _who(context, request)
     if who is None:
         raise RequestError("AccessDenied", "The header X-Admin-Key is missing or wrong, or the session has ended.")
     if who.role != "operator" and endpoint.access == "operator":
         raise RequestError("NotAllowed", "Only an operator may do this.")
     request.state.caller = who
+    return who
 
 
 async def _who(context: Context, request: Request) -> Caller | None:
