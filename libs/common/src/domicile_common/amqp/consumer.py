@@ -24,6 +24,8 @@ from domicile_common.loops import any_of, repeat
 log = structlog.get_logger()
 
 LONGEST_REASON: Final = 500
+REFUSALS: Final = 5
+"""After so many failures of the broker in a row, a queue is made anew."""
 _JOB: Final = msgspec.json.Decoder(Job)
 _INVALIDATION: Final = msgspec.json.Decoder(Invalidation)
 
@@ -68,6 +70,7 @@ class Consumer:
         self._drain_seconds = drain_seconds
         self._stopping = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
+        self._refusals = 0  # in a row
         self.consuming = False  # the broker sends what there is
 
     async def run(self) -> None:
@@ -104,14 +107,21 @@ class Consumer:
     async def _consume(self, raw: UnderlayChannel) -> spec.Basic.ConsumeOk:
         """A quorum queue that a crash has cost its files is listed as if it were there, but whoever consumes it is thrown out, for ever.
 
-        It is removed, and declared anew by the next session. What was in it is owed in PostgreSQL.
+        It is removed when that has happened some times in a row, and declared anew by the next session. What was in it is owed in PostgreSQL.
+        Not at once: whoever shares the connection or the queue sees the same error, and removals in quick succession wear the broker out.
         """
         try:
-            return await raw.basic_consume(self._queue, self._receive)
+            consuming = await raw.basic_consume(self._queue, self._receive)
         except ConnectionInternalError:
+            self._refusals += 1
+            if self._refusals < REFUSALS:
+                raise
+            self._refusals = 0
             log.error("the broker cannot serve a queue: it is made anew", queue=self._queue)  # noqa: TRY400 -- its text says no more
             await self._broker.remove(self._queue)
             raise
+        self._refusals = 0
+        return consuming
 
     async def _receive(self, message: DeliveredMessage) -> None:
         """Starts a task of our own: the channel cancels its callbacks when the connection is lost, and half a copy would be wasted."""
