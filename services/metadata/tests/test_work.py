@@ -5,7 +5,17 @@ import msgspec
 import pytest
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Abort, Delete, DeleteBucket, Locate, Report, Reported, Stored, Wanted
+from domicile_common.metadata_client.models import (
+    Abort,
+    ChangeVersion,
+    Delete,
+    DeleteBucket,
+    Locate,
+    Report,
+    Reported,
+    Stored,
+    Wanted,
+)
 
 pytestmark = pytest.mark.servers
 
@@ -171,6 +181,22 @@ async def test_a_copy_without_a_whole_stamp_owes_one(metadata, version):
     await metadata.ask(report(version, "fi", "stamped"))
     assert (await metadata.ask(wanted(version, "fi"))).action == "none"
     assert (await replica(metadata, version, "fi"))["next_attempt_at"] is None
+
+
+async def test_whoever_writes_a_stamp_while_it_changes_owes_another(metadata, version):
+    """Before the change a copy (fi) and a sidecar (us) were begun."""
+    change = ChangeVersion(bucket_id=version.bucket_id, key="k", version_id=version.shown_id, tags={"a": "1"})
+    await metadata.ask(change)
+    begun = {backend_id: await metadata.ask(wanted(version, backend_id)) for backend_id in ("fi", "us")}
+    assert [work.action for work in begun.values()] == ["copy", "stamp"]
+    await metadata.ask(msgspec.structs.replace(change, tags={"a": "2"}))
+    await metadata.ask(report(version, "fi", "verified", revision=begun["fi"].revision))
+    await metadata.ask(report(version, "us", "stamped", revision=begun["us"].revision))
+    for backend_id in ("fi", "us"):
+        work = await metadata.ask(wanted(version, backend_id))
+        assert (work.action, work.version.facts.tags) == ("stamp", {"a": "2"})
+        await metadata.ask(report(version, backend_id, "stamped", revision=work.revision))
+        assert (await metadata.ask(wanted(version, backend_id))).action == "none"
 
 
 async def test_a_stamp_is_wanted_of_what_was_stored_without(metadata):

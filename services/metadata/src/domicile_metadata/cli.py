@@ -85,6 +85,7 @@ def build_parser() -> Parser:
         _add_jobs,
         _add_erasures,
         _add_tasks,
+        _add_findings,
         _add_secrets,
     ):
         add(subjects)
@@ -375,6 +376,15 @@ def _add_tasks(subjects: Any) -> None:
         ("cancel", "End a task for good."),
     ):
         actions.add(name, text, _change_task(name), "task")
+    scrub = actions.add("scrub", "Compare what a backend holds with the record, and repair.", _start_scrub, "backend")
+    scrub.add_argument("--deep", action="store_const", const="deep", help="read all bytes, instead of listing")
+    scrub.add_argument("--tenant", help="this tenant's buckets only")
+    scrub.add_argument("--bucket", help="this bucket of the tenant only")
+    scrub.add_argument("--foreign", choices=("remove", "report"), help="what was never Domicile's (remove)")
+    scrub.add_argument("--unknown", choices=("remove", "report"), help="versions of which the record never heard (report)")
+    scrub.add_argument("--older-than", type=float, metavar="SECONDS", help="with --deep: what was not verified for so long (0)")
+    scrub.add_argument("--bytes-per-second", type=float, help="how fast to read at most (50e6)")
+    scrub.add_argument("--requests-per-second", type=float, help="how often to ask at most (50)")
     start = actions.add("start", "Begin a task.", _start_task, "kind")
     start.add_argument("parameters", nargs="?", default="{}", help="of its kind: JSON, or @file")
 
@@ -389,6 +399,35 @@ def _list_findings(it: argparse.Namespace) -> Call:
 
 def _change_task(action: str) -> Make:
     return lambda it: Call("PATCH", f"/tasks/{_segment(it.task)}", body={"action": action})
+
+
+def _start_scrub(it: argparse.Namespace) -> Call:
+    parameters = _given(
+        backend_id=it.backend,
+        depth=it.deep,
+        tenant=it.tenant,
+        bucket=it.bucket,
+        foreign=it.foreign,
+        unknown=it.unknown,
+        older_than=it.older_than,
+        bytes_per_second=it.bytes_per_second,
+        requests_per_second=it.requests_per_second,
+    )
+    return Call("POST", "/tasks", body={"kind": "scrub", "parameters": parameters})
+
+
+def _add_findings(subjects: Any) -> None:
+    actions = _Actions(subjects, "findings", "What scrubs have found.")
+    listing = actions.add("list", "List what is not over yet, newest first.", _list_found)
+    listing.add_argument("--all", action="store_const", const="yes", help="also what is over")
+    listing.add_argument("--backend", help="at this backend only")
+    listing.add_argument("--kind", help="of this kind only")
+    _add_page(listing)
+
+
+def _list_found(it: argparse.Namespace) -> Call:
+    query = {"all": it.all, "backend": it.backend, "kind": it.kind, "after": it.after, "limit": it.limit}
+    return Call("GET", "/findings", query=query)
 
 
 def _start_task(it: argparse.Namespace) -> Call:

@@ -26,6 +26,7 @@ from domicile_metadata.measure import run_measuring
 from domicile_metadata.rearrange import run_rearranger
 from domicile_metadata.reconcile import run_reconciler
 from domicile_metadata.relay import run_relay
+from domicile_metadata.schedule import run_schedule
 from domicile_metadata.settings import MigrateSettings, Settings
 from domicile_metadata.storage import buckets
 from domicile_metadata.storage.database import Database, connect
@@ -46,6 +47,7 @@ SIDE_TASKS: Final[Mapping[str, SideTask]] = MappingProxyType(
         "sweep": run_sweeper,
         "lifecycle": run_lifecycle,
         "measure": run_measuring,
+        "schedule": run_schedule,
     }
 )
 

@@ -18,7 +18,7 @@ from domicile_common.settings import (
     StrongSecret,
 )
 
-Role = Literal["api", "relay", "reconcile", "rearrange", "sweep", "lifecycle", "measure"]
+Role = Literal["api", "relay", "reconcile", "rearrange", "sweep", "lifecycle", "measure", "schedule"]
 
 
 def _words(value: object) -> object:
@@ -57,6 +57,15 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     measure_seconds: float = Field(15, gt=0, description="How often what is owed is measured for the metrics.")
     lifecycle_seconds: float = Field(
         3600, gt=0, description="How often buckets are searched for what their lifecycle rules expire."
+    )
+    schedule_seconds: float = Field(
+        60, gt=0, description="How often it is seen to what is due: scrubs, and findings that are over."
+    )
+    scrub_light_seconds: float = Field(
+        86_400, ge=0, description="How often what each backend lists is compared with the record; 0 for never."
+    )
+    scrub_deep_seconds: float = Field(
+        90 * 86_400, ge=0, description="How often all bytes at each backend are read and compared; 0 for never."
     )
     bucket_names: Literal["tenant", "global"] = Field(
         "tenant", description="Whether each tenant has bucket names of its own, or all share one name space as in S3."

@@ -96,7 +96,7 @@ class Jobs:
             return "nothing"
         # 2. Do it.
         about = "" if work.target is None else work.target.blob_key
-        report = msgspec.structs.replace(await self._attempt(job, step, fresh=fresh), blob_key=about)
+        report = msgspec.structs.replace(await self._attempt(job, step, fresh=fresh), blob_key=about, revision=work.revision)
         # 3. Report it.
         reported = await self._ask(report)
         if reported.gone and isinstance(step, Copy | WriteSidecar):

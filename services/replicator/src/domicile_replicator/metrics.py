@@ -16,4 +16,7 @@ LAG_SECONDS: Final = Histogram(
     ["backend"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60, 300, 1800, 7200),
 )
+FINDINGS: Final = Counter(
+    "domicile_replicator_findings", "What scrubs found that is not as the record says.", ["backend", "kind"]
+)
 TASKS: Final = Counter("domicile_replicator_tasks", "Long tasks by what became of them here.", ["kind", "outcome"])

@@ -35,7 +35,9 @@ class Refuse(Value, frozen=True):
 class Copy(Value, frozen=True):
     """``parts``: sizes in bytes of the parts to upload; empty for a plain PUT.
 
-    ``etag``: what a target whose ETags are MD5 will show, ``""`` when the record cannot tell. ``look``: the blob may be there already.
+    ``sources``: none only when what is at the target was called into question, and may yet be right.
+    ``etag``: what a target whose ETags are MD5 will show, ``""`` when the record (or such a target) cannot tell. ``look``: the blob may be
+    there already.
     """
 
     work: Work
@@ -87,7 +89,7 @@ def _write(work: Work, target: Blob, backends: Mapping[str, Backend], multipart_
     if work.action == "stamp":
         return WriteSidecar(work, target, version)
     sources = tuple(source for source in work.sources if source.backend_id in backends and source.backend_id != target.backend_id)
-    if not sources:
+    if not sources and not work.suspect:
         return Refuse("missing_source", "no other backend holds a copy")
     digest = version.digest
     parts = part_sizes(digest, multipart_bytes)
@@ -98,8 +100,8 @@ def _write(work: Work, target: Blob, backends: Mapping[str, Backend], multipart_
         sources,
         version,
         parts,
-        etag=digest.stored_etag if same_cut else "",
-        look=work.attempt > 0 or digest.size >= LOOK_BYTES,
+        etag=digest.stored_etag if same_cut and not work.suspect else "",
+        look=work.suspect or work.attempt > 0 or digest.size >= LOOK_BYTES,
     )
 
 

@@ -146,6 +146,9 @@ class ThrottledStore:
     async def _bytes(self, size: int) -> None:
         await self._throttle.bytes.spend(size, fresh=self._fresh)
 
+    async def list_namespaces(self) -> tuple[str, ...]:
+        return await (await self._request()).list_namespaces()
+
     async def ensure_namespace(self, namespace: str) -> None:
         await self._store.ensure_namespace(namespace)  # it asks once, and remembers
 
@@ -187,6 +190,9 @@ class ThrottledStore:
 
     async def abort_upload(self, blob: Blob, upload_id: str) -> None:
         await (await self._request()).abort_upload(blob, upload_id)
+
+    async def list_all_uploads(self, namespace: str) -> tuple[tuple[str, str], ...]:
+        return await (await self._request()).list_all_uploads(namespace)
 
     async def list_uploads(self, blob: Blob) -> tuple[str, ...]:
         return await (await self._request()).list_uploads(blob)

@@ -64,6 +64,12 @@ def tags(document: bytes) -> dict[str, str]:
     return {_text(row, "Key"): row.findtext("{*}Value", "") for row in rows}
 
 
+def namespaces(document: bytes) -> tuple[str, ...]:
+    """ListBuckets' answer."""
+    root = _parse(document, "ListAllMyBucketsResult")
+    return tuple(_text(bucket, "Name") for bucket in root.iterfind("{*}Buckets/{*}Bucket"))
+
+
 class UploadPage(NamedTuple):
     """``uploads``: key and upload id. ``next``: the query of the next page, ``None`` on the last one."""
 

@@ -61,6 +61,9 @@ class BlobStore(Protocol):
 
     backend: Backend
 
+    async def list_namespaces(self) -> tuple[str, ...]:
+        """All physical buckets of these credentials."""
+
     async def ensure_namespace(self, namespace: str) -> None:
         """Creates the physical bucket unless it is there; remembers that it is."""
 
@@ -105,6 +108,9 @@ class BlobStore(Protocol):
 
     async def list_parts(self, blob: Blob, upload_id: str) -> tuple[Part, ...]:
         """What an upload in progress holds. ``etag`` is ``""`` where the store cannot tell. ``UploadNotFound`` when it is gone."""
+
+    async def list_all_uploads(self, namespace: str) -> tuple[tuple[str, str], ...]:
+        """(blob key, upload id) of all uploads in progress, as far as the backend tells without being asked for a key."""
 
     async def list_blobs(self, namespace: str, prefix: str = "", after: str = "") -> Page: ...
 

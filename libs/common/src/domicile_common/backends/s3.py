@@ -39,6 +39,9 @@ class S3BlobStore:
         self._present: set[str] = set()  # namespaces known to be there
         self._creating: dict[str, asyncio.Lock] = {}
 
+    async def list_namespaces(self) -> tuple[str, ...]:
+        return self._wire.parsed(await self._wire.ask("GET", ""), documents.namespaces)
+
     async def ensure_namespace(self, namespace: str) -> None:
         if namespace in self._present:
             return
@@ -143,16 +146,22 @@ class S3BlobStore:
             raise self._wire.problem(reply)
 
     async def list_uploads(self, blob: Blob) -> tuple[str, ...]:
-        found: list[str] = []
+        return tuple(upload_id for key, upload_id in await self._uploads(blob.namespace, blob.blob_key) if key == blob.blob_key)
+
+    async def list_all_uploads(self, namespace: str) -> tuple[tuple[str, str], ...]:
+        return tuple(await self._uploads(namespace, "")) if quirks_of(self.backend).multipart else ()
+
+    async def _uploads(self, namespace: str, prefix: str) -> list[tuple[str, str]]:
+        found: list[tuple[str, str]] = []
         marker: dict[str, str] | None = {}
         while marker is not None:
-            query = {"uploads": "", "prefix": blob.blob_key, **marker}  # a blob key needs no encoding to be carried by XML
-            page = self._wire.parsed(await self._wire.ask("GET", blob.namespace, query=query), documents.uploads)
-            found += [upload_id for key, upload_id in page.uploads if key == blob.blob_key]
+            query = {"uploads": "", "prefix": prefix, **marker}  # a blob key needs no encoding to be carried by XML
+            page = self._wire.parsed(await self._wire.ask("GET", namespace, query=query), documents.uploads)
+            found += page.uploads
             if page.next == marker:
                 raise BackendUnavailable(self.backend.backend_id, "GET: a page of uploads that leads to itself")
             marker = page.next
-        return tuple(found)
+        return found
 
     async def list_parts(self, blob: Blob, upload_id: str) -> tuple[Part, ...]:
         found: list[Part] = []

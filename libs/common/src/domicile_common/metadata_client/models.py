@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal
 
 from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, SettingName
-from domicile_common.metadata_client import adoption, exports, findings, tasks
+from domicile_common.metadata_client import adoption, exports, findings, rebuild, scrub, tasks
 from domicile_common.metadata_client.base import Call as Call  # noqa: PLC0414 -- whoever calls looks for all of it here
 from domicile_common.metadata_client.base import Empty as Empty  # noqa: PLC0414
 from domicile_common.metadata_client.base import R as R  # noqa: PLC0414
@@ -577,7 +577,8 @@ class Work(Value, frozen=True):
     """``none``: nothing is owed (any more). ``copy``: bring ``target`` about from the first source that serves.
 
     ``delete``: remove the blob, its sidecar and any unfinished upload, and confirm by a definite 404. ``stamp``: write the sidecar.
-    ``countries``: the lock, for the worker's own check just before it opens the target; ``None`` when there is no lock.
+    ``countries``: the lock, for the worker's own check just before it opens the target; ``None`` when there is no lock. ``suspect``: what is at the
+    target was found to be wrong or missing, so only its bytes can tell. ``revision``: of what the stamp says; it goes into the report.
     ``adopted_etag``: the target is an adopted object, in a bucket that others may write to: what has another ETag is theirs.
     ``sidecar``: where the stamp of such a one is kept.
     """
@@ -594,6 +595,8 @@ class Work(Value, frozen=True):
     attempt: int = 0
     adopted_etag: str = ""
     sidecar: Blob | None = None
+    suspect: bool = False
+    revision: int = 0
 
 
 class Report(Request["Reported"], frozen=True, kw_only=True):
@@ -617,6 +620,7 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
     blob_key: str = ""
     source: str = ""
     learned: Digest | None = None
+    revision: int | None = None
 
 
 class Reported(Value, frozen=True):
@@ -684,5 +688,7 @@ CALLS: dict[type[Request[Any]], Call] = {
         *adoption.CALLS,
         *exports.CALLS,
         *findings.CALLS,
+        *scrub.CALLS,
+        *rebuild.CALLS,
     )
 }

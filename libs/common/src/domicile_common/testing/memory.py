@@ -174,6 +174,10 @@ class MemoryStore:
         if namespace not in self.namespaces:
             raise NamespaceNotFound(self.backend.backend_id, "NoSuchBucket")
 
+    async def list_namespaces(self) -> tuple[str, ...]:
+        self.trip("list_namespaces")
+        return tuple(sorted(self.namespaces))
+
     async def ensure_namespace(self, namespace: str) -> None:
         self.trip("ensure_namespace")
         self.namespaces.add(namespace)
@@ -266,8 +270,20 @@ class MemoryStore:
         self.trip("list_parts")
         return tuple(Part(number, len(body), md5(body)) for number, body in sorted(self._upload(upload_id)[2].items()))
 
+    async def list_all_uploads(self, namespace: str) -> tuple[tuple[str, str], ...]:
+        self.trip("list_uploads")
+        self._check(namespace)
+        return tuple((where.blob_key, name) for name, (where, _, _) in self.uploads.items() if where.namespace == namespace)
+
     async def list_blobs(self, namespace: str, prefix: str = "", after: str = "") -> Page:
-        return Page(tuple((key, len(body), etag) for (_, key), (body, _, etag) in sorted(self.blobs.items())), "")
+        """Pages of two, in an order that is not that of bytes."""
+        self.trip("list_blobs")
+        self._check(namespace)
+        found = sorted(
+            ((key, len(body), etag) for (where, key), (body, _, etag) in self.blobs.items() if where == namespace), reverse=True
+        )
+        start = int(after or 0)
+        return Page(tuple(found[start : start + 2]), str(start + 2) if start + 2 < len(found) else "")
 
     async def close(self) -> None:
         self.calls["close"] += 1

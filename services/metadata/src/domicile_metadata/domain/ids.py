@@ -24,5 +24,10 @@ def uuid7(now: datetime, entropy: bytes) -> str:
     return f"{milliseconds << 80 | 0x7 << 76 | upper << 64 | 0b10 << 62 | lower:032x}"
 
 
+def made_at(version_id: str) -> datetime:
+    """To the millisecond."""
+    return EPOCH + timedelta(milliseconds=int(version_id, 16) >> 80)
+
+
 def is_id(text: str) -> bool:
     return _ID.fullmatch(text) is not None

@@ -23,6 +23,7 @@ class Replica:
     """``due_seconds``: when it is looked at again, ``None`` for never (nothing is owed, or it is parked). ``blob_key``: where its bytes are.
 
     ``age_seconds``: for how long it has been in its state. ``looks``: see migrations/0072_pre_second_look.sql.
+    ``revision``: of what its stamp should say.
     """
 
     state: ReplicaState
@@ -33,6 +34,7 @@ class Replica:
     blob_key: str = ""
     age_seconds: float = 0.0
     looks: int = 0
+    revision: int = 0
 
     @property
     def is_owed(self) -> bool:
@@ -59,13 +61,14 @@ def after(
 ) -> Replica | None:
     """The replica after a report; the same object when the report is about a state that has passed, ``None`` when its row is done with."""
     is_stored = replica.state in {"stored", "verified"}
+    is_current = report.revision in {None, replica.revision}
     match report.outcome:
         case "deleted" if replica.state == "deleting":
             return _deleted(replica, second_look_seconds)
         case "verified" if replica.state != "deleting":
-            stamped = report.stamped or (is_stored and replica.stamped)
+            stamped = (report.stamped and is_current) or (is_stored and replica.stamped)
             return Replica("verified", stamped, 0, None if stamped else 0.0, blob_key=replica.blob_key)
-        case "stamped" if is_stored:
+        case "stamped" if is_stored and is_current:
             return Replica(replica.state, stamped=True, attempt=0, blob_key=replica.blob_key)
         case "working" if replica.is_owed:
             return replace(replica, due_seconds=overdue_seconds)

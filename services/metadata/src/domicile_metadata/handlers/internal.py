@@ -18,6 +18,8 @@ from prometheus_client import Counter, Histogram
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models
+from domicile_common.metadata_client import rebuild as rebuilding
+from domicile_common.metadata_client import scrub as scrubbing
 from domicile_common.metadata_client.adoption import AdoptObjects, CompareListed, FindVanished
 from domicile_common.metadata_client.exports import OpenTarget
 from domicile_common.metadata_client.findings import NoteFindings
@@ -37,6 +39,8 @@ from domicile_metadata.services import (
     listing,
     objects,
     placement,
+    rebuild,
+    scrub,
     tasks,
     uploads,
     work,
@@ -90,6 +94,17 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         FindVanished: each(adoption.find_vanished),
         OpenTarget: each(exports.open_target),
         NoteFindings: each(findings.note),
+        rebuilding.FindHome: each(rebuild.find_home),
+        rebuilding.RestoreBucket: each(rebuild.restore_bucket),
+        rebuilding.RestoreVersions: each(rebuild.restore_versions),
+        rebuilding.EndRebuild: each(rebuild.end),
+        scrubbing.ListNamespaces: each(scrub.list_namespaces),
+        scrubbing.CompareBlobs: each(scrub.compare_blobs),
+        scrubbing.CompareUploads: each(scrub.compare_uploads),
+        scrubbing.ListUnseen: each(scrub.list_unseen),
+        scrubbing.ListCopies: each(scrub.list_copies),
+        scrubbing.ReportFindings: each(scrub.report),
+        scrubbing.EndNamespace: each(scrub.end_namespace),
     }
 )
 

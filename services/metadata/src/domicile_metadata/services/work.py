@@ -48,6 +48,8 @@ def _work(debt: Debt | None, version_id: str) -> Work:
         attempt=debt.replica.attempt,
         adopted_etag=debt.adopted_etag,
         sidecar=Blob(debt.target.backend_id, debt.home, sidecar_key(version_id)) if debt.home else None,
+        suspect=debt.replica.state == "lost",
+        revision=debt.replica.revision,
     )
 
 

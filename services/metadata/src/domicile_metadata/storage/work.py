@@ -65,7 +65,7 @@ def _debt(asked: Identity, row: Any) -> Debt:
             lock=lock_of(row["lock_mode"], row["lock_until"], row["legal_hold"]),
         )
     return Debt(
-        replica=Replica(row["state"], row["stamped"], row["attempt"]),
+        replica=Replica(row["state"], row["stamped"], row["attempt"], revision=row["revision"]),
         target=Blob(backend_id, row["namespace"], row["blob_key"]),
         sources=tuple(map(Blob, row["backend_ids"] or (), row["namespaces"] or (), row["blob_keys"] or ())),
         backend=row["backend_state"],
@@ -106,6 +106,7 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
             row["blob_key"],
             row["age_seconds"],
             looks=row["looks"],
+            revision=row["revision"],
         )
         for row in rows
     }

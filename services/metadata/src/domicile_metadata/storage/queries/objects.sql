@@ -201,7 +201,8 @@ SELECT versions.version_id, committed_at, facts, digest, is_null, is_delete_mark
  LIMIT 1;
 
 -- name: change_version
--- Its tags (in facts) and its lock. A sidecar is owed at every backend that has the blob, since the stamp there says what was before.
+-- Its tags (in facts) and its lock. A sidecar is owed at every backend that has the blob, since the stamp there says what was before; and
+-- whoever is writing one there now is told that it is not enough.
 -- $1 bucket id, $2 version id, $3 facts, $4 mode, $5 until, $6 legal hold.
 WITH changed AS (
     UPDATE versions
@@ -212,12 +213,12 @@ WITH changed AS (
     SELECT bucket_id, version_id, backend_id
       FROM changed
       JOIN replicas USING (bucket_id, version_id)
-     WHERE state IN ('stored', 'verified')
+     WHERE state <> 'deleting'
      ORDER BY backend_id
        FOR UPDATE OF replicas
 )
 UPDATE replicas
-   SET stamped = false, attempt = 0, parked_reason = NULL, next_attempt_at = now()
+   SET revision = revision + 1, stamped = false, attempt = 0, parked_reason = NULL, next_attempt_at = now()
   FROM held
  WHERE replicas.bucket_id = held.bucket_id
    AND replicas.version_id = held.version_id

@@ -3,7 +3,7 @@
 -- name: find_work
 -- What one replica is and should be, with everything that work on it needs. One row for each item, in order; state is NULL when there is
 -- no such replica. A copy that lies outside the lock is a source as well, after all others: it is moved away from there. $1 bucket ids, $2 version ids, $3 backend ids.
-SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, replicas.attempt, replicas.adopted_etag, replicas.home,
+SELECT replicas.state, replicas.namespace, replicas.blob_key, replicas.stamped, replicas.attempt, replicas.adopted_etag, replicas.home, replicas.revision,
        backends.state AS backend_state,
        is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions) AS is_inside,
        buckets.tenant_id, buckets.name, buckets.countries, buckets.jurisdictions,
@@ -52,7 +52,7 @@ RETURNING versions.bucket_id, versions.version_id, versions.digest ->> 'crc' AS 
 
 -- name: lock_replicas
 -- The replicas that reports are about, until the transaction ends. $1 bucket ids, $2 version ids, $3 backend ids.
-SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, parked_reason, looks,
+SELECT bucket_id, version_id, backend_id, blob_key, state, stamped, attempt, parked_reason, looks, revision,
        extract(epoch FROM next_attempt_at - now())::float8 AS due_seconds,
        extract(epoch FROM clock_timestamp() - changed_at)::float8 AS age_seconds
   FROM replicas

@@ -1,0 +1,148 @@
+"""Scrubs: what of a backend is compared with the record, and what follows from what was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+from domicile_common.backends.quirks import quirks_of
+from domicile_common.errors import RequestError
+from domicile_common.metadata_client.base import Empty
+from domicile_common.metadata_client.scrub import (
+    CompareBlobs,
+    Compared,
+    CompareUploads,
+    Copies,
+    Copy,
+    EndNamespace,
+    Leftovers,
+    ListCopies,
+    ListNamespaces,
+    ListUnseen,
+    Namespace,
+    Namespaces,
+    ReportFindings,
+    Scrub,
+    Stranger,
+    Unseen,
+)
+from domicile_common.model import Backend, Blob
+from domicile_common.namespace import namespace_name
+from domicile_metadata.context import Context
+from domicile_metadata.domain.ids import is_id
+from domicile_metadata.domain.scrub import is_leftover, judge, version_of
+from domicile_metadata.services.backends import no_such_backend
+from domicile_metadata.storage import directory, scrub
+from domicile_metadata.storage.scrub import NamespaceRow, ShownFinding
+
+NAMESPACES: Final = 100
+COPIES: Final = 200  # the digest of one may have 10,000 parts
+LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class FindingPage(msgspec.Struct, frozen=True):
+    findings: tuple[ShownFinding, ...]
+    truncated: bool
+
+
+async def check(context: Context, asked: Scrub) -> None:
+    """Raises ``NoSuchBackend``, ``InvalidArgument``."""
+    await _backend(context, asked.backend_id)
+    if asked.bucket is not None and asked.tenant is None:
+        raise RequestError("InvalidArgument", "bucket needs tenant.")
+
+
+async def _backend(context: Context, backend_id: str) -> Backend:
+    for backend in await directory.list_backends(context.database):
+        if backend.backend_id == backend_id:
+            return backend
+    raise no_such_backend(backend_id)
+
+
+async def list_namespaces(context: Context, asked: ListNamespaces) -> Namespaces:
+    rows = await scrub.list_namespaces(context.database, asked, NAMESPACES)
+    listed = tuple(Namespace(row.namespace, row.bucket_id, _is_own(context, asked.backend_id, row)) for row in rows)
+    return Namespaces(listed, await scrub.now(context.database))
+
+
+def _is_own(context: Context, backend_id: str, row: NamespaceRow) -> bool:
+    """It bears the name that only the holder of the namespace key can make up, so nobody else has anything there."""
+    key = context.settings.namespace_key.get_secret_value().encode()
+    prefix = context.settings.namespace_prefix
+    return row.namespace == namespace_name(key, prefix, row.tenant_id, row.bucket, backend_id, row.provider, row.counter)
+
+
+async def compare_blobs(context: Context, asked: CompareBlobs) -> Compared:
+    md5 = quirks_of(await _backend(context, asked.backend_id)).etag_is_md5
+    versions = {listed.key: version_of(listed.key) for listed in asked.blobs}
+    known = await scrub.find_known(context.database, asked.backend_id, asked.namespace, _ids(versions.values()))
+    seen, suspects, strangers = [], [], []
+    for listed in asked.blobs:
+        version_id = versions[listed.key] or ""
+        verdict, it = judge(listed, known.get(version_id, ()), etag_is_md5=md5)
+        if verdict in ("orphaned", "unknown", "foreign"):
+            strangers.append(Stranger(listed.key, version_id, verdict == "orphaned"))
+        elif it is not None and it.digest is not None and verdict != "known":
+            seen.append((it.bucket_id, version_id))
+            if verdict == "suspect":
+                blob = Blob(asked.backend_id, asked.namespace, listed.key)
+                suspects.append(Copy(it.bucket_id, version_id, blob, it.digest))
+    await scrub.note_seen(context.database, asked.task_id, seen)
+    return Compared(tuple(suspects), tuple(strangers))
+
+
+async def compare_uploads(context: Context, asked: CompareUploads) -> Leftovers:
+    versions = {key: version_of(key) for key in asked.keys}
+    known = await scrub.find_known(context.database, asked.backend_id, asked.namespace, _ids(versions.values()))
+    return Leftovers(tuple(key for key, version_id in versions.items() if is_leftover(key, known.get(version_id or "", ()))))
+
+
+def _ids(found: Iterable[str | None]) -> list[str]:
+    return [version_id for version_id in found if version_id is not None]
+
+
+async def list_unseen(context: Context, asked: ListUnseen) -> Unseen:
+    page = await scrub.list_copies(context.database, asked, COPIES, task_id=asked.task_id, since=asked.since)
+    return Unseen(page.unseen, page.misplaced, page.last)
+
+
+async def list_copies(context: Context, asked: ListCopies) -> Copies:
+    page = await scrub.list_copies(context.database, asked, COPIES, since=LONG_AGO)
+    due = zip(page.copies, page.ages, strict=True)
+    return Copies(tuple(copy for copy, age in due if age is None or age >= asked.older_than), page.last)
+
+
+async def report(context: Context, reported: ReportFindings) -> Empty:
+    """In one transaction: what was found, and what follows from it."""
+    findings = list({(it.kind, it.blob): it for it in reported.findings}.values())
+    lost = [it for it in findings if it.done == "repair"]
+    removed = [it for it in findings if it.done == "removed" and is_id(it.version_id) and is_id(it.bucket_id)]
+    misplaced = [it for it in findings if it.kind == "misplaced"]
+    async with context.database.transaction() as session:
+        if reported.verified:
+            await scrub.verify(session, reported.verified)
+        if lost or removed:  # a row that has come to mean a blob while it was being removed has lost it
+            await scrub.lose(session, lost + removed)
+        if removed:
+            await scrub.record_removals(session, removed)
+        if misplaced:
+            await scrub.look_again(session, misplaced)
+        if findings:
+            await scrub.record(session, reported.task_id, findings)
+    return Empty()
+
+
+async def end_namespace(context: Context, ended: EndNamespace) -> Empty:
+    async with context.database.transaction() as session:
+        await scrub.end_namespace(session, ended)
+    return Empty()
+
+
+async def list_findings(
+    context: Context, before: int, backend_id: str | None, kind: str | None, limit: int, *, unresolved: bool
+) -> FindingPage:
+    found = await scrub.list_findings(context.database, before, backend_id, kind, limit + 1, unresolved=unresolved)
+    return FindingPage(tuple(found[:limit]), len(found) > limit)
