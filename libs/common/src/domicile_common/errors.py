@@ -4,7 +4,8 @@ DomicileError
 ├── RequestError             the caller must change the request; carries an S3 error code
 │   └── PolicyRefused        no placement satisfies the policy; names the rule that failed
 ├── Unavailable              nobody is wrong: try again later (S3: 503 SlowDown)
-│   └── Unroutable           no queue takes this message: declare the topology and publish again
+│   ├── Unroutable           no queue takes this message: declare the topology and publish again
+│   └── Unconfirmed          the broker says nothing of this message, or refuses it: its queue may be broken, or full
 ├── BackendError             a backend did not do what was asked; carries which one
 │   ├── BackendUnavailable   no answer, a broken answer, a timeout or a 5xx: says nothing about the blob
 │   ├── BackendRefused       401/403 or another 4xx: the operator must look at the backend's registration
@@ -53,6 +54,10 @@ class Unavailable(DomicileError):
 
 class Unroutable(Unavailable):
     """The broker returned a message, or does not know its exchange."""
+
+
+class Unconfirmed(Unavailable):
+    """Whether the broker has the message is not known."""
 
 
 class BackendError(DomicileError):

@@ -125,7 +125,6 @@ REFUSED = [
     ("proxy", deletes(work_queue("fi"))),
     ("replicator", consumes(parking_queue("fi"))),
     ("replicator", publishes(JOBS)),
-    ("metadata", consumes(parking_queue("fi"))),
     ("keda", consumes(work_queue("fi"))),
     ("keda", publishes(PARKING)),
 ]

@@ -1,5 +1,7 @@
 """Moves messages from the outbox to RabbitMQ. Any number of relays may run: each takes other rows.
 
+A queue that takes nothing, while the broker answers, is set aside for a while, so that the messages of others pass.
+
 A row is deleted in the transaction that locked it, after the broker has confirmed its message. A crash in between publishes it
 again; consumers compare states, so that a second message does no harm.
 """
@@ -17,7 +19,7 @@ from prometheus_client import Counter
 from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.publisher import Message, Publisher
 from domicile_common.amqp.topology import INVALIDATE, JOBS, backfill_key, topology
-from domicile_common.errors import Unavailable, Unroutable
+from domicile_common.errors import Unavailable, Unconfirmed, Unroutable
 from domicile_common.loops import repeat, set_within
 from domicile_metadata.context import Context
 from domicile_metadata.storage import outbox
@@ -29,6 +31,7 @@ BATCH: Final = 500
 POLL_SECONDS: Final = 1.0  # a row may become due, or a notification be lost
 LISTEN_SECONDS: Final = 60.0  # a listening connection that was lost in silence is replaced
 POSTPONE_SECONDS: Final = 30.0
+ASIDE_SECONDS: Final = 120.0  # each trial of a queue that is silent costs the others CONFIRM_SECONDS
 
 PUBLISHED: Final = Counter("domicile_outbox_published", "Messages that the broker has confirmed.")
 
@@ -47,6 +50,7 @@ class Relay:
         self._database = database
         self._broker = broker
         self._publisher = Publisher(broker)
+        self._aside: dict[outbox.Queue, float] = {}
 
     async def run(self) -> None:
         async def session() -> None:
@@ -61,19 +65,24 @@ class Relay:
         await self._broker.declare(topology(await outbox.backend_ids(self._database)))
 
     async def move(self) -> int:
-        """One batch from the outbox to the broker: how many rows. Raises ``Unavailable`` when some could not be published."""
+        """One batch from the outbox to the broker: how many rows. Raises ``Unavailable`` when the broker is away."""
         async with self._database.transaction() as session:
             rows = await self.take(session)
             outcomes = await self.publish(rows)
             await self.mark(session, rows, outcomes)
         for outcome in outcomes:
-            if outcome is not None and not isinstance(outcome, Unroutable):
+            if outcome is not None and not isinstance(outcome, Unroutable | Unconfirmed):
                 raise outcome
+        await self._set_aside(
+            {row.queue for row, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, Unconfirmed)}
+        )
         return len(rows)
 
     async def take(self, session: Session) -> list[outbox.Row]:
         """Step 1: lock what is due."""
-        return await outbox.take(session, BATCH)
+        now = time.monotonic()
+        self._aside = {queue: until for queue, until in self._aside.items() if until > now}
+        return await outbox.take(session, BATCH, self._aside)
 
     async def publish(self, rows: Sequence[outbox.Row]) -> list[Unavailable | None]:
         """Step 2: publish, and wait for the confirms. Where no queue takes a message, the queues are declared and it is tried once more."""
@@ -96,6 +105,13 @@ class Relay:
         if returned:
             log.error("no queue takes a message", routing_keys=sorted({row.routing_key for row in returned}))
             await outbox.postpone(session, returned, POSTPONE_SECONDS)
+
+    async def _set_aside(self, queues: set[outbox.Queue]) -> None:
+        """Raises ``Unavailable`` when it is not the queues but the broker that does not answer."""
+        if queues:
+            await self._broker.ping()
+            log.error("queues take no messages", queues=sorted(queues), trying_again_in_seconds=ASIDE_SECONDS)
+            self._aside |= dict.fromkeys(queues, time.monotonic() + ASIDE_SECONDS)
 
     async def _listen(self) -> None:
         until = time.monotonic() + LISTEN_SECONDS

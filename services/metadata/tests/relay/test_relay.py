@@ -9,7 +9,7 @@ import pytest
 
 from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.consumer import InvalidationListener
-from domicile_common.amqp.topology import TRACE_HEADER, topology, work_queue
+from domicile_common.amqp.topology import JOBS, TRACE_HEADER, topology, work_queue
 from domicile_common.errors import Unavailable
 from domicile_common.events import Invalidation, Job
 from domicile_metadata import relay
@@ -116,6 +116,27 @@ async def test_what_no_queue_takes_does_not_hold_up_the_others(metadata, broker)
     assert await mover.move() == 0  # put off
     await metadata.sql("UPDATE outbox SET available_at = now()")
     assert await mover.move() == 2
+
+
+async def test_a_queue_that_takes_nothing_does_not_hold_up_the_others(metadata, broker, monkeypatch):
+    """It is full here; one that has lost its files says nothing at all."""
+    await broker.declare(topology(["de"]))
+    channel = await broker.channel()
+    full = {"x-queue-type": "quorum", "x-max-length": 1, "x-overflow": "reject-publish"}
+    await (await channel.declare_queue(work_queue("fi"), durable=True, arguments=full)).bind(JOBS, "fi")
+    monkeypatch.setattr(relay, "BATCH", 20)
+    await owe(metadata, 100, "fi")
+    await owe(metadata, 2)
+    mover = Relay(metadata.database, broker)
+    while await mover.move():
+        pass
+    assert len(await drain(broker)) == 2
+    left = await owed(metadata)
+    assert left > 0
+    # It has room again; whoever has not set it aside tries it at once.
+    assert await drain(broker, "fi")
+    await Relay(metadata.database, broker).move()
+    assert await owed(metadata) < left
 
 
 async def test_nothing_is_forgotten_while_the_broker_is_away(metadata, unused_port):

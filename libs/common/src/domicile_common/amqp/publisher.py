@@ -13,7 +13,7 @@ from aiormq import spec
 
 from domicile_common.amqp.broker import BROKEN, Broker, quietly
 from domicile_common.amqp.topology import TRACE_HEADER
-from domicile_common.errors import Unavailable, Unroutable
+from domicile_common.errors import Unavailable, Unconfirmed, Unroutable
 from domicile_common.model import Value
 
 CONFIRM_SECONDS: Final = 30.0
@@ -84,7 +84,9 @@ async def _publish(channel: AbstractChannel, message: Message) -> Unavailable | 
     except (PublishError, ChannelNotFoundEntity):
         return Unroutable(f"no queue takes {message.exchange!r} {message.routing_key!r}")
     except DeliveryError:
-        return Unavailable("RabbitMQ refused the message")
+        return Unconfirmed(f"RabbitMQ refused a message for {message.routing_key!r}")
+    except TimeoutError:
+        return Unconfirmed(f"RabbitMQ did not confirm a message for {message.routing_key!r}")
     except BROKEN as error:
         return Unavailable(f"RabbitMQ is away: {type(error).__name__}")
     return None

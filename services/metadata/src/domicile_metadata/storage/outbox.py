@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from domicile_metadata.storage.database import Statements
 
@@ -13,6 +13,13 @@ NOTIFY_CHANNEL = "outbox"
 
 Lane = Literal["fresh", "removal", "backfill"]  # see migrations/0070_pre_lanes.sql
 UNHURRIED: Final[tuple[Lane, ...]] = ("removal", "backfill")  # in their order
+
+
+class Queue(NamedTuple):
+    """Which of a backend's two queues a row is for."""
+
+    routing_key: str
+    is_backfill: bool
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,15 @@ class Row:
     trace: str
     is_backfill: bool = False
 
+    @property
+    def queue(self) -> Queue:
+        return Queue(self.routing_key, self.is_backfill)
 
-async def take(statements: Statements, limit: int) -> list[Row]:
-    """The oldest due rows, locked until the transaction ends."""
-    rows = await statements.fetch("take_outbox", limit)
+
+async def take(statements: Statements, limit: int, aside: Collection[Queue] = ()) -> list[Row]:
+    """The oldest due rows but for those of the queues ``aside``, locked until the transaction ends."""
+    keys, kinds = [queue.routing_key for queue in aside], [queue.is_backfill for queue in aside]
+    rows = await statements.fetch("take_outbox", limit, keys, kinds)
     return [Row(row["id"], row["routing_key"], row["body"].encode(), row["trace"], row["is_backfill"]) for row in rows]
 
 

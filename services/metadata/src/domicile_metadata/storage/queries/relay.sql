@@ -1,10 +1,13 @@
 -- Statements of the outbox.
 
 -- name: take_outbox
--- The oldest due messages, backfill last, locked until the transaction ends; those that another relay has in hand are left out. $1 limit.
+-- The oldest due messages, backfill last, locked until the transaction ends; those that another relay has in hand are left out, and so are
+-- those for some queues. $1 limit, $2 routing keys of these queues, $3 whether they are for backfill.
 SELECT id, routing_key, payload::text AS body, coalesce(payload ->> 'trace', '') AS trace, is_backfill
   FROM outbox
  WHERE available_at <= now()
+   AND NOT EXISTS (SELECT FROM unnest($2::text[], $3::boolean[]) AS aside (routing_key, is_backfill)
+                    WHERE aside.routing_key = outbox.routing_key AND aside.is_backfill = outbox.is_backfill)
  ORDER BY is_backfill, available_at, id
  LIMIT $1
    FOR UPDATE SKIP LOCKED;
