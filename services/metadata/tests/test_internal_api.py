@@ -87,6 +87,8 @@ def build(info):  # noqa: C901, PLR0911 - a table of cases
             return TEXTS
         case msgspec.inspect.IntType():
             return COUNTS
+        case msgspec.inspect.FloatType():
+            return st.floats(-1e9, 1e9)
         case msgspec.inspect.BoolType():
             return st.booleans()
         case msgspec.inspect.DateTimeType():

@@ -62,6 +62,13 @@ async def _backend(context: Context, backend_id: str) -> Backend:
     raise no_such_backend(backend_id)
 
 
+def _check_ids(*ids: str) -> None:
+    """Raises ``InvalidArgument``."""
+    for each in ids:
+        if not is_id(each):
+            raise RequestError("InvalidArgument", "What should be an id is none.")
+
+
 async def list_namespaces(context: Context, asked: ListNamespaces) -> Namespaces:
     rows = await scrub.list_namespaces(context.database, asked, NAMESPACES)
     listed = tuple(Namespace(row.namespace, row.bucket_id, _is_own(context, asked.backend_id, row)) for row in rows)
@@ -76,6 +83,7 @@ def _is_own(context: Context, backend_id: str, row: NamespaceRow) -> bool:
 
 
 async def compare_blobs(context: Context, asked: CompareBlobs) -> Compared:
+    _check_ids(asked.task_id)
     md5 = quirks_of(await _backend(context, asked.backend_id)).etag_is_md5
     versions = {listed.key: version_of(listed.key) for listed in asked.blobs}
     known = await scrub.find_known(context.database, asked.backend_id, asked.namespace, _ids(versions.values()))
@@ -105,11 +113,18 @@ def _ids(found: Iterable[str | None]) -> list[str]:
 
 
 async def list_unseen(context: Context, asked: ListUnseen) -> Unseen:
+    _check_ids(asked.task_id, asked.bucket_id, *_begins(asked.after))
     page = await scrub.list_copies(context.database, asked, COPIES, task_id=asked.task_id, since=asked.since)
     return Unseen(page.unseen, page.misplaced, page.last)
 
 
+def _begins(after: str) -> tuple[str, ...]:
+    """The version id that a page begins behind, if it does."""
+    return (after.partition("/")[0],) if after else ()
+
+
 async def list_copies(context: Context, asked: ListCopies) -> Copies:
+    _check_ids(asked.bucket_id, *_begins(asked.after))
     page = await scrub.list_copies(context.database, asked, COPIES, since=LONG_AGO)
     due = zip(page.copies, page.ages, strict=True)
     return Copies(tuple(copy for copy, age in due if age is None or age >= asked.older_than), page.last)
@@ -117,9 +132,13 @@ async def list_copies(context: Context, asked: ListCopies) -> Copies:
 
 async def report(context: Context, reported: ReportFindings) -> Empty:
     """In one transaction: what was found, and what follows from it."""
+    for it in reported.findings:
+        is_needed = it.done == "repair" or it.kind == "misplaced"
+        _check_ids(*(each for each in (it.bucket_id, it.version_id) if each or is_needed))
+    _check_ids(reported.task_id, *(each for copy in reported.verified for each in (copy.bucket_id, copy.version_id)))
     findings = list({(it.kind, it.blob): it for it in reported.findings}.values())
     lost = [it for it in findings if it.done == "repair"]
-    removed = [it for it in findings if it.done == "removed" and is_id(it.version_id) and is_id(it.bucket_id)]
+    removed = [it for it in findings if it.done == "removed" and it.bucket_id and it.version_id]
     misplaced = [it for it in findings if it.kind == "misplaced"]
     async with context.database.transaction() as session:
         if reported.verified:
@@ -136,6 +155,7 @@ async def report(context: Context, reported: ReportFindings) -> Empty:
 
 
 async def end_namespace(context: Context, ended: EndNamespace) -> Empty:
+    _check_ids(ended.task_id, *((ended.bucket_id,) if ended.bucket_id else ()))
     async with context.database.transaction() as session:
         await scrub.end_namespace(session, ended)
     return Empty()
