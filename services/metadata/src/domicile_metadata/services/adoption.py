@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Final
 
 import msgspec
 
@@ -42,6 +42,8 @@ from domicile_metadata.storage.adoption import Adopted, Source
 from domicile_metadata.storage.buckets import BucketRecord
 from domicile_metadata.storage.database import Session, Statements
 from domicile_metadata.storage.rearrange import Unsettled
+
+VANISHED: Final = 1000  # keys at most that one call tells of
 
 
 class WantedAdoption(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -206,10 +208,11 @@ def _decision(record: BucketRecord, source: Source, arrangement: Arrangement) ->
 
 
 async def find_vanished(context: Context, request: FindVanished) -> Vanished:
-    return Vanished(tuple(await adoption.find_vanished(context.database, request)))
+    source, limit = _source(request), min(max(request.limit, 0), VANISHED)
+    return Vanished(tuple(await adoption.find_vanished(context.database, source, request, limit)))
 
 
-def _source(request: CompareListed | AdoptObjects) -> Source:
+def _source(request: CompareListed | AdoptObjects | FindVanished) -> Source:
     if not is_id(request.bucket_id):
         raise no_such_bucket()
     return Source(request.bucket_id, request.backend_id, request.source)

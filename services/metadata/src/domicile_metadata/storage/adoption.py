@@ -96,15 +96,15 @@ async def adopt(
     )
 
 
-async def find_vanished(statements: Statements, asked: FindVanished) -> list[str]:
+async def find_vanished(statements: Statements, source: Source, asked: FindVanished, limit: int) -> list[str]:
     rows = await statements.fetch(
         "find_vanished",
-        asked.bucket_id,
-        asked.backend_id,
-        asked.source,
+        source.bucket_id,
+        source.backend_id,
+        source.namespace,
         asked.prefix,
         asked.since,
         asked.after,
-        asked.limit,
+        limit,
     )
     return [row["blob_key"] for row in rows]
