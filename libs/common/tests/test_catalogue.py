@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 from importlib.resources import files
+from urllib.parse import urlsplit
 
 import msgspec
 import pytest
@@ -17,13 +18,16 @@ EUROPE = frozenset(
 )
 
 
+FACT = {"source": "https://example.com/", "noted": "2026-01-02", "checked": True}
+UNCHECKED = FACT | {"checked": False}
+
+
 def document(**changes):
-    fact = {"source": "https://example.com/", "noted": "2026-01-02"}
-    site = {"site": "x1", "region": "x1", "country": "FI", "city": None, "endpoint": "https://x1.example.com", **fact}
+    site = {"site": "x1", "region": "x1", "country": "FI", "city": None, "endpoint": "https://x1.example.com", **FACT}
     whole = {
         "provider": "acme",
         "name": "Acme",
-        "entity": {"name": "Acme Oy", "country": "FI", **fact},
+        "entity": {"name": "Acme Oy", "country": "FI", **FACT},
         "ownership": None,
         "endpoint_pattern": None,
         "features": None,
@@ -52,7 +56,7 @@ def facts(value):
 def test_the_catalogue_has_the_providers_that_people_ask_for():
     catalogue = load_catalogue()
     sites = [(it, site) for it in catalogue.providers for site in it.sites]
-    assert len([site for _, site in sites if site.country in EUROPE]) >= 40
+    assert len([site for _, site in sites if site.checked and site.country in EUROPE]) >= 40
     assert {"aws", "wasabi", "backblaze", "cloudflare", "google"} <= {it.provider for it in catalogue.providers}
 
 
@@ -62,6 +66,15 @@ def test_every_fact_has_a_source_and_a_day_that_is_not_in_the_future():
     for fact in found:
         assert fact.source.startswith("https://")
         assert dt.date(2026, 1, 1) <= fact.noted <= dt.date(2100, 1, 1)
+
+
+def test_nobody_is_certified_from_memory():
+    assert all(certification.checked for provider in load_catalogue().providers for certification in provider.certifications)
+
+
+def test_a_page_that_was_read_is_a_page_and_not_a_whole_site():
+    for fact in facts(load_catalogue()):
+        assert not fact.checked or urlsplit(fact.source).path.strip("/")
 
 
 def test_the_schema_in_the_repository_is_that_of_the_loader():
@@ -77,7 +90,7 @@ def test_each_file_is_named_for_its_provider():
 def test_a_country_that_is_not_iso_3166_is_refused(code):
     with pytest.raises(ConfigurationError, match="ISO 3166-1"):
         parse_provider(with_site(country=code))
-    entity = {"name": "A", "country": code, "source": "https://a/", "noted": "2026-01-02"}
+    entity = {"name": "A", "country": code, **FACT}
     with pytest.raises(ConfigurationError, match="ISO 3166-1"):
         parse_provider(document(entity=entity))
 
@@ -104,6 +117,8 @@ def test_de_is_germany_and_never_denmark():
         {"source": None},
         {"noted": "yesterday"},
         {"noted": None},
+        {"checked": None},
+        {"checked": "yes"},
         {"country": 7},
         {"endpoint": "http://x1.example.com"},
         {"endpoint": "https://key:secret@x1.example.com"},
@@ -118,7 +133,7 @@ def test_a_malformed_site_is_refused(changes):
         parse_provider(with_site(**changes))
 
 
-@pytest.mark.parametrize("missing", ["source", "noted", "country", "endpoint", "region"])
+@pytest.mark.parametrize("missing", ["source", "noted", "checked", "country", "endpoint", "region"])
 def test_nothing_may_be_left_out(missing):
     (site,) = msgspec.json.decode(document())["sites"]
     del site[missing]
@@ -140,6 +155,18 @@ def test_jurisdictions_are_those_of_the_entity_and_of_whoever_owns_it():
     exoscale = next(it for it in load_catalogue().providers if it.provider == "exoscale")
     assert exoscale.jurisdictions == ("CH", "AT", "MX")
     assert parse_provider(document(entity=None)).jurisdictions == ()
+
+
+def test_owners_are_known_when_operator_and_owners_were_checked():
+    acme = {"name": "Acme Oy", "country": "FI"}
+    for entity, ownership, known in [
+        (acme | FACT, {"parents": [], **FACT}, True),
+        (acme | FACT, {"parents": [], **UNCHECKED}, False),
+        (acme | UNCHECKED, {"parents": [], **FACT}, False),
+        (acme | FACT, None, False),
+        (None, {"parents": [], **FACT}, False),
+    ]:
+        assert parse_provider(document(entity=entity, ownership=ownership)).owners_known == known
 
 
 def test_an_endpoint_tells_its_place_unless_it_serves_several():

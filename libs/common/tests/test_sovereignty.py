@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common import sovereignty
-from domicile_common.catalogue import load_catalogue
+from domicile_common.catalogue import load_catalogue, make_catalogue, parse_provider
 from domicile_common.errors import PolicyRefused
 from domicile_common.model import Backend, Policy
 from domicile_common.policy import admits, decide
-from domicile_common.sovereignty import Candidate, Holding, effective, from_backends, from_catalogue, plan, rank
+from domicile_common.sovereignty import Candidate, Holding, effective, from_backends, from_catalogue, objection, plan, rank
 
 SITES = from_catalogue(load_catalogue())
 
@@ -107,7 +107,7 @@ def test_each_candidate_that_is_out_is_told_why():
     assert "is in US, outside the region_lock" in found["far/a"]
     assert "answers to US" in found["law/a"]
     assert "not known who owns" in found["owner/a"]
-    assert "no country" in found["nowhere/a"]
+    assert "not known in which country" in found["nowhere/a"]
     assert "is draining" in found["draining/a"]
     assert "does not have object_lock" in found["without/a"]
     assert "not known whether" in found["unknown/a"]
@@ -127,6 +127,47 @@ def test_a_frankfurt_site_of_a_company_owned_in_the_us_answers_to_the_us():
     assert "answers to US" in (found["aws/eu-central-1"] or "")
     assert "not known who owns" in (found["hetzner/fsn1"] or "")
     assert "outside the region_lock" in (found["aws/eu-north-1"] or "")
+
+
+CHECKED = {"source": "https://acme.example/about", "noted": "2026-01-02", "checked": True}
+ACME = {
+    "provider": "acme",
+    "name": "Acme",
+    "entity": {"name": "Acme Oy", "country": "FI", **CHECKED},
+    "ownership": {"parents": [{"name": "Acme Oyj", "country": "FI"}], **CHECKED},
+    "endpoint_pattern": None,
+    "features": dict.fromkeys(sovereignty.FEATURES, True) | CHECKED,
+    "certifications": [],
+    "sites": [{"site": "x", "region": None, "country": "FI", "city": None, "endpoint": None, **CHECKED}],
+}
+
+
+def why_out(policy, **changes):
+    """Why the one site of ``ACME`` is out, where object lock is needed."""
+    (site,) = from_catalogue(make_catalogue([parse_provider(msgspec.json.encode(ACME | changes))]))
+    return objection(effective(policy), site, ["object_lock"])
+
+
+@pytest.mark.parametrize(
+    ("unchecked", "reason"),
+    [
+        ("sites", "not known in which country"),
+        ("ownership", "not known who owns"),
+        ("entity", "not known who owns"),
+        ("features", "not known whether"),
+    ],
+)
+def test_what_nobody_checked_counts_for_nothing(unchecked, reason):
+    fact = ACME[unchecked]
+    hearsay = [it | {"checked": False} for it in fact] if isinstance(fact, list) else fact | {"checked": False}
+    policy = Policy(region_lock=("FI",), operator_lock=("EU",))
+    assert why_out(policy) is None
+    assert reason in (why_out(policy, **{unchecked: hearsay}) or "")
+
+
+def test_an_owner_that_nobody_checked_still_counts_against_a_place():
+    american = {"parents": [{"name": "Acme Inc.", "country": "US"}], **CHECKED, "checked": False}
+    assert "answers to US" in (why_out(Policy(operator_lock=("EU",)), ownership=american) or "")
 
 
 def test_three_copies_in_three_countries_of_three_providers_come_first():

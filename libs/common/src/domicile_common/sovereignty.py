@@ -2,7 +2,7 @@
 
 Candidates are sites of the provider catalogue or registered backends. Whether one may hold data, and where a version goes, is
 the policy engine's own answer (``policy``), so that nothing is promised here that the proxy would refuse. What is not known of a
-candidate counts against it: a country, an owner, a feature that is needed.
+candidate counts against it: a country, an owner, a feature that is needed. What the catalogue has but nobody checked is not known.
 """
 
 from __future__ import annotations
@@ -81,9 +81,9 @@ def from_catalogue(catalogue: Catalogue) -> tuple[Candidate, ...]:
         Candidate(
             id=f"{provider.provider}/{site.site}",
             provider=provider.provider,
-            country=site.country,
+            country=site.country if site.checked else None,
             jurisdictions=provider.jurisdictions,
-            owners_known=provider.ownership is not None,
+            owners_known=provider.owners_known,
             city=site.city,
             endpoint=site.endpoint,
             features=_known_features(provider),
@@ -116,7 +116,9 @@ def from_backends(backends: Iterable[Backend], catalogue: Catalogue) -> tuple[Ca
 
 
 def _known_features(provider: Provider) -> dict[str, bool]:
-    known = {name: getattr(provider.features, name, None) for name in FEATURES}
+    if provider.features is None or not provider.features.checked:
+        return {}
+    known = {name: getattr(provider.features, name) for name in FEATURES}
     return {name: value for name, value in known.items() if value is not None}
 
 
@@ -145,18 +147,22 @@ def rank(policy: EffectivePolicy, candidates: Sequence[Candidate], *, features: 
 
 def objection(policy: EffectivePolicy, candidate: Candidate, features: Collection[str]) -> str | None:
     """Why it is out; ``None`` when it is in."""
+    if candidate.country is None:
+        return f"It is not known in which country {candidate.id} is."
     if refusal := admits(policy, _as_backend(candidate)):
         return refusal
     if candidate.state != "active":
         return f"{candidate.id} is {candidate.state}."
     if policy.jurisdictions is not None and not candidate.owners_known:
         return f"It is not known who owns the operator of {candidate.id}, and so not whose laws it answers to."
-    for feature in features:
-        if candidate.features.get(feature) is None:
-            return f"It is not known whether {candidate.id} has {feature}."
-        if not candidate.features[feature]:
-            return f"{candidate.id} does not have {feature}."
-    return None
+    return next(filter(None, (_lack(candidate, it) for it in features)), None)
+
+
+def _lack(candidate: Candidate, feature: str) -> str | None:
+    has = candidate.features.get(feature)
+    if has is None:
+        return f"It is not known whether {candidate.id} has {feature}."
+    return None if has else f"{candidate.id} does not have {feature}."
 
 
 def _as_backend(candidate: Candidate) -> Backend:

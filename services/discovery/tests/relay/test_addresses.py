@@ -169,8 +169,8 @@ def test_names_without_a_domain_odd_ports_and_plain_http_are_refused(url):
 
 
 def test_the_catalogue_may_use_its_ports_and_the_operator_allows_by_name():
-    target = parse_target("https://s3-kna1.citycloud.com:8080/b")
-    check_target(target, allowed=(), catalogue={"https://s3-kna1.citycloud.com:8080"})
+    target = parse_target("https://core.fuga.cloud:8080/b")
+    check_target(target, allowed=(), catalogue={"https://core.fuga.cloud:8080"})
     check_target(parse_target("http://127.0.0.1:9000/b"), allowed={"http://127.0.0.1:9000"}, catalogue=())
     for url in ("http://127.0.0.1:9001/", "https://127.0.0.1:9000/", "http://127.0.0.1/", "http://localhost:9000/"):
         with pytest.raises(RequestError):

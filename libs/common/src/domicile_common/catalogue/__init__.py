@@ -1,7 +1,7 @@
 """The provider catalogue: who runs which S3 endpoint, in which country, and under whose law. Pure, but for reading its own files.
 
-One file a provider in ``providers/``, in the form of ``schema.json``. Every fact, or group of facts, names the public page that it is
-from and the day on which it was noted. What is not known for sure is ``null``, and never counts as a yes.
+One file a provider in ``providers/``, in the form of ``schema.json``. Every fact, or group of facts, names a public page and a day, and
+says whether somebody read that page (``Fact``). What is not known for sure is ``null``, and never counts as a yes.
 """
 
 from __future__ import annotations
@@ -33,10 +33,14 @@ class _Strict(Value, frozen=True, omit_defaults=False, forbid_unknown_fields=Tru
 
 
 class Fact(_Strict, frozen=True, kw_only=True):
-    """``source``: the public page, or the site, that says so. ``noted``: the day; it may have changed since."""
+    """``checked``: on the day ``noted`` somebody read ``source``, or a copy of it, and it says so; it may have changed since.
+
+    Otherwise it is common knowledge, ``source`` is where to look for it, and nothing may be decided in its favour.
+    """
 
     source: Page
     noted: dt.date
+    checked: bool
 
 
 class Company(_Strict, frozen=True):
@@ -75,7 +79,7 @@ class Certification(Fact, frozen=True, kw_only=True):
 
 
 class Site(Fact, frozen=True, kw_only=True):
-    """A place where objects are kept. ``country``: ``None`` where the provider does not commit itself to one.
+    """A place where objects are kept; its ``source`` says where that is. ``country``: ``None`` where the provider does not commit itself to one.
 
     ``region``: for SigV4, ``None`` where not known. ``endpoint``: ``None`` where each customer has one of his own.
     """
@@ -101,9 +105,13 @@ class Provider(_Strict, frozen=True, kw_only=True):
 
     @property
     def jurisdictions(self) -> tuple[str, ...]:
-        """The laws that its operator is known to answer to; all of them only when ``ownership`` is known, too."""
+        """The laws that its operator is known to answer to, checked or not; all of them only when ``owners_known``."""
         companies = (*(() if self.entity is None else (self.entity,)), *(self.ownership.parents if self.ownership else ()))
         return tuple(dict.fromkeys(company.country for company in companies))
+
+    @property
+    def owners_known(self) -> bool:
+        return all(fact is not None and fact.checked for fact in (self.entity, self.ownership))
 
 
 class Catalogue(Value, frozen=True):
