@@ -36,10 +36,8 @@ class World:
     de: Link
 
     def prefer(self, backend_id: str) -> None:
-        for shown in self.domicile.admin("GET", "/backends")["backends"]:
-            registration = {name: value for name, value in shown.items() if name not in {"backend_id", "state"}}
-            registration["cost"] = 1 if shown["backend_id"] == backend_id else 100
-            self.domicile.admin("PUT", f"/backends/{shown['backend_id']}", registration)
+        for each in self.domicile.backends:
+            self.domicile.register(each, cost=1 if each == backend_id else 100)
 
 
 @pytest.fixture(scope="module")
@@ -207,16 +205,14 @@ def test_a_backend_that_no_longer_lets_us_in_is_done_without(world, domicile, bu
     raw = domicile.raw()
     assert raw.send("PUT", f"/{bucket}/before", b"1").status == 200
     domicile.verified(bucket, "before")
-    shown = next(each for each in domicile.admin("GET", "/backends")["backends"] if each["backend_id"] == "de")
-    registration = {name: value for name, value in shown.items() if name not in {"backend_id", "state"}}
-    domicile.admin("PUT", "/backends/de", {**registration, "secret_key": "no-longer-this-one"})
+    domicile.register("de", secret_key="no-longer-this-one")
     try:
         until(lambda: raw.send("PUT", f"/{bucket}/while", b"2").status == 200 and "fi" in written_to(domicile, bucket, "while"))
         assert raw.send("PUT", f"/{bucket}/while-long", noise(300_000)).status == 200
         for key, content in (("before", b"1"), ("while", b"2"), ("while-long", noise(300_000))):
             assert raw.send("GET", f"/{bucket}/{key}").body == content
     finally:
-        domicile.admin("PUT", "/backends/de", {**registration, "secret_key": domicile.backends["de"].secret_key})
+        domicile.register("de", secret_key=domicile.backends["de"].secret_key)
     for key in ("while", "while-long"):
         assert sorted(domicile.verified(bucket, key, seconds=60)) == ["de", "fi"]
 

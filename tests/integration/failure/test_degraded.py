@@ -32,13 +32,8 @@ class World:
     ways: Background
 
     def prefer(self, backend_id: str) -> None:
-        for shown in self.domicile.admin("GET", "/backends")["backends"]:
-            registration = {name: value for name, value in shown.items() if name in REGISTRATION}
-            registration["cost"] = 1 if shown["backend_id"] == backend_id else 100
-            self.domicile.admin("PUT", f"/backends/{shown['backend_id']}", registration)
-
-
-REGISTRATION = {"provider", "endpoint", "country", "jurisdictions", "access_key", "region", "addressing", "quirks"}
+        for each in self.domicile.backends:
+            self.domicile.register(each, cost=1 if each == backend_id else 100)
 
 
 @pytest.fixture(scope="module")

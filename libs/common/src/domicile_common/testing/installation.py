@@ -28,6 +28,7 @@ T = TypeVar("T")
 
 TENANTS = ("one", "two")
 PORTS = ("PROXY_PORT", "PROXY_ADMIN_PORT", "METADATA_PORT", "REPLICATOR_PORT", "DISCOVERY_PORT")
+REGISTRATION = ("provider", "endpoint", "country", "jurisdictions", "access_key", "region", "addressing", "quirks", "cost")
 # Short enough for tests to see what otherwise takes minutes, and long enough not to hit what is merely slow.
 SETTINGS: Mapping[str, str] = {
     "REMOVAL_GRACE_SECONDS": "0.5",
@@ -141,6 +142,11 @@ class Installation:
         """Key → kind of what a task has to say about it."""
         listed = self.admin("GET", f"/tasks/{task_id}/findings", limit="1000")
         return {finding["key"]: finding["kind"] for finding in listed["findings"]}
+
+    def register(self, backend_id: str, **changes: object) -> None:
+        """Registers a backend again as it is, but for ``changes``."""
+        shown = self.admin("GET", f"/backends/{backend_id}")
+        self.admin("PUT", f"/backends/{backend_id}", {name: shown[name] for name in REGISTRATION} | changes)
 
     def replicas(self, bucket: str, key: str, tenant: str = "one") -> dict[str, Any]:
         """Of the current version, by backend id."""

@@ -210,7 +210,7 @@ WITH changed AS (
      WHERE bucket_id = $1 AND version_id = $2
     RETURNING bucket_id, version_id
 ), held AS (
-    SELECT bucket_id, version_id, backend_id
+    SELECT bucket_id, version_id, backend_id, state IN ('stored', 'verified') AS has_blob
       FROM changed
       JOIN replicas USING (bucket_id, version_id)
      WHERE state <> 'deleting'
@@ -218,7 +218,10 @@ WITH changed AS (
        FOR UPDATE OF replicas
 )
 UPDATE replicas
-   SET revision = revision + 1, stamped = false, attempt = 0, parked_reason = NULL, next_attempt_at = now()
+   SET revision = revision + 1, stamped = stamped AND NOT has_blob,
+       attempt = CASE WHEN has_blob THEN 0 ELSE attempt END,
+       parked_reason = CASE WHEN has_blob THEN NULL ELSE parked_reason END,
+       next_attempt_at = CASE WHEN has_blob THEN now() ELSE next_attempt_at END
   FROM held
  WHERE replicas.bucket_id = held.bucket_id
    AND replicas.version_id = held.version_id
