@@ -6,7 +6,7 @@ leave that to TLS.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 import pytest
@@ -35,8 +35,8 @@ PAIRS = {
 
 
 @pytest.fixture(scope="module")
-def world(open_installation, backends) -> Iterator[tuple[Installation, Background]]:
-    """Each way between two parts leads through a proxy of its own."""
+def world(open_installation, backends) -> Iterator[tuple[Installation, Mapping[str, Background]]]:
+    """Each way between two parts leads through a proxy of its own: pair → where that runs."""
     real = {backend.backend_id: backend for backend in backends}
     with (
         fault_proxies({"services-backend": real["de"].port}) as to_backend,
@@ -64,8 +64,7 @@ def world(open_installation, backends) -> Iterator[tuple[Installation, Backgroun
                 else:
                     settings["DOMICILE_METADATA_URL"] = through(f"{name}-metadata", values["DOMICILE_METADATA_URL"])
                 domicile.restart(name, **settings)
-            proxies.proxies |= to_backend.proxies
-            yield domicile, proxies
+            yield domicile, {**dict.fromkeys(proxies.proxies, proxies), **dict.fromkeys(to_backend.proxies, to_backend)}
 
 
 def port(url: str) -> int:
@@ -76,7 +75,8 @@ def port(url: str) -> int:
 
 @pytest.mark.parametrize("pair", PAIRS)
 def test_nothing_is_lost_between(world, pair):
-    domicile, proxies = world
+    domicile, ways = world
+    proxies = ways[pair]
     proxy = proxies.proxies[pair]
     endpoint = f"http://127.0.0.1:{proxy.port}" if pair == "client-proxy" else ""
     load = Load(domicile, domicile.new_bucket(), endpoint)
