@@ -58,7 +58,7 @@ class World:
 @pytest.fixture(scope="module")
 def world(open_installation) -> Iterator[World]:
     with (
-        open_installation(OVERDUE_SECONDS="2") as domicile,
+        open_installation(INTENT_SECONDS="5", OVERDUE_SECONDS="2") as domicile,
         domicile.another("metadata") as metadata,
         domicile.another("proxy") as proxy,
         domicile.another("replicator") as replicator,
