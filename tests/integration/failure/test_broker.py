@@ -121,5 +121,7 @@ def test_queues_that_the_broker_cannot_serve_any_more_are_made_anew(world, domic
     for key in KEYS:
         assert domicile.raw().send("PUT", f"/{bucket}/again/{key}", key.encode()).status == 200
     for key in KEYS:
-        copies = domicile.verified(bucket, f"again/{key}", seconds=60)
+        copies = domicile.verified(
+            bucket, f"again/{key}", seconds=90
+        )  # five refusals, up to 10 s apart, and up to 12 s until a trial
         assert all(domicile.read(copy) == key.encode() for copy in copies.values())

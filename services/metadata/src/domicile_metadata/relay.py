@@ -1,6 +1,6 @@
 """Moves messages from the outbox to RabbitMQ. Any number of relays may run: each takes other rows.
 
-A queue that takes nothing, while the broker answers, is set aside for a while, so that the messages of others pass.
+A queue that takes nothing, while the broker answers, is set aside until it takes something, so that the messages of others pass.
 
 A row is deleted in the transaction that locked it, after the broker has confirmed its message. A crash in between publishes it
 again; consumers compare states, so that a second message does no harm.
@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -31,7 +31,8 @@ BATCH: Final = 500
 POLL_SECONDS: Final = 1.0  # a row may become due, or a notification be lost
 LISTEN_SECONDS: Final = 60.0  # a listening connection that was lost in silence is replaced
 POSTPONE_SECONDS: Final = 30.0
-ASIDE_SECONDS: Final = 120.0  # each trial of a queue that is silent costs the others CONFIRM_SECONDS
+TRIAL_SECONDS: Final = 10.0  # for one message, to a queue that took nothing before
+TRIAL_PAUSE_SECONDS: Final = 2.0
 
 PUBLISHED: Final = Counter("domicile_outbox_published", "Messages that the broker has confirmed.")
 
@@ -50,7 +51,7 @@ class Relay:
         self._database = database
         self._broker = broker
         self._publisher = Publisher(broker)
-        self._aside: dict[outbox.Queue, float] = {}
+        self._aside: dict[outbox.Queue, asyncio.Task[None]] = {}
 
     async def run(self) -> None:
         async def session() -> None:
@@ -58,7 +59,11 @@ class Relay:
             while True:
                 await self._listen()
 
-        await repeat(session, asyncio.Event(), "relay")
+        try:
+            await repeat(session, asyncio.Event(), "relay")
+        finally:
+            for trial in self._aside.values():
+                trial.cancel()
 
     async def declare(self) -> None:
         """Makes sure that every registered backend has its queues."""
@@ -74,14 +79,12 @@ class Relay:
             if outcome is not None and not isinstance(outcome, Unroutable | Unconfirmed):
                 raise outcome
         await self._set_aside(
-            {row.queue for row, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, Unconfirmed)}
+            {row.queue: row for row, outcome in zip(rows, outcomes, strict=True) if isinstance(outcome, Unconfirmed)}
         )
         return len(rows)
 
     async def take(self, session: Session) -> list[outbox.Row]:
         """Step 1: lock what is due."""
-        now = time.monotonic()
-        self._aside = {queue: until for queue, until in self._aside.items() if until > now}
         return await outbox.take(session, BATCH, self._aside)
 
     async def publish(self, rows: Sequence[outbox.Row]) -> list[Unavailable | None]:
@@ -106,12 +109,22 @@ class Relay:
             log.error("no queue takes a message", routing_keys=sorted({row.routing_key for row in returned}))
             await outbox.postpone(session, returned, POSTPONE_SECONDS)
 
-    async def _set_aside(self, queues: set[outbox.Queue]) -> None:
+    async def _set_aside(self, refused: Mapping[outbox.Queue, outbox.Row]) -> None:
         """Raises ``Unavailable`` when it is not the queues but the broker that does not answer."""
-        if queues:
+        if refused:
             await self._broker.ping()
-            log.error("queues take no messages", queues=sorted(queues), trying_again_in_seconds=ASIDE_SECONDS)
-            self._aside |= dict.fromkeys(queues, time.monotonic() + ASIDE_SECONDS)
+            log.error("queues take no messages", queues=sorted(refused))
+            for queue, row in refused.items():
+                self._aside[queue] = asyncio.create_task(self._try(queue, _message(row)))
+
+    async def _try(self, queue: outbox.Queue, message: Message) -> None:
+        """Returns when the queue may be used again: it has taken this message, which stays owed, or it is not there, or the broker is away."""
+        try:
+            while isinstance((await self._publisher.publish_all([message], TRIAL_SECONDS))[0], Unconfirmed):  # noqa: ASYNC110 - only a confirm tells
+                await asyncio.sleep(TRIAL_PAUSE_SECONDS)
+            log.info("a queue is used again", queue=queue)
+        finally:
+            del self._aside[queue]
 
     async def _listen(self) -> None:
         until = time.monotonic() + LISTEN_SECONDS

@@ -45,8 +45,8 @@ class Publisher:
         if failure is not None:
             raise failure
 
-    async def publish_all(self, messages: Sequence[Message]) -> list[Unavailable | None]:
-        """Publishes all at once and waits for every confirm: what became of each message, ``None`` when the broker has it.
+    async def publish_all(self, messages: Sequence[Message], seconds: float = CONFIRM_SECONDS) -> list[Unavailable | None]:
+        """Publishes all at once and waits so long for every confirm: what became of each message, ``None`` when the broker has it.
 
         After ``Unavailable`` the broker may or may not have it: publish again, consumers know duplicates.
         """
@@ -54,7 +54,7 @@ class Publisher:
             channel = await self._open()
         except Unavailable as error:
             return [error] * len(messages)
-        return await asyncio.gather(*(_publish(channel, message) for message in messages))
+        return await asyncio.gather(*(_publish(channel, message, seconds) for message in messages))
 
     async def close(self) -> None:
         if self._channel is not None:
@@ -67,7 +67,7 @@ class Publisher:
             return self._channel
 
 
-async def _publish(channel: AbstractChannel, message: Message) -> Unavailable | None:
+async def _publish(channel: AbstractChannel, message: Message, seconds: float) -> Unavailable | None:
     traced = {**message.headers, TRACE_HEADER: message.trace} if message.trace else message.headers
     properties = spec.Basic.Properties(content_type="application/json", delivery_mode=PERSISTENT, headers=dict(traced))
     try:
@@ -78,7 +78,7 @@ async def _publish(channel: AbstractChannel, message: Message) -> Unavailable | 
             routing_key=message.routing_key,
             properties=properties,
             mandatory=message.mandatory,
-            timeout=CONFIRM_SECONDS,
+            timeout=seconds,
             wait=False,  # the confirm is waited for, so waiting for the socket as well would only halve the throughput
         )
     except (PublishError, ChannelNotFoundEntity):
