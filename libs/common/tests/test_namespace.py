@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common.errors import RequestError
-from domicile_common.namespace import check_bucket_name, namespace_name, provider_slug
+from domicile_common.namespace import check_bucket_name, is_namespace_name, namespace_name, provider_slug
 
 DOCUMENT = Path(__file__).parents[3] / "docs" / "namespaces.md"
 KEY = b"an example key, not one to use"
@@ -45,13 +45,29 @@ def test_every_name_is_a_valid_bucket_name(key, prefix, parts, counter):
         return
     check_bucket_name(name)
     assert name == namespace_name(key, prefix, *parts, counter)
-    assert name.startswith(f"{prefix}-")
+    assert is_namespace_name(prefix, name)
 
 
 @given(st.tuples(text, text, text, st.integers(0, 9)), st.tuples(text, text, text, st.integers(0, 9)))
 def test_different_owners_get_different_names(one, other):
     names = {namespace_name(KEY, "s3gw", *parts[:3], "acme", parts[3]) for parts in (one, other)}
     assert len(names) == (1 if one == other else 2)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "photos",
+        "eu-0123456789abcdef-acme",
+        "s3gw-eu-0123456789abcdef-acme",
+        "s3gw-0123456789abcde-acme",
+        "s3gw-0123456789abcdef",
+        "s3gw-0123456789abcdef-",
+        "s3gw-0123456789abcdef-acme-2",
+    ],
+)
+def test_what_has_another_prefix_or_form_is_no_name_of_ours(name):
+    assert not is_namespace_name("s3gw", name)
 
 
 def test_parts_that_run_together_stay_apart():

@@ -22,6 +22,25 @@ def domicile(open_installation):
         yield made
 
 
+@pytest.fixture
+def copy_namespace(domicile):
+    """Copies a physical bucket to another at the same backend, as if it were another installation's."""
+    made = []
+
+    def copy(backend_id: str, namespace: str, name: str) -> None:
+        s3 = domicile.at(backend_id)
+        s3.create_bucket(Bucket=name)
+        made.append((backend_id, name))
+        for key in domicile.everything(backend_id, namespace):
+            s3.copy_object(Bucket=name, Key=key, CopySource={"Bucket": namespace, "Key": key})
+
+    yield copy
+    for backend_id, name in made:
+        for key in domicile.everything(backend_id, name):
+            domicile.at(backend_id).delete_object(Bucket=name, Key=key)
+        domicile.at(backend_id).delete_bucket(Bucket=name)
+
+
 def lose_everything(domicile) -> None:
     """The database is empty, and an operator has registered tenants, keys and backends anew."""
     domicile.idle()
@@ -97,10 +116,13 @@ def fill(domicile) -> dict[tuple[str, str], dict]:
     return {(tenant, bucket): contents(domicile.client(tenant), bucket) for tenant, bucket in where}
 
 
-def test_everything_that_was_acknowledged_is_back(domicile):
+def test_everything_that_was_acknowledged_is_back(domicile, copy_namespace):
     before = fill(domicile)
     namespaces = {backend_id: domicile.namespaces(backend_id) for backend_id in domicile.backends}
     copies = domicile.sql("SELECT count(*) FROM replicas WHERE state IN ('stored', 'verified')")[0][0]
+    for backend_id, names in namespaces.items():
+        for name in names:
+            copy_namespace(backend_id, name, f"other-{name}")
     lose_everything(domicile)
     assert domicile.client().list_buckets()["Buckets"] == []
 
@@ -137,13 +159,19 @@ def test_everything_that_was_acknowledged_is_back(domicile):
     assert domicile.admin("GET", "/findings")["findings"] == []
 
 
-def test_what_says_nothing_of_itself_is_reported(domicile):
+def test_what_is_not_restored_is_reported(domicile, copy_namespace):
     bucket = domicile.new_bucket()
     domicile.client().put_object(Bucket=bucket, Key="a", Body=b"a")
     domicile.idle()
     at, copy = next(iter(domicile.replicas(bucket, "a").items()))
     domicile.at(at).put_object(Bucket=copy["namespace"], Key=f"b/{'0' * 32}", Body=b"b")
+    misnamed = f"{domicile.prefix}-{'0' * 16}-acme"
+    copy_namespace(at, copy["namespace"], misnamed)
     counts = rebuild(domicile)
-    assert counts["unknown"] == 1
-    (found,) = domicile.admin("GET", "/findings")["findings"]
-    assert (found["kind"], found["done"], found["blob_key"]) == ("unknown", "reported", f"b/{'0' * 32}")
+    assert counts["unknown"] == 2
+    found = domicile.admin("GET", "/findings")["findings"]
+    assert {(it["kind"], it["done"], it["namespace"]) for it in found} == {
+        ("unknown", "reported", copy["namespace"]),
+        ("unknown", "reported", misnamed),
+    }
+    assert {it["blob_key"] for it in found} == {f"b/{'0' * 32}", copy["blob_key"]}

@@ -39,6 +39,11 @@ def namespace_name(  # noqa: PLR0917 - in the order of the published table of te
     return f"{prefix}-{digest[:_HASH_DIGITS]}-{provider_slug(provider)}"
 
 
+def is_namespace_name(prefix: str, name: str) -> bool:
+    """Whether an installation with this prefix may have made up the name. Whether it has, only its namespace key can tell."""
+    return re.fullmatch(f"{re.escape(prefix)}-[0-9a-f]{{{_HASH_DIGITS}}}-[a-z0-9]{{1,{_PROVIDER_LENGTH}}}", name) is not None
+
+
 def provider_slug(provider: str) -> str:
     """Up to 8 characters of a-z and 0-9, so that a person reading a provider's bucket list knows whose it is."""
     slug = re.sub(r"[^a-z0-9]", "", provider.lower())[:_PROVIDER_LENGTH]

@@ -1,7 +1,7 @@
 """A rebuild: the record is restored from the stamps of all blobs at all backends (docs/reliability.md).
 
-1. Which physical buckets are there, and whose are they? 2. Their buckets are made. 3. Every blob with a whole stamp becomes a copy of its
-version. Each step may be done twice; the first two are quick, and begin anew after a restart.
+1. Which physical buckets of this installation are there (others may be on the same accounts), and whose are they? 2. Their buckets are made.
+3. Every blob with a whole stamp becomes a copy of its version. Each step may be done twice; the first two are quick, and begin anew after a restart.
 """
 
 from __future__ import annotations
@@ -14,9 +14,18 @@ import structlog
 
 from domicile_common.backends.port import BlobStore
 from domicile_common.errors import BackendUnavailable, BlobNotFound, NamespaceNotFound
-from domicile_common.metadata_client.rebuild import EndRebuild, FindHome, Found, Rebuild, RestoreBucket, RestoreVersions
+from domicile_common.metadata_client.rebuild import (
+    EndRebuild,
+    FindHome,
+    FindPrefix,
+    Found,
+    Rebuild,
+    RestoreBucket,
+    RestoreVersions,
+)
 from domicile_common.metadata_client.scrub import Finding, ReportFindings
 from domicile_common.model import Blob, Value
+from domicile_common.namespace import is_namespace_name
 from domicile_common.stamps import SIDECAR_FOLDER, Stamp, version_of_blob
 from domicile_replicator.pace import Share
 from domicile_replicator.stamped import read_stamp_of
@@ -61,9 +70,10 @@ class _Rebuilder:
 
     async def restore_buckets(self) -> list[Place]:
         """Those that are somebody's, after their buckets were made."""
+        prefix = (await self._run.ask(FindPrefix())).prefix
         homes: defaultdict[tuple[str, str], list[Place]] = defaultdict(list)
         for backend_id, store in self._stores.items():
-            for namespace in sorted(await store.list_namespaces()):
+            for namespace in sorted(name for name in await store.list_namespaces() if is_namespace_name(prefix, name)):
                 home = await self._home(backend_id, namespace)
                 if home is not None:
                     homes[home].append((backend_id, namespace))

@@ -20,6 +20,14 @@ class Rebuild(Value, frozen=True, kw_only=True, forbid_unknown_fields=True):
     requests_per_second: Annotated[float, msgspec.Meta(gt=0)] = 100
 
 
+class FindPrefix(Request["Prefix"], frozen=True):
+    """What the names of the installation's physical buckets begin with."""
+
+
+class Prefix(Value, frozen=True):
+    prefix: str
+
+
 class FindHome(Request["Home"], frozen=True, kw_only=True):
     """Whether a physical bucket bears the name of this logical one."""
 
@@ -69,6 +77,7 @@ class EndRebuild(Request[Empty], frozen=True):
 
 
 CALLS = (
+    Call("find-prefix", FindPrefix, Prefix, safe=True),
     Call("find-home", FindHome, Home, safe=True),
     Call("restore-bucket", RestoreBucket, Home, safe=True),
     Call("restore-versions", RestoreVersions, Restored, safe=True),

@@ -94,6 +94,7 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         FindVanished: each(adoption.find_vanished),
         OpenTarget: each(exports.open_target),
         NoteFindings: each(findings.note),
+        rebuilding.FindPrefix: each(rebuild.find_prefix),
         rebuilding.FindHome: each(rebuild.find_home),
         rebuilding.RestoreBucket: each(rebuild.restore_bucket),
         rebuilding.RestoreVersions: each(rebuild.restore_versions),

@@ -10,8 +10,10 @@ from domicile_common.metadata_client.models import CreateBucket
 from domicile_common.metadata_client.rebuild import (
     EndRebuild,
     FindHome,
+    FindPrefix,
     Found,
     Home,
+    Prefix,
     Rebuild,
     RestoreBucket,
     Restored,
@@ -32,6 +34,10 @@ COUNTERS: Final = 10  # of names that collided; a second one is unlikely to exis
 
 async def check(_context: Context, _asked: Rebuild) -> None:
     """There is nothing that it could name wrongly."""
+
+
+async def find_prefix(context: Context, _asked: FindPrefix) -> Prefix:
+    return Prefix(context.settings.namespace_prefix)
 
 
 async def find_home(context: Context, asked: FindHome) -> Home:
