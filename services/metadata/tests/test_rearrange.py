@@ -355,6 +355,28 @@ async def test_a_version_that_somebody_is_changing_is_looked_at_later(world):
     assert "de" in await world.replicas(version)
 
 
+@pytest.mark.parametrize("end", ["replaced", "deleted"])
+async def test_what_ends_while_a_copy_of_it_comes_to_be_owed_leaves_nothing_owed(world, monkeypatch, end):
+    version = await world.put("k")
+    await world.converge()
+    await world.policy(replica_count=3)
+    want, ending = rearrange.rearrange.want, []
+
+    async def meanwhile(session, blobs):
+        await want(session, blobs)
+        delete = Delete(bucket_id=world.bucket.bucket_id, key="k")
+        ending.append(asyncio.create_task(world.put("k") if end == "replaced" else world.metadata.ask(delete)))
+        waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        async with asyncio.timeout(30):
+            while not await world.metadata.sql(waiting):  # noqa: ASYNC110 - PostgreSQL tells nobody
+                await asyncio.sleep(0.01)
+
+    monkeypatch.setattr(rearrange.rearrange, "want", meanwhile)
+    await step(world.metadata.context)
+    await asyncio.gather(*ending)
+    assert await world.replicas(version) == dict.fromkeys(("us", "fi", "de"), "deleting")
+
+
 async def test_a_lock_that_comes_between_undoes_the_comparison(world, monkeypatch):
     version = await world.put("k")
     await world.converge()

@@ -122,6 +122,19 @@ def apply(step: Step, state: State) -> State | None:  # noqa: PLR0911 -- one for
             return None if holds(condition, state) else state
 
 
+def leads_to(ambiguous: Step, step: Step) -> bool:
+    """Whether the one may be what the other, impossible as things are, has to wait for."""
+    match ambiguous, step:
+        case Erase(token), Find(sought, _):
+            return token == sought
+        case Erase(token), FindAll(versions):
+            return token not in versions
+        case ((Write(_, False, _) | Clear()), _):
+            replaced = apply(ambiguous if isinstance(ambiguous, Clear) else Write(ambiguous.token), ())
+            return replaced is not None and apply(step, replaced) is not None
+    return True
+
+
 class _Configuration(NamedTuple):
     """``done``: of the operations under way, those that have taken effect; ``used``: of the ambiguous ones."""
 
@@ -189,6 +202,10 @@ class _Search:
 
     def _enabling(self, step: Step, configuration: _Configuration) -> Iterator[tuple[State, frozenset[int]]]:
         """The states in which the step is possible, with as few ambiguous operations before it as that takes."""
+        if apply(step, configuration.state) is not None:
+            yield configuration.state, configuration.used
+            return
+        helpful = self._helpful(step)
         seen = {configuration.state}
         layer = [(configuration.state, configuration.used)]
         while layer:
@@ -197,14 +214,22 @@ class _Search:
                 if apply(step, state) is not None:
                     yield state, used
                 else:
-                    following += [(after, more) for after, more in self._ambiguous(state, used) if after not in seen]
+                    following += [(after, more) for after, more in self._ambiguous(helpful, state, used) if after not in seen]
             seen.update(state for state, _ in following)
             layer = list(dict.fromkeys(following))
 
-    def _ambiguous(self, state: State, used: frozenset[int]) -> Iterator[tuple[State, frozenset[int]]]:
-        for step, indexes in self._open.items():
+    def _helpful(self, step: Step) -> list[Step]:
+        """Of what is open, what can bring the step about, or something else that can."""
+        helpful = [other for other in self._open if leads_to(other, step)]
+        for other in helpful:  # which grows meanwhile
+            if isinstance(other, Write) and other.condition is not None:
+                helpful += [before for before in self._open if before not in helpful and leads_to(before, other)]
+        return helpful
+
+    def _ambiguous(self, helpful: Iterable[Step], state: State, used: frozenset[int]) -> Iterator[tuple[State, frozenset[int]]]:
+        for step in helpful:
             after = apply(step, state)
-            left = next((index for index in indexes if index not in used), None)
+            left = next((index for index in self._open[step] if index not in used), None)
             if left is not None and after is not None:
                 yield after, used | {left}
 

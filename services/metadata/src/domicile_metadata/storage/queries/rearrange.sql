@@ -78,11 +78,18 @@ SELECT asked.bucket_id, asked.version_id, versions.key, versions.storage_class, 
   LEFT JOIN versions ON versions.bucket_id = asked.bucket_id AND versions.version_id = asked.version_id AND NOT is_delete_marker;
 
 -- name: hold_versions
--- Those that nobody is changing: they stay as they are until the transaction ends. $1 bucket ids, $2 version ids.
+-- Those that nobody is changing: they stay as they are until the transaction ends. So do their keys: whoever removes one of these versions
+-- meanwhile waits before its statement begins, and so sees the copies that are owed from now on. $1 bucket ids, $2 version ids.
+WITH held AS MATERIALIZED (
+    SELECT versions.bucket_id, versions.version_id
+      FROM versions
+      JOIN unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
+           ON versions.bucket_id = asked.bucket_id AND versions.version_id = asked.version_id
+     WHERE pg_try_advisory_xact_lock(key_lock(versions.bucket_id, versions.key))
+)
 SELECT versions.bucket_id, versions.version_id
   FROM versions
-  JOIN unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
-       ON versions.bucket_id = asked.bucket_id AND versions.version_id = asked.version_id
+  JOIN held USING (bucket_id, version_id)
  ORDER BY versions.bucket_id, versions.version_id
    FOR NO KEY UPDATE OF versions SKIP LOCKED;
 
