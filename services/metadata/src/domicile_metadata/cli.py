@@ -336,6 +336,14 @@ def _add_jobs(subjects: Any) -> None:
     drops.add_argument("--tenant")
     drops.add_argument("--bucket")
     _add_page(drops)
+    lag = actions.add("lag", "Show how far copies are behind, and whether promises are kept.", _show_lag)
+    lag.add_argument("--tenant", help="buckets of this tenant only")
+    lag.add_argument("--bucket", help="this bucket of the tenant, also when nothing is owed")
+    lag.add_argument("--limit", type=int, help="how many buckets to show at most (100)")
+
+
+def _show_lag(it: argparse.Namespace) -> Call:
+    return Call("GET", "/lag", query={"tenant": it.tenant, "bucket": it.bucket, "limit": it.limit})
 
 
 def _which_jobs(it: argparse.Namespace) -> dict[str, Any]:
@@ -432,10 +440,6 @@ def _list_found(it: argparse.Namespace) -> Call:
 
 def _start_task(it: argparse.Namespace) -> Call:
     return Call("POST", "/tasks", body={"kind": it.kind, "parameters": _document(it.parameters)})
-
-
-def _show_lag(it: argparse.Namespace) -> Call:
-    return Call("GET", "/lag", query={"tenant": it.tenant, "bucket": it.bucket, "limit": it.limit})
 
 
 def _add_erasures(subjects: Any) -> None:

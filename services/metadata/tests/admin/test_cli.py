@@ -176,3 +176,12 @@ async def test_a_task_is_watched_to_its_end(cli, admin, monkeypatch):
     await admin.sql.execute("""UPDATE tasks SET state = 'done', progress = '{"listed": 2}'""")
     status, shown = await watching
     assert (status, shown["state"], shown["progress"]) == (0, "done", {"listed": 2})
+
+
+async def test_how_far_copies_are_behind(cli, admin):
+    await admin.prepared()
+    await admin.version(await admin.bucket("papers"), "k", fi="verified", de="wanted")
+    status, shown = await cli("jobs", "lag", "--tenant", "acme", "--bucket", "papers")
+    assert status == 0
+    assert {each["owed"]["backend_id"]: each["owed"]["copies"] for each in shown["backends"]}["de"] == 1
+    assert [each["owed"]["bucket"] for each in shown["buckets"]] == ["papers"]
