@@ -10,6 +10,7 @@ from pydantic import SecretStr
 from domicile_common.errors import ConfigurationError
 from domicile_common.sealing import Sealer, backend_context, credential_context, sealer
 from domicile_common.settings import SealingBlock
+from domicile_common.testing.handing_over import hand_over
 
 OLD, NEW = "correct horse battery staple", "an entirely other passphrase"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
@@ -111,3 +112,39 @@ def test_a_sealer_is_made_of_settings_and_shows_no_passphrase(old):
     assert made.open(old.seal(SECRET, CONTEXT), CONTEXT) == SECRET
     assert OLD not in repr(made) + repr(vars(made))
     assert NEW not in repr(made) + repr(vars(made))
+
+
+OWNER = backend_context("fi-1")
+
+
+def handed_over(sealer):
+    return hand_over(SECRET, OWNER, key_id=sealer.key_id, public_key=sealer.public_key)
+
+
+def test_what_a_browser_hands_over_opens_for_its_owner_alone(old):
+    envelope = handed_over(old)
+    assert SECRET not in envelope
+    assert Sealer(OLD).open_handed_over(envelope, OWNER) == SECRET
+    with pytest.raises(ValueError, match="was not sealed for this installation and backend:fi-2"):
+        old.open_handed_over(envelope, backend_context("fi-2"))
+    with pytest.raises(ValueError, match="was not sealed"):
+        Sealer(NEW).open_handed_over(envelope, OWNER)
+
+
+def test_what_was_handed_over_before_a_rotation_still_opens(old, rotated):
+    assert rotated.public_key != old.public_key
+    assert rotated.open_handed_over(handed_over(old), OWNER) == SECRET
+    assert rotated.open_handed_over(handed_over(rotated), OWNER) == SECRET
+
+
+def test_the_key_for_browsers_never_changes(old):
+    """Fixed on purpose: a page that was opened before an upgrade seals for it after the upgrade."""
+    key = "BCzYQecLnL-lSAD60OadEl5DZdPpFfjyzoZic0_Tvky_te-NLMl-4Q8cAEPXpWGh6LoyfDNyhSHUn2AUvjtXGm8"
+    assert (old.key_id, old.public_key) == ("9894bc82", key)
+
+
+@given(text=st.text(max_size=100))
+def test_nothing_else_is_taken_for_what_was_handed_over(old, text):
+    for envelope in (text, f"h1.{text}", f"h1.{old.key_id}.{text}", handed_over(old)[:-20] + text):
+        with pytest.raises(ValueError, match="was not sealed for this installation"):
+            old.open_handed_over(envelope, OWNER)

@@ -51,6 +51,19 @@ async def test_what_is_not_listed_is_not_there(client, method, path):
     await refused(client, 404, "NoSuchEndpoint", method, path, headers=TOKEN)
 
 
+@pytest.mark.parametrize(
+    "method,path,body",
+    [
+        ("PUT", "/api/backends/fi", {"secret_key": "hunter2hunter2"}),
+        ("POST", "/api/tasks", {"kind": "export", "parameters": {"endpoint": {"secret_key": "hunter2hunter2"}}}),
+        ("POST", "/api/credentials", {"access_key": "AK", "secret_key": "hunter2hunter2"}),
+    ],
+)
+async def test_a_secret_in_clear_goes_no_further(client, method, path, body):
+    message = await refused(client, 400, "SecretInClear", method, path, headers=TOKEN, json=body)
+    assert "hunter2" not in message
+
+
 async def test_the_catalogue_and_the_words_of_a_policy_are_shown(client):
     catalogue = (await client.get("/api/catalogue")).json()
     assert {"aws", "ovhcloud"} <= {provider["provider"] for provider in catalogue["providers"]}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domicile_discovery.guard import MARK, objection, origin_of
+from domicile_discovery.guard import MARK, objection, origin_of, shows_secret
 
 ORIGINS = ("https://discovery.example", "http://127.0.0.1:9030")
 OURS = {"host": "discovery.example", "origin": "https://discovery.example", "sec-fetch-site": "same-origin", MARK: "1"}
@@ -48,3 +48,16 @@ def test_what_a_form_can_send_changes_nothing(method):
 def test_whoever_is_served_asked_for_one_of_our_names(method, headers):
     if objection(method, headers, ORIGINS) is None:
         assert origin_of(headers, ORIGINS) in ORIGINS
+
+
+@pytest.mark.parametrize(
+    "value",
+    [{"secret_key": "x"}, {"secret_key": ""}, {"secret_key": 1}, {"a": [{"b": {"secret_key": "x"}}]}, [[{"secret_key": "x"}]]],
+)
+def test_a_secret_in_clear_is_seen_however_deep(value):
+    assert shows_secret(value)
+
+
+@pytest.mark.parametrize("value", [{}, [], None, "secret_key", {"secret_key": None}, {"sealed_secret_key": "h1.x.y"}])
+def test_what_holds_no_secret_is_passed_on(value):
+    assert not shows_secret(value)

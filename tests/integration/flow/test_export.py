@@ -9,6 +9,8 @@ import secrets
 import boto3.s3.transfer
 import pytest
 
+from domicile_common.sealing import backend_context
+from domicile_common.testing.handing_over import hand_over
 from domicile_local.errors import SuiteError
 
 pytestmark = pytest.mark.servers
@@ -147,8 +149,9 @@ def test_the_secret_is_sealed_never_shown_and_forgotten(domicile, s3, bucket, ne
     secret = domicile.backends["us"].secret_key
     domicile.suite.services["replicator"].kill()
     try:
-        wanted = {"tenant": "one", "bucket": bucket, "to_bucket": new, "endpoint": endpoint(domicile)}
-        task_id = domicile.begin_task("export", **wanted)
+        sealed = hand_over(secret, backend_context(""), **domicile.admin("GET", "/handover"))
+        there = endpoint(domicile, secret_key=None, sealed_secret_key=sealed)
+        task_id = domicile.begin_task("export", tenant="one", bucket=bucket, to_bucket=new, endpoint=there)
         kept = domicile.sql("SELECT sealed_secret FROM task_secrets")
         assert len(kept) == 1
         shown = domicile.admin("GET", f"/tasks/{task_id}")

@@ -3,6 +3,10 @@
 An envelope is the text ``v1.<key id>.<nonce>.<ciphertext>``, the last two in base64url without padding. The key id tells which
 passphrase sealed it, so that the passphrase can be changed: the new one seals, the previous one still opens. The associated data
 binds an envelope to its owner (``credential:<access key>``, ``backend:<backend id>``): copied to another row, it does not open.
+
+A browser has no passphrase. It seals with HPKE (RFC 9180: base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM) for a public
+key whose private half every holder of the passphrase derives: ``h1.<key id>.<enc and ciphertext, in base64url without padding>``, with
+``domicile h1 <owner>`` as HPKE's info.
 """
 
 from __future__ import annotations
@@ -13,12 +17,18 @@ import hashlib
 import os
 
 from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hpke import AEAD, KDF, KEM, Suite
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from domicile_common.errors import ConfigurationError
 from domicile_common.settings import SealingBlock
 
 _FORMAT = "v1"
+_HANDED_OVER = "h1"
+_SUITE = Suite(KEM.P256, KDF.HKDF_SHA256, AEAD.AES_256_GCM)
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 _NONCE_BYTES = 12
 # The salt is fixed, not random: every service of an installation must derive the same key from the passphrase alone, before it can
 # reach any store. What a random salt guards against, tables made in advance for common passphrases, the memory-hard scrypt (32 MiB,
@@ -31,9 +41,12 @@ class _Key:
     """Derived once per process: scrypt is slow on purpose."""
 
     def __init__(self, passphrase: str) -> None:
-        material = hashlib.scrypt(passphrase.encode(), salt=_SALT, dklen=36, **_SCRYPT)
-        self.key_id = material[32:].hex()  # scrypt's output is uniform: these bytes tell nothing of the others
+        # scrypt's output is uniform: no part of it tells anything of another.
+        material = hashlib.scrypt(passphrase.encode(), salt=_SALT, dklen=84, **_SCRYPT)
         self.cipher = AESGCM(material[:32])
+        self.key_id = material[32:36].hex()
+        # 128 bits more than the order has, so that no residue is likelier than another (FIPS 186-5, A.2.1).
+        self.private = ec.derive_private_key(int.from_bytes(material[36:]) % (_P256_ORDER - 1) + 1, ec.SECP256R1())
 
 
 class Sealer:
@@ -64,6 +77,24 @@ class Sealer:
             return key.cipher.decrypt(_decode(parts[2]), _decode(parts[3]), _associated(context)).decode()
         except (InvalidTag, ValueError):  # ValueError: not base64, a nonce of another length
             raise ConfigurationError(f"the sealed secret of {context} was altered, or belongs to something else") from None
+
+    @property
+    def public_key(self) -> str:
+        """What browsers seal for: an uncompressed point of P-256, in base64url without padding."""
+        return _encode(self._current.private.public_key().public_bytes(Encoding.X962, PublicFormat.UncompressedPoint))
+
+    @property
+    def key_id(self) -> str:
+        return self._current.key_id
+
+    def open_handed_over(self, envelope: str, context: str) -> str:
+        """What a browser has sealed. Raises ``ValueError``, which says no more than that it does not open."""
+        try:
+            head, _, sealed = envelope.rpartition(".")
+            key = {f"{_HANDED_OVER}.{key_id}": key for key_id, key in self._keys.items()}[head]
+            return _SUITE.decrypt(_decode(sealed), key.private, f"domicile {_HANDED_OVER} {context}".encode()).decode()
+        except (InvalidTag, KeyError, ValueError):
+            raise ValueError(f"the secret was not sealed for this installation and {context}") from None
 
     def needs_reseal(self, envelope: str) -> bool:
         """Whether ``envelope`` was sealed with anything but the current passphrase."""

@@ -8,6 +8,7 @@ and, if it may change anything or fetch anything, when it carries a header that 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from typing import Any
 from urllib.parse import urlsplit
 
 MARK = "x-domicile-request"
@@ -32,3 +33,10 @@ def objection(method: str, headers: Mapping[str, str], origins: Collection[str])
     if method not in _SAFE and MARK not in headers:
         return "The header X-Domicile-Request is missing."
     return None
+
+
+def shows_secret(value: Any) -> bool:
+    """Whether a JSON value holds a secret key in clear, however deep: it has to be sealed for metadata in the browser."""
+    if isinstance(value, dict):
+        return value.get("secret_key") is not None or any(map(shows_secret, value.values()))
+    return isinstance(value, list) and any(map(shows_secret, value))

@@ -7,6 +7,7 @@ import asyncpg
 import pytest
 
 from domicile_common.sealing import backend_context
+from domicile_common.testing.handing_over import hand_over
 
 pytestmark = pytest.mark.servers
 
@@ -48,6 +49,31 @@ async def test_registering_again_keeps_secret_and_state_unless_they_are_given(ad
     await admin.backend("fi-1", "FI", secret_key="another-secret")
     sealed = await admin.sql.fetchval("SELECT sealed_secret FROM backends")
     assert admin.context.sealer.open(sealed, backend_context("fi-1")) == "another-secret"
+
+
+async def sealed_for(admin, backend_id, secret="handed-over-4711"):
+    """A registration that shows its secret to nobody on the way."""
+    envelope = hand_over(secret, backend_context(backend_id), **await admin.call("GET", "/handover"))
+    return {name: value for name, value in admin.registration(sealed_secret_key=envelope).items() if name != "secret_key"}
+
+
+async def test_a_secret_that_a_browser_has_sealed_is_kept_as_any(admin):
+    await admin.call("PUT", "/backends/fi-1", await sealed_for(admin, "fi-1"))
+    sealed = await admin.sql.fetchval("SELECT sealed_secret FROM backends")
+    assert admin.context.sealer.open(sealed, backend_context("fi-1")) == "handed-over-4711"
+
+
+async def test_what_was_sealed_for_something_else_is_refused(admin):
+    for body in (
+        await sealed_for(admin, "fi-2"),
+        await sealed_for(admin, "fi-1", "two words"),
+        await sealed_for(admin, "fi-1") | {"secret_key": "hunter2hunter2"},
+        admin.registration(secret_key=None, sealed_secret_key="h1.x.y"),
+    ):
+        message = await admin.refused(400, "InvalidArgument", "PUT", "/backends/fi-1", body)
+        assert "sealed_secret_key" in message
+        assert "words" not in message
+    assert await admin.call("GET", "/backends") == {"backends": []}
 
 
 @pytest.mark.parametrize(

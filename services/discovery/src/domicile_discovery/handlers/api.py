@@ -120,13 +120,18 @@ def sources(context: Context, request: Request) -> Sources:
     return Sources(context.catalogue, context.metadata, bearer(token_of(request)))
 
 
-async def document(request: Request, shape: type[T]) -> T:
-    """The body as a value; the error names the field that is wrong."""
+async def body_of(request: Request) -> bytes:
     content = bytearray()
     async for chunk in request.stream():
         content += chunk
         if len(content) > MAXIMUM_BODY:
             raise RequestError("EntityTooLarge", f"The body is larger than {MAXIMUM_BODY} bytes.")
+    return bytes(content)
+
+
+async def document(request: Request, shape: type[T]) -> T:
+    """The body as a value; the error names the field that is wrong."""
+    content = await body_of(request)
     try:
         return msgspec.json.decode(content or b"{}", type=shape)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:

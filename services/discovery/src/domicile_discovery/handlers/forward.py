@@ -1,7 +1,7 @@
 """What of metadata's admin API the page may use, in the name of whoever has signed in: ``/api/x`` is ``/proxy/x``.
 
 Only what is listed here is passed on, and nothing of the browser's request but its method, path, query, body and session. Metadata decides
-what the session may do.
+what the session may do. A body that holds a secret key in clear is refused: nothing here may see one.
 """
 
 from __future__ import annotations
@@ -10,11 +10,14 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 
 import httpx
+import msgspec
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
+from domicile_common.errors import RequestError
 from domicile_discovery.context import Context
-from domicile_discovery.handlers.api import HEADERS, Endpoint, token_of
+from domicile_discovery.guard import shows_secret
+from domicile_discovery.handlers.api import HEADERS, Endpoint, body_of, token_of
 from domicile_discovery.metadata import bearer
 
 ROUTES = (
@@ -42,6 +45,7 @@ ROUTES = (
     ("GET", "/jobs/{bucket_id}/{version_id}/{backend_id}"),
     ("GET POST", "/erasures"),
     ("GET", "/erasures/key"),
+    ("GET", "/handover"),
     ("GET POST", "/tasks"),
     ("GET PATCH", "/tasks/{task}"),
     ("GET", "/tasks/{task}/findings"),
@@ -60,12 +64,23 @@ async def forward(context: Context, request: Request) -> Response:
     if "content-length" in request.headers:
         shown["content-length"] = request.headers["content-length"]
     query: bytes = request.scope["query_string"]
-    body = None if request.method == "GET" else request.stream()
+    body = None if request.method == "GET" else request.stream() if "number" in request.path_params else await _command(request)
     async with AsyncExitStack() as stack:
         answer = await stack.enter_async_context(context.metadata.stream(request.method, path, shown, query=query, body=body))
         keep = stack.pop_all()
     back = {name: answer.headers[name] for name in _BACK if name in answer.headers}
     return StreamingResponse(_body(answer, keep), answer.status_code, {**HEADERS, **back})
+
+
+async def _command(request: Request) -> bytes:
+    """All bodies but pieces of snapshots are small. Raises ``RequestError``."""
+    content = await body_of(request)
+    try:
+        if shows_secret(msgspec.json.decode(content or b"{}")):
+            raise RequestError("SecretInClear", "A secret key is passed on only sealed for metadata: sealed_secret_key.")
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
+        raise RequestError("InvalidArgument", f"The body is malformed: {error}") from None
+    return content
 
 
 async def _body(answer: httpx.Response, stack: AsyncExitStack) -> AsyncIterator[bytes]:

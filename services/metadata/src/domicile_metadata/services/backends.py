@@ -25,7 +25,10 @@ Printable = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,256}\Z")]
 
 
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The fields of ``model.Backend``; ``secret_key`` and ``state`` may be left out to keep those that a known backend has."""
+    """The fields of ``model.Backend``; secret and ``state`` may be left out to keep those that a known backend has.
+
+    ``sealed_secret_key``: in place of ``secret_key``, as a browser seals it for this very backend (``sealing``).
+    """
 
     provider: Slug
     endpoint: Annotated[str, msgspec.Meta(max_length=500)]
@@ -33,6 +36,7 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jurisdictions: tuple[str, ...]
     access_key: Printable
     secret_key: Printable | None = None
+    sealed_secret_key: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
     region: Printable = "us-east-1"
     addressing: Literal["path", "virtual"] = "path"
     quirks: str = "generic"
@@ -136,11 +140,25 @@ async def _store(context: Context, session: Session, before: Backend | None, bac
 
 
 def _sealed_secret(context: Context, backend_id: str, registration: Registration, before: Backend | None) -> str:
-    if registration.secret_key is not None:
-        return context.sealer.seal(registration.secret_key, backend_context(backend_id))
+    secret = given_secret(context, backend_id, registration)
+    if secret is not None:
+        return context.sealer.seal(secret, backend_context(backend_id))
     if before is None:
         raise RequestError("InvalidArgument", "secret_key is needed for a new backend.")
     return before.sealed_secret
+
+
+def given_secret(context: Context, backend_id: str, registration: Registration) -> str | None:
+    """The secret that came along, in clear. ``backend_id``: for whom it was sealed, ``""`` when it is not to be registered."""
+    if registration.sealed_secret_key is None:
+        return registration.secret_key
+    if registration.secret_key is not None:
+        raise RequestError("InvalidArgument", "secret_key and sealed_secret_key are two ways to say one thing.")
+    try:
+        secret = context.sealer.open_handed_over(registration.sealed_secret_key, backend_context(backend_id))
+        return msgspec.convert(secret, Printable)
+    except ValueError as error:  # what is not printable among them
+        raise RequestError("InvalidArgument", f"sealed_secret_key does not open: {error}.") from None
 
 
 def _check(backend_id: str, registration: Registration) -> None:

@@ -15,7 +15,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.levels import effective_policy
 from domicile_metadata.domain.tasks import Prepared, task_backend
-from domicile_metadata.services.backends import Registration, check_registration, no_such_backend
+from domicile_metadata.services.backends import Registration, check_registration, given_secret, no_such_backend
 from domicile_metadata.services.buckets import no_such_bucket
 from domicile_metadata.storage import buckets, directory, placement, transfers
 
@@ -79,7 +79,8 @@ async def _target(context: Context, wanted: WantedExport) -> tuple[Backend, str]
         return msgspec.structs.replace(found, sealed_secret=""), ""
     given = wanted.endpoint
     check_registration(given)
-    if given.secret_key is None or given.state is not None:
+    secret = given_secret(context, "", given)
+    if secret is None or given.state is not None:
         raise RequestError("InvalidArgument", "endpoint needs secret_key, and has no state.")
     return Backend(
         backend_id="",
@@ -92,7 +93,7 @@ async def _target(context: Context, wanted: WantedExport) -> tuple[Backend, str]
         region=given.region,
         addressing=given.addressing,
         quirks=given.quirks,
-    ), given.secret_key
+    ), secret
 
 
 async def open_target(context: Context, request: OpenTarget) -> Backend:
