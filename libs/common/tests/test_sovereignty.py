@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from domicile_common import sovereignty
 from domicile_common.catalogue import load_catalogue, make_catalogue, parse_provider
+from domicile_common.countries import COUNTRIES
 from domicile_common.errors import PolicyRefused
 from domicile_common.model import Backend, Policy
 from domicile_common.policy import admits, decide
@@ -111,7 +112,23 @@ def test_each_candidate_that_is_out_is_told_why():
     assert "is draining" in found["draining/a"]
     assert "does not have object_lock" in found["without/a"]
     assert "not known whether" in found["unknown/a"]
+    doubtful = {verdict.candidate.id for verdict in ranking.verdicts if not verdict.certain}
+    assert doubtful == {"owner/a", "nowhere/a", "unknown/a"}
     assert ranking.chosen == ("in/a",)
+
+
+@given(policies, candidates, st.sampled_from([(), ("versioning",), ("versioning", "object_lock")]))
+def test_what_is_out_for_want_of_knowledge_would_be_in_at_best_and_nothing_else_would(policy, places, features):
+    for verdict in rank(policy, places, features=features).verdicts:
+        it = verdict.candidate
+        at_best = msgspec.structs.replace(
+            it,
+            country=it.country or min(policy.countries or COUNTRIES),
+            jurisdictions=it.jurisdictions or (min(policy.jurisdictions or COUNTRIES),),
+            owners_known=True,
+            features=dict.fromkeys(sovereignty.FEATURES, True) | it.features,
+        )
+        assert (objection(policy, at_best, features) is None) == (verdict.reason is None or not verdict.certain)
 
 
 def test_what_cannot_be_satisfied_is_refused_with_the_engines_words():
@@ -145,7 +162,8 @@ ACME = {
 def why_out(policy, **changes):
     """Why the one site of ``ACME`` is out, where object lock is needed."""
     (site,) = from_catalogue(make_catalogue([parse_provider(msgspec.json.encode(ACME | changes))]))
-    return objection(effective(policy), site, ["object_lock"])
+    found = objection(effective(policy), site, ["object_lock"])
+    return found and found.reason
 
 
 @pytest.mark.parametrize(

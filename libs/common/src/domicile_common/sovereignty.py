@@ -14,7 +14,10 @@ from itertools import combinations
 from math import comb
 from typing import NamedTuple, get_args
 
+import msgspec
+
 from domicile_common.catalogue import Catalogue, Feature, Provider, origin
+from domicile_common.countries import COUNTRIES
 from domicile_common.errors import PolicyRefused
 from domicile_common.model import Backend, BackendState, EffectivePolicy, Policy
 from domicile_common.policy import admits, decide, merge, of_object, part, preferences, rearrange
@@ -47,10 +50,18 @@ class Candidate(Value, frozen=True):
 
 
 class Verdict(Value, frozen=True, omit_defaults=False):
-    """``reason``: why the candidate is out, as a sentence; ``None``: it is in."""
+    """``reason``: why the candidate is out, as a sentence; ``None``: it is in. ``certain``: not just for want of knowledge."""
 
     candidate: Candidate
     reason: str | None
+    certain: bool = True
+
+
+class Objection(NamedTuple):
+    """``certain``: nothing that is still to be learnt of the candidate would lift it."""
+
+    reason: str
+    certain: bool
 
 
 class Placement(Value, frozen=True):
@@ -132,7 +143,7 @@ def rank(policy: EffectivePolicy, candidates: Sequence[Candidate], *, features: 
 
     More countries are better, then more providers, fewer jurisdictions, more features that all of them have, then the policy's own order.
     """
-    verdicts = tuple(Verdict(it, objection(policy, it, features)) for it in candidates)
+    verdicts = tuple(_verdict(policy, it, features) for it in candidates)
     inside = {verdict.candidate.id: verdict.candidate for verdict in verdicts if verdict.reason is None}
     try:
         chosen = decide(policy, map(_as_backend, inside.values())).wanted
@@ -145,24 +156,47 @@ def rank(policy: EffectivePolicy, candidates: Sequence[Candidate], *, features: 
     return Ranking(verdicts, tuple(map(_placement, best)), chosen, complete=len(shortlist) == len(inside))
 
 
-def objection(policy: EffectivePolicy, candidate: Candidate, features: Collection[str]) -> str | None:
-    """Why it is out; ``None`` when it is in."""
+def _verdict(policy: EffectivePolicy, candidate: Candidate, features: Collection[str]) -> Verdict:
+    found = objection(policy, candidate, features)
+    return Verdict(candidate, None) if found is None else Verdict(candidate, *found)
+
+
+def objection(policy: EffectivePolicy, candidate: Candidate, features: Collection[str]) -> Objection | None:
+    """Why it is out, what is certain first; ``None`` when it is in."""
+    if fault := _fault(policy, candidate, features):
+        return Objection(fault, certain=True)
+    doubt = _doubt(policy, candidate, features)
+    return Objection(doubt, certain=False) if doubt else None
+
+
+def _fault(policy: EffectivePolicy, candidate: Candidate, features: Collection[str]) -> str | None:
+    """What is known against it."""
+    if refusal := admits(policy, _as_backend(_at_best(policy, candidate))):
+        return refusal
+    if candidate.state != "active":
+        return f"{candidate.id} is {candidate.state}."
+    missing = next((it for it in features if candidate.features.get(it) is False), None)
+    return f"{candidate.id} does not have {missing}." if missing else None
+
+
+def _doubt(policy: EffectivePolicy, candidate: Candidate, features: Collection[str]) -> str | None:
+    """What would have to be known of it."""
     if candidate.country is None:
         return f"It is not known in which country {candidate.id} is."
     if refusal := admits(policy, _as_backend(candidate)):
         return refusal
-    if candidate.state != "active":
-        return f"{candidate.id} is {candidate.state}."
     if policy.jurisdictions is not None and not candidate.owners_known:
         return f"It is not known who owns the operator of {candidate.id}, and so not whose laws it answers to."
-    return next(filter(None, (_lack(candidate, it) for it in features)), None)
+    unknown = next((it for it in features if it not in candidate.features), None)
+    return f"It is not known whether {candidate.id} has {unknown}." if unknown else None
 
 
-def _lack(candidate: Candidate, feature: str) -> str | None:
-    has = candidate.features.get(feature)
-    if has is None:
-        return f"It is not known whether {candidate.id} has {feature}."
-    return None if has else f"{candidate.id} does not have {feature}."
+def _at_best(policy: EffectivePolicy, candidate: Candidate) -> Candidate:
+    """The candidate, were its place and its operator as the policy wants them where they are not known."""
+    country = candidate.country or min(policy.countries or COUNTRIES)
+    return msgspec.structs.replace(
+        candidate, country=country, jurisdictions=candidate.jurisdictions or (min(policy.jurisdictions or COUNTRIES),)
+    )
 
 
 def _as_backend(candidate: Candidate) -> Backend:
@@ -311,7 +345,10 @@ def _at(endpoint: str, candidates: Iterable[Candidate]) -> Candidate | None:
 
 
 def _why_not_there(policy: EffectivePolicy, source: Candidate | None, features: Collection[str]) -> str | None:
-    return "It cannot be told from its endpoint which candidate it is." if source is None else objection(policy, source, features)
+    if source is None:
+        return "It cannot be told from its endpoint which candidate it is."
+    found = objection(policy, source, features)
+    return None if found is None else found.reason
 
 
 def _move(asked: _Asked, holding: Holding) -> Move:
