@@ -9,7 +9,11 @@ What keeps it small although ambiguous operations never end: one of them is put 
 explained without it; those that would do the same are interchangeable, so the one that was invoked first is taken first; and a configuration
 that differs from another only by having used up more of them can do nothing that the other cannot. Waiting is right where what is
 ambiguous either replaces the whole state (writes and deletions of a key without versions) or commutes with whatever may come before it is
-needed (the erasure of a version). New versions of a key that keeps them do neither: they must not be ambiguous (``history`` sees to that).
+needed (the erasure of a version, of which only those that are in the way are needed). New versions of a key that keeps them do neither: they
+must not be ambiguous (``history`` sees to that), and each has a token of its own.
+
+Two more: what only looks is put into order as soon as it finds what it has found, since it changes nothing; and of versions that came about
+at the same time, the order is the one in which later lists have them.
 
 The state of a key is the tuple of its versions, oldest first; without versioning, of one version at most.
 """
@@ -77,7 +81,8 @@ class Refuse:
     condition: frozenset[str]
 
 
-Step = Write | Clear | Erase | See | Find | FindAll | Refuse
+Sight = See | Find | FindAll | Refuse
+Step = Write | Clear | Erase | Sight
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,16 +128,31 @@ def apply(step: Step, state: State) -> State | None:  # noqa: PLR0911 -- one for
 
 
 def leads_to(ambiguous: Step, step: Step) -> bool:
-    """Whether the one may be what the other, impossible as things are, has to wait for."""
-    match ambiguous, step:
-        case Erase(token), Find(sought, _):
-            return token == sought
-        case Erase(token), FindAll(versions):
-            return token not in versions
-        case ((Write(_, False, _) | Clear()), _):
-            replaced = apply(ambiguous if isinstance(ambiguous, Clear) else Write(ambiguous.token), ())
-            return replaced is not None and apply(step, replaced) is not None
-    return True
+    """Whether the one may be what the other, impossible as things are, has to wait for. Of a key without versions."""
+    after = apply(Write(ambiguous.token) if isinstance(ambiguous, Write) else ambiguous, ())
+    return after is not None and apply(step, after) is not None
+
+
+def in_the_way(step: Step, state: State) -> State:
+    """The fewest versions without which the step, impossible as things are, is possible; none when there are no such. Of a key with versions."""
+    match step:
+        case Find(token, is_there):
+            return () if is_there else (token,)
+        case FindAll(versions):
+            return tuple(version for version in state if version not in versions)
+    for left in range(len(state) - 1, -1, -1):  # only what comes last shows
+        if apply(step, state[:left]) is not None:
+            return state[left:]
+    return ()
+
+
+def listed_before(events: Iterable[Event]) -> dict[str, set[str]]:
+    """By version, those that lists have before it; without what lists contradict each other about."""
+    before: dict[str, set[str]] = {}
+    for versions in {event.step.versions for event in events if isinstance(event.step, FindAll)}:
+        for position, token in enumerate(versions):
+            before.setdefault(token, set()).update(versions[:position])
+    return {token: {other for other in others if token not in before[other]} for token, others in before.items()}
 
 
 class _Configuration(NamedTuple):
@@ -150,11 +170,14 @@ def unexplained(events: Sequence[Event], initial: State = ()) -> list[Event]:
 
 
 class _Search:
-    """``under_way``: operations that have been invoked and will return; ``open``: ambiguous ones, by what they would do."""
+    """``to_come``: not invoked yet; ``under_way``: invoked, and will return; ``open``: ambiguous ones, by what they would do."""
 
     def __init__(self, events: Sequence[Event], initial: State) -> None:
         self._events = events
+        self._listed_before = listed_before(events)
+        self._writes = {event.step.token: index for index, event in enumerate(events) if isinstance(event.step, Write)}
         self._possible = {_Configuration(initial, frozenset(), frozenset())}
+        self._to_come = set(range(len(events)))
         self._under_way: set[int] = set()
         self._open: dict[Step, list[int]] = {}
 
@@ -168,13 +191,27 @@ class _Search:
         for _, is_return, index in sorted(moments):
             if is_return:
                 yield index
-            elif self._events[index].returned is None:
-                self._open.setdefault(self._events[index].step, []).append(index)
             else:
-                self._under_way.add(index)
+                self._invoke(index)
+
+    def _invoke(self, index: int) -> None:
+        self._to_come.discard(index)
+        if self._events[index].returned is None:
+            self._open.setdefault(self._events[index].step, []).append(index)
+        else:
+            self._under_way.add(index)
+            self._possible = {self._seeing(it, {index}) for it in self._possible}
 
     def explain(self, index: int) -> bool:
         """Whether the event can have taken effect by now; leaves the configurations in which it has, or else as they were without it."""
+        reached = self._reach(index, in_order=True) or self._reach(index, in_order=False)
+        self._under_way.discard(index)
+        kept = reached or self._possible
+        self._possible = _least({it._replace(done=it.done - {index}) for it in kept})
+        return bool(reached)
+
+    def _reach(self, index: int, *, in_order: bool) -> set[_Configuration]:
+        """The first configurations in which the event has taken effect. ``in_order``: versions come about in the order in which lists have them."""
         reached: set[_Configuration] = set()
         seen = set(self._possible)
         stack = list(self._possible)
@@ -183,28 +220,60 @@ class _Search:
             if index in configuration.done:
                 reached.add(configuration)
                 continue
-            for following in self._following(configuration):
+            for following in self._following(configuration, in_order=in_order):
                 if following not in seen:
                     seen.add(following)
                     stack.append(following)
-        self._under_way.discard(index)
-        kept = reached or self._possible
-        self._possible = _least({it._replace(done=it.done - {index}) for it in kept})
-        return bool(reached)
+        return reached
 
-    def _following(self, configuration: _Configuration) -> Iterator[_Configuration]:
+    def _following(self, configuration: _Configuration, *, in_order: bool) -> Iterator[_Configuration]:
         for index in self._under_way - configuration.done:
             step = self._events[index].step
+            if in_order and self._is_too_early(step, configuration):
+                continue
             for state, used in self._enabling(step, configuration):
                 after = apply(step, state)
                 assert after is not None
-                yield _Configuration(after, configuration.done | {index}, used)
+                yield self._seeing(_Configuration(after, configuration.done | {index}, used), self._under_way)
+
+    def _seeing(self, configuration: _Configuration, indices: Iterable[int]) -> _Configuration:
+        """With those of the operations done that only look, and find what they have found: to look changes nothing, so it need not wait."""
+        state, done, used = configuration
+        sights = {
+            index
+            for index in indices
+            if index not in done and isinstance(step := self._events[index].step, Sight) and apply(step, state) is not None
+        }
+        return _Configuration(state, done | sights, used) if sights else configuration
+
+    def _is_too_early(self, step: Step, configuration: _Configuration) -> bool:
+        """Whether a version is still to be written that lists have before this one."""
+        if not isinstance(step, Write) or not step.keeps:
+            return False
+        before = (self._writes.get(token) for token in self._listed_before.get(step.token, ()))
+        return any(index in self._to_come or index in self._under_way - configuration.done for index in before)
 
     def _enabling(self, step: Step, configuration: _Configuration) -> Iterator[tuple[State, frozenset[int]]]:
         """The states in which the step is possible, with as few ambiguous operations before it as that takes."""
         if apply(step, configuration.state) is not None:
             yield configuration.state, configuration.used
-            return
+        elif any(isinstance(other, Erase) for other in self._open):
+            yield from self._erasing(step, configuration)
+        else:
+            yield from self._replacing(step, configuration)
+
+    def _erasing(self, step: Step, configuration: _Configuration) -> Iterator[tuple[State, frozenset[int]]]:
+        """The order of erasures does not matter, so there is one such state at most."""
+        state, used = configuration.state, configuration.used
+        for token in in_the_way(step, state):
+            left = self._left(Erase(token), used)
+            if left is None:
+                return
+            state, used = tuple(version for version in state if version != token), used | {left}
+        if apply(step, state) is not None:
+            yield state, used
+
+    def _replacing(self, step: Step, configuration: _Configuration) -> Iterator[tuple[State, frozenset[int]]]:
         helpful = self._helpful(step)
         seen = {configuration.state}
         layer = [(configuration.state, configuration.used)]
@@ -229,9 +298,13 @@ class _Search:
     def _ambiguous(self, helpful: Iterable[Step], state: State, used: frozenset[int]) -> Iterator[tuple[State, frozenset[int]]]:
         for step in helpful:
             after = apply(step, state)
-            left = next((index for index in self._open[step] if index not in used), None)
+            left = self._left(step, used)
             if left is not None and after is not None:
                 yield after, used | {left}
+
+    def _left(self, step: Step, used: frozenset[int]) -> int | None:
+        """The first of the ambiguous operations that would do this and has not been put into order."""
+        return next((index for index in self._open.get(step, ()) if index not in used), None)
 
 
 def _least(configurations: Iterable[_Configuration]) -> set[_Configuration]:
