@@ -14,6 +14,7 @@ import pytest
 
 from domicile_common.testing.installation import Installation, until
 from domicile_common.testing.links import Link, Links
+from domicile_common.testing.noise import noise
 from domicile_common.testing.private import private_backend
 from domicile_local.servers import ports
 from domicile_local.servers.s3 import S3Server
@@ -21,10 +22,6 @@ from domicile_local.servers.s3 import S3Server
 pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @dataclass

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,15 +11,12 @@ import pytest
 from domicile_common.testing.background import Background, fault_proxies
 from domicile_common.testing.fault_proxy import Fault
 from domicile_common.testing.installation import Installation, until
+from domicile_common.testing.noise import noise
 from domicile_common.testing.private import private_backend
 from domicile_local.servers.s3 import S3Server, client
 from domicile_local.services import Service
 
 pytestmark = pytest.mark.servers
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @dataclass

@@ -11,14 +11,11 @@ import pytest
 
 from domicile_common.testing.installation import until
 from domicile_common.testing.load import Load
+from domicile_common.testing.noise import noise
 
 pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @pytest.fixture(scope="module")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import random
-
 import pytest
 
 from domicile_common.testing.installation import until
+from domicile_common.testing.noise import noise
 
 pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
 SIZES = (0, 11, 300_000, 6 * MIB)
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @pytest.fixture(scope="module")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import random
 import secrets
 
 import boto3.s3.transfer
@@ -11,6 +10,7 @@ import botocore.exceptions
 import pytest
 
 from domicile_common.stamps import read_sidecar, sidecar_key
+from domicile_common.testing.noise import noise
 from domicile_local.errors import SuiteError
 
 pytestmark = pytest.mark.servers
@@ -28,10 +28,6 @@ ODD_KEYS = (
     "paren(1)'!*",
     "UPPER/lower",
 )
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import random
 import socket
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from domicile_common.testing.noise import noise
 from domicile_common.testing.raw_s3 import (
     SIGNED_CHUNKS,
     SIGNED_TRAILER,
@@ -30,10 +30,6 @@ pytestmark = pytest.mark.servers
 
 OTHER_SHA256 = hashlib.sha256(b"other bytes").hexdigest()
 ALGORITHMS = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"]
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 def ago(raw: RawS3, **time: float) -> Signer:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from urllib.parse import quote
 
 import pytest
 
+from domicile_common.testing.noise import noise
 from domicile_common.testing.raw_s3 import (
     SIGNED_CHUNKS,
     SIGNED_TRAILER,
@@ -23,10 +23,6 @@ pytestmark = pytest.mark.servers
 
 ALGORITHMS = ["crc32", "crc32c", "crc64nvme", "sha1", "sha256"]
 SIZES = [0, 1, 65_536, 200_003]
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import random
 import secrets
 
 import boto3.s3.transfer
@@ -11,16 +10,13 @@ import pytest
 
 from domicile_common.sealing import backend_context
 from domicile_common.testing.handing_over import hand_over
+from domicile_common.testing.noise import noise
 from domicile_local.errors import SuiteError
 
 pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
 KEYS = ("plain", "with space", "a+b", "ü/ñ", "deep/er/x", "100%", "a&b=c;d")
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @pytest.fixture

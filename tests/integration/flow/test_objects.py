@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import random
 
 import pytest
 from botocore.exceptions import ClientError
+
+from domicile_common.testing.noise import noise
 
 pytestmark = pytest.mark.servers
 
@@ -15,10 +16,6 @@ MIB = 1024 * 1024
 
 def code(error) -> str:
     return error.value.response["Error"]["Code"]
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * 1024, 64 * 1024 + 1, 9 * MIB + 7])

@@ -6,7 +6,6 @@ import base64
 import hashlib
 import hmac
 import json
-import random
 import socket
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -16,6 +15,7 @@ from typing import Any
 import pytest
 
 from domicile_common.testing.forms import BOUNDARY, Field, conditions_of, encoded, form, signed_fields
+from domicile_common.testing.noise import noise
 from domicile_common.testing.raw_s3 import Answer, Prepared, RawS3, Signer, checksum
 
 pytestmark = pytest.mark.servers
@@ -26,10 +26,6 @@ MIB = 1024 * 1024
 @pytest.fixture
 def raw(domicile) -> RawS3:
     return domicile.raw()
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 def signed(

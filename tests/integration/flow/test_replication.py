@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import random
 
 import pytest
 
 from domicile_common.stamps import read_sidecar, read_stamp, sidecar_key
+from domicile_common.testing.noise import noise
 
 pytestmark = pytest.mark.servers
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @pytest.mark.parametrize("size", [0, 11, 64 * 1024 + 1, 3_000_000])

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from dataclasses import dataclass
 
 import pytest
 
 from domicile_common.testing.installation import Installation, until
 from domicile_common.testing.links import Link, Links
+from domicile_common.testing.noise import noise
 from domicile_common.testing.private import private_backend
 from domicile_local.errors import SuiteError
 from domicile_local.servers import ports
@@ -18,10 +18,6 @@ pytestmark = pytest.mark.servers
 
 MIB = 1024 * 1024
 LOCKED = "FI,DE"
-
-
-def noise(size: int) -> bytes:
-    return random.Random(size).randbytes(size)
 
 
 @dataclass
