@@ -141,6 +141,16 @@ async def test_what_may_have_a_writer_at_work_is_confirmed_twice(metadata, versi
     assert len(await metadata.sql("SELECT FROM removals")) == 2
 
 
+async def test_so_is_a_blob_beside_which_a_stamp_may_be_under_way(metadata, version):
+    await metadata.ask_all(report(version, "fi", "verified", stamped=True), report(version, "us", "verified", stamped=True))
+    await metadata.sql("UPDATE replicas SET stamped = false, next_attempt_at = now() WHERE backend_id = 'us'")
+    await metadata.ask(Delete(bucket_id=version.bucket_id, key="k"))
+    assert {row["backend_id"]: row["looks"] for row in await metadata.sql("SELECT backend_id, looks FROM replicas")} == {
+        "fi": 0,
+        "us": 2,
+    }
+
+
 async def test_so_is_what_a_write_that_ended_may_have_left(metadata):
     intent = await metadata.begin(await metadata.make_bucket(), "a")
     await metadata.ask(Abort(bucket_id=intent.bucket_id, version_id=intent.version_id))

@@ -248,6 +248,7 @@ class Client:
         self, kind: Kind, bucket: str, key: str, invoked: int, answer: Answer, *, number: int = 0, **told: Any
     ) -> Operation:
         told.setdefault("version", answer.headers.get("x-amz-version-id", ""))
+        told.setdefault("rule", "".join(answer.texts("Rule")))
         operation = Operation(
             number or self._ledger.number(), self._number, kind, bucket, key, invoked, time.monotonic_ns(), answer.status, answer.code, **told
         )  # fmt: skip

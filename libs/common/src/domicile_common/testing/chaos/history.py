@@ -50,7 +50,7 @@ class Operation(Value, frozen=True):
     ``version``: the id that was answered, or asked for. ``seen``: the number of the write that a read found; ``content``: that of the write
     whose bytes it got, -1 when they were no write's; 0 when nothing was told. ``condition``: ``absent``, or the ETag that was to match.
     ``source``: the key that was copied. ``after``, ``to``: the keys that a page of a list covers, the first exclusive; ``to`` is empty on the
-    last page.
+    last page. ``rule``: of the policy, which could not be satisfied, so that nothing was done.
     """
 
     number: int
@@ -72,6 +72,7 @@ class Operation(Value, frozen=True):
     after: str = ""
     to: str = ""
     listed: tuple[Listed, ...] = ()
+    rule: str = ""
 
     @property
     def acknowledged(self) -> bool:
@@ -79,7 +80,7 @@ class Operation(Value, frozen=True):
 
     @property
     def refused(self) -> bool:
-        return self.status in DEFINITE
+        return self.status in DEFINITE or bool(self.rule)
 
     def covers(self, key: str) -> bool:
         return self.after < key and (not self.to or key <= self.to)
@@ -316,4 +317,4 @@ def _tokens(numbers: Collection[int], etag: str) -> frozenset[str]:
 
 def unexpected(history: Iterable[Operation]) -> list[Operation]:
     """Those with answers that no fault of ours may cause."""
-    return [operation for operation in history if operation.status not in EXPECTED]
+    return [operation for operation in history if operation.status not in EXPECTED and not operation.rule]
