@@ -21,6 +21,7 @@ from domicile_common.telemetry import configure_logging, run
 from domicile_common.telemetry import serve as serve_http
 from domicile_metadata.app import create_app
 from domicile_metadata.context import Context
+from domicile_metadata.count import run_counting
 from domicile_metadata.lifecycle import run_lifecycle
 from domicile_metadata.measure import run_measuring
 from domicile_metadata.rearrange import run_rearranger
@@ -47,6 +48,7 @@ SIDE_TASKS: Final[Mapping[str, SideTask]] = MappingProxyType(
         "sweep": run_sweeper,
         "lifecycle": run_lifecycle,
         "measure": run_measuring,
+        "count": run_counting,
         "schedule": run_schedule,
     }
 )

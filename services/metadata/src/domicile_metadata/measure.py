@@ -1,4 +1,4 @@
-"""Measures what is owed, and shows it to Prometheus: in the one process that holds the lease, so that nothing is counted twice."""
+"""Measures what is owed, shows it to Prometheus, and keeps it by the minute: only in the process that holds the lease, so nothing counts twice."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from domicile_metadata.context import Context
 from domicile_metadata.leased import run_leased
-from domicile_metadata.storage import lag
+from domicile_metadata.storage import lag, lag_history
 from domicile_metadata.storage.lag import BackendLag, Outbox
 
 GAUGES: Final[Sequence[tuple[str, str, str]]] = (
@@ -70,6 +70,8 @@ async def run_measuring(context: Context) -> None:
     async def step() -> bool:
         backends, outbox = await lag.measure_backends(context.database), await lag.measure_outbox(context.database)
         collector.measured = Measured(time.monotonic(), backends, outbox)
+        await lag_history.note(context.database, backends)
+        await lag_history.forget(context.database, context.settings.lag_history_days)
         return False
 
     REGISTRY.register(collector)

@@ -18,7 +18,7 @@ from domicile_common.settings import (
     StrongSecret,
 )
 
-Role = Literal["api", "relay", "reconcile", "rearrange", "sweep", "lifecycle", "measure", "schedule"]
+Role = Literal["api", "relay", "reconcile", "rearrange", "sweep", "lifecycle", "measure", "count", "schedule"]
 
 
 def _words(value: object) -> object:
@@ -54,7 +54,10 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     rearrange_seconds: float = Field(5, gt=0, description="How often versions that a change of policy concerns are looked for.")
     sweep_seconds: float = Field(5, gt=0, description="How often expired writes are looked for.")
     overdue_seconds: float = Field(30, gt=0, description="How long a job may go unreported before it is sent again.")
-    measure_seconds: float = Field(15, gt=0, description="How often what is owed is measured for the metrics.")
+    measure_seconds: float = Field(
+        15, gt=0, description="How often what is owed is measured, and at most how often what is kept."
+    )
+    lag_history_days: int = Field(30, ge=1, le=400, description="How long it is kept, by the minute, what was owed.")
     lifecycle_seconds: float = Field(
         3600, gt=0, description="How often buckets are searched for what their lifecycle rules expire."
     )

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from domicile_metadata.storage import lag, lag_history
+
 pytestmark = pytest.mark.servers
 
 
@@ -48,3 +50,26 @@ async def test_a_bucket_tells_how_long_its_copies_took(admin, owing):
 async def test_what_is_not_there_is_said_so(admin):
     await admin.refused(404, "NoSuchBucket", "GET", "/lag", tenant="acme", bucket="none")
     await admin.refused(400, "InvalidArgument", "GET", "/lag", bucket="papers")
+
+
+async def test_what_was_owed_is_kept_by_the_minute(admin, owing):
+    database = admin.context.database
+    await lag_history.note(database, await lag.measure_backends(database))
+    await admin.sql.execute("UPDATE replicas SET state = 'verified' WHERE backend_id = 'de'")
+    await lag_history.note(database, await lag.measure_backends(database))
+    await admin.sql.execute(
+        """INSERT INTO lag_history
+           SELECT date_trunc('minute', now()) - hours * interval '1 hour', 'de', hours, 0, 0, 0, 7, 0 FROM generate_series(1, 30) AS hours"""
+    )
+    history = await admin.call("GET", "/lag/history", hours=2)
+    de = [it for it in history["samples"] if it["backend_id"] == "de"]
+    assert history["step_seconds"] == 60
+    assert [it["copies"] for it in de] == [1, 2]  # the worst of the minute
+    assert (de[-1]["late"], de[-1]["bytes"], de[-1]["oldest_seconds"] >= 600) == (1, 10, True)
+    longer = await admin.call("GET", "/lag/history", hours=800, backend="de")
+    assert (longer["step_seconds"], max(it["copies"] for it in longer["samples"])) == (7200, 30)
+    assert len(longer["samples"]) <= 17
+    await lag_history.forget(database, 1)
+    assert await admin.sql.fetchval("SELECT max(copies) FROM lag_history WHERE parked = 7") <= 24
+    for bad in ({"hours": 0}, {"hours": "x"}, {"hours": 9601}, {"colour": "blue"}):
+        await admin.refused(400, "InvalidArgument", "GET", "/lag/history", **bad)

@@ -51,7 +51,7 @@ async def test_a_signed_request_becomes_a_session_of_its_tenant_which_may_nothin
         "role": "tenant", "tenant_id": "acme", "access": "full",
     }  # fmt: skip
     assert (await ask(people, issued["token"])).json() == issued["caller"]
-    for path in ("/tenants", "/backends", "/credentials", "/nothing"):
+    for path in ("/tenants", "/backends", "/jobs", "/lag/history", "/nothing"):
         answer = await ask(people, issued["token"], path)
         assert (answer.status_code, answer.json()["error"]["code"]) == (403, "NotAllowed")
 

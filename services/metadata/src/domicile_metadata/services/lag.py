@@ -27,9 +27,12 @@ class ShownBucket(msgspec.Struct, frozen=True):
 
 
 class Lag(msgspec.Struct, frozen=True):
-    """``buckets``: those that are owed something, the furthest behind first; or the one that was asked for."""
+    """``buckets``: those that are owed something, the furthest behind first; or the one that was asked for.
 
-    outbox: Outbox
+    ``outbox``: ``None`` for tenants, who see no ``backends`` either: these are figures of everybody's.
+    """
+
+    outbox: Outbox | None
     backends: tuple[ShownBackend, ...]
     buckets: tuple[ShownBucket, ...]
     truncated: bool = False
@@ -45,6 +48,11 @@ async def show(context: Context, tenant_id: str | None, bucket: str | None, limi
         shown = [ShownBucket(it, _kept(it)) for it in owing]
     backends = [ShownBackend(it, context.recent_copies.of(it.backend_id)) for it in await lag.measure_backends(database)]
     return Lag(await lag.measure_outbox(database), tuple(backends), tuple(shown[:limit]), len(shown) > limit)
+
+
+def without_others(lag: Lag) -> Lag:
+    """What a tenant sees of it."""
+    return msgspec.structs.replace(lag, outbox=None, backends=())
 
 
 async def _show_bucket(context: Context, tenant_id: str | None, bucket: str) -> ShownBucket:

@@ -125,6 +125,16 @@ def caller(request: Request) -> Caller:
     return who
 
 
+def own_tenant(request: Request, asked: str | None) -> str | None:
+    """The tenant whose things are asked for, ``None`` for everybody's: a tenant sees its own, and only those. Raises ``NotAllowed``."""
+    who = caller(request)
+    if who.role == "operator":
+        return asked
+    if asked not in (None, who.tenant_id):
+        raise RequestError("NotAllowed", "Only an operator may see what is another tenant's.")
+    return who.tenant_id
+
+
 def _status(error: RequestError) -> int:
     if error.code in _STATUS:
         return _STATUS[error.code]

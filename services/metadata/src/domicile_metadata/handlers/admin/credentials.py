@@ -3,7 +3,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin.api import Endpoint, document, page
+from domicile_metadata.handlers.admin.api import Endpoint, document, own_tenant, page
 from domicile_metadata.services import credentials
 from domicile_metadata.services.credentials import CredentialChange, CredentialPage, IssuedCredential, NewCredential, Rotation
 from domicile_metadata.storage.credentials import CredentialRecord
@@ -14,7 +14,8 @@ async def create(context: Context, request: Request) -> IssuedCredential:
 
 
 async def list_page(context: Context, request: Request) -> CredentialPage:
-    return await credentials.list_page(context, request.query_params.get("tenant"), *page(request))
+    tenant_id = own_tenant(request, request.query_params.get("tenant"))
+    return await credentials.list_page(context, tenant_id, *page(request))
 
 
 async def change(context: Context, request: Request) -> CredentialRecord:
@@ -27,7 +28,7 @@ async def rotate(context: Context, request: Request) -> IssuedCredential:
 
 ENDPOINTS = (
     Endpoint("POST", "/proxy/credentials", create, 201),
-    Endpoint("GET", "/proxy/credentials", list_page),
+    Endpoint("GET", "/proxy/credentials", list_page, access="tenant"),
     Endpoint("PATCH", "/proxy/credentials/{access_key}", change),
     Endpoint("POST", "/proxy/credentials/{access_key}/rotate", rotate, 201),
 )

@@ -3,14 +3,24 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin.api import Endpoint, page
-from domicile_metadata.services import lag
+from domicile_metadata.handlers.admin.api import Endpoint, caller, own_tenant, page, query
+from domicile_metadata.services import lag, lag_history
 from domicile_metadata.services.lag import Lag
+from domicile_metadata.services.lag_history import History, HistoryAsked
 
 
 async def show(context: Context, request: Request) -> Lag:
     _, limit = page(request)
-    return await lag.show(context, request.query_params.get("tenant"), request.query_params.get("bucket"), limit)
+    tenant_id = own_tenant(request, request.query_params.get("tenant"))
+    shown = await lag.show(context, tenant_id, request.query_params.get("bucket"), limit)
+    return shown if caller(request).role == "operator" else lag.without_others(shown)
 
 
-ENDPOINTS = (Endpoint("GET", "/proxy/lag", show),)
+async def history(context: Context, request: Request) -> History:
+    return await lag_history.show(context, query(dict(request.query_params), HistoryAsked))
+
+
+ENDPOINTS = (
+    Endpoint("GET", "/proxy/lag", show, access="tenant"),
+    Endpoint("GET", "/proxy/lag/history", history),
+)

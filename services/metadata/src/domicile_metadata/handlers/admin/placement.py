@@ -4,20 +4,19 @@ from starlette.requests import Request
 
 from domicile_metadata.context import Context
 from domicile_metadata.domain.preview import Preview
-from domicile_metadata.handlers.admin.api import Endpoint, document, needed, page
+from domicile_metadata.handlers.admin.api import Endpoint, caller, document, needed, own_tenant, page
 from domicile_metadata.services import placement, rearrangements
 from domicile_metadata.services.placement import Explanations, Placement
 from domicile_metadata.services.rearrangements import Comparison, Progress, Requested, Supposed
 
 
 async def explain(context: Context, request: Request) -> Explanations:
-    """``namespace``, or ``tenant`` and ``bucket`` with or without ``backend``."""
+    """``namespace`` (operators), or ``tenant`` and ``bucket`` with or without ``backend``."""
     namespace = request.query_params.get("namespace")
-    if namespace:
+    if namespace and caller(request).role == "operator":
         return await placement.explain_namespace(context, namespace)
-    return await placement.explain_names(
-        context, needed(request, "tenant"), needed(request, "bucket"), request.query_params.get("backend")
-    )
+    tenant_id = own_tenant(request, request.query_params.get("tenant")) or needed(request, "tenant")
+    return await placement.explain_names(context, tenant_id, needed(request, "bucket"), request.query_params.get("backend"))
 
 
 async def show(context: Context, request: Request) -> Placement:
@@ -32,7 +31,8 @@ async def progress(context: Context, request: Request) -> Progress:
     _, limit = page(request)
     query = request.query_params
     unfinished = query.get("all") is None
-    return await rearrangements.progress(context, query.get("tenant"), query.get("bucket"), limit, unfinished=unfinished)
+    tenant_id = own_tenant(request, query.get("tenant"))
+    return await rearrangements.progress(context, tenant_id, query.get("bucket"), limit, unfinished=unfinished)
 
 
 async def compare(context: Context, request: Request) -> Requested:
@@ -40,9 +40,9 @@ async def compare(context: Context, request: Request) -> Requested:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/proxy/namespaces/explain", explain),
+    Endpoint("GET", "/proxy/namespaces/explain", explain, access="tenant"),
     Endpoint("GET", "/proxy/placement", show),
     Endpoint("POST", "/proxy/placement/preview", preview),
-    Endpoint("GET", "/proxy/placement/progress", progress),
+    Endpoint("GET", "/proxy/placement/progress", progress, access="tenant"),
     Endpoint("POST", "/proxy/placement/compare", compare, 202),
 )

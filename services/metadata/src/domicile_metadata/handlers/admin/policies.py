@@ -3,13 +3,15 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin.api import Endpoint, body
+from domicile_metadata.handlers.admin.api import Endpoint, body, own_tenant
 from domicile_metadata.services import policies
 from domicile_metadata.services.policies import Level, PolicyView
 
 
 async def show(context: Context, request: Request) -> PolicyView:
-    return await policies.show(context, _level(request))
+    level = _level(request)
+    own_tenant(request, level.tenant_id)
+    return await policies.show(context, level)
 
 
 async def put(context: Context, request: Request) -> PolicyView:
@@ -20,8 +22,14 @@ def _level(request: Request) -> Level:
     return Level(request.path_params.get("tenant"), request.path_params.get("bucket"))
 
 
-ENDPOINTS = tuple(
-    Endpoint(method, path, handle)
-    for path in ("/proxy/policies/default", "/proxy/policies/tenants/{tenant}", "/proxy/policies/buckets/{tenant}/{bucket}")
-    for method, handle in (("GET", show), ("PUT", put))
+DEFAULT, TENANT, BUCKET = (
+    "/proxy/policies/default",
+    "/proxy/policies/tenants/{tenant}",
+    "/proxy/policies/buckets/{tenant}/{bucket}",
+)
+
+ENDPOINTS = (
+    Endpoint("GET", DEFAULT, show),
+    *(Endpoint("GET", path, show, access="tenant") for path in (TENANT, BUCKET)),
+    *(Endpoint("PUT", path, put) for path in (DEFAULT, TENANT, BUCKET)),
 )
