@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from domicile_common.metadata_client.health import Seen
 from domicile_proxy.health import LONGEST_PAUSE, Health
 
 
@@ -88,3 +89,10 @@ def test_an_answer_ends_an_illness(health: Health):
     health.failed("fi")
     health.answered("fi", 0.1)
     assert health.avoided() == ()
+
+
+def test_what_is_known_of_backends_can_be_told(health: Health):
+    assert health.seen() == ()
+    health.answered("fi", 0.25)
+    health.failed("de")
+    assert health.seen() == (Seen("de", is_avoided=True, seconds=0.0), Seen("fi", is_avoided=False, seconds=0.25))

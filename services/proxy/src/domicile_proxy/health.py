@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from domicile_common.metadata_client.health import Seen
 from domicile_proxy import metrics
 
 FIRST_PAUSE = 1.0
@@ -56,6 +57,11 @@ class Health:
     def seconds(self, backend_id: str) -> float:
         """How long it takes to begin to deliver, on average; 0 for one that was never asked, so that it will be."""
         return self._seconds.get(backend_id, 0.0)
+
+    def seen(self) -> tuple[Seen, ...]:
+        """All that is known: of backends that were asked, or failed."""
+        known = sorted(self._ill.keys() | self._seconds.keys())
+        return tuple(Seen(backend_id, backend_id in self._ill, self.seconds(backend_id)) for backend_id in known)
 
     def avoided(self) -> tuple[str, ...]:
         """The backends to keep away from."""

@@ -29,6 +29,7 @@ from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
 from domicile_proxy.probing import keep_probing
 from domicile_proxy.protocol import BoundedProtocol
+from domicile_proxy.reporting import keep_reporting
 from domicile_proxy.settings import ProxySettings
 
 log = structlog.get_logger()
@@ -73,7 +74,7 @@ async def proxy(stop: asyncio.Event) -> None:
             served = asyncio.Event()
             admin = Starlette(routes=health_routes({"metadata": metadata_answers}, stop=stop))
             group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=served))
-            prober = group.create_task(keep_probing(context, served))
+            side = [group.create_task(keep(context, served)) for keep in (keep_probing, keep_reporting)]
             await serve(
                 App(context),
                 settings.host,
@@ -86,7 +87,7 @@ async def proxy(stop: asyncio.Event) -> None:
             )
             served.set()
             listener.stop()
-            await prober
+            await asyncio.gather(*side)
     finally:
         await broker.close()
         await context.directory.close()

@@ -19,6 +19,7 @@ from domicile_common.access.engine import may_know_of
 from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client import models as m
+from domicile_common.metadata_client.health import NoteHealth
 from domicile_common.metadata_client.tasks import Advanced, AdvanceTask, Claimed, ClaimTask, Task
 from domicile_common.model import Backend, Blob, Bucket, Credential, Digest, EffectivePolicy, Facts, Lock, Policy, Tenant, Version
 from domicile_common.namespace import namespace_name
@@ -86,6 +87,10 @@ class FakeMetadata:
     @_answer.register
     def _(self, _: m.ListBackends) -> m.Backends:
         return m.Backends(tuple(self.backends.values()))
+
+    @_answer.register
+    def _(self, _: NoteHealth) -> m.Empty:
+        return m.Empty()
 
     @_answer.register
     def _(self, request: m.FindBucket) -> Bucket:

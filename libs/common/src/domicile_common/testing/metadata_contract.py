@@ -22,6 +22,7 @@ from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, Grant
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.metadata_client import models as m
 from domicile_common.metadata_client.client import Metadata
+from domicile_common.metadata_client.health import NoteHealth, Seen
 from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_common.model import Bucket, Digest, Facts, Lock, Part, Policy, Tenant, Version
 
@@ -564,7 +565,14 @@ class TaskContract:
         assert not (await metadata.call(AdvanceTask(task_id=NOWHERE, worker="w"))).go_on
 
 
+class HealthContract:
+    async def test_how_backends_look_is_noted_also_of_those_that_nobody_knows(self, metadata: Metadata) -> None:
+        seen = (Seen("fi", is_avoided=True, seconds=0.0), Seen("nowhere", is_avoided=False, seconds=0.1))
+        for said in (seen, seen[:1], ()):
+            assert await metadata.call(NoteHealth(observer="proxy", backends=said)) == m.Empty()
+
+
 class MetadataContract(
-    BucketContract, SettingsContract, VersionContract, WriteContract, PageContract, UploadContract, TaskContract
+    BucketContract, SettingsContract, VersionContract, WriteContract, PageContract, UploadContract, TaskContract, HealthContract
 ):
     """The whole suite."""

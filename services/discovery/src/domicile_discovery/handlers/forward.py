@@ -39,6 +39,7 @@ ROUTES = (
     ("GET", "/wait"),
     ("GET", "/lag"),
     ("GET", "/lag/history"),
+    ("GET", "/health"),
     ("GET", "/summary"),
     ("GET", "/buckets"),
     ("GET", "/buckets/{tenant}/{bucket}"),

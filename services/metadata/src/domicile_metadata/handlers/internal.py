@@ -23,6 +23,7 @@ from domicile_common.metadata_client import scrub as scrubbing
 from domicile_common.metadata_client.adoption import AdoptObjects, CompareListed, FindVanished
 from domicile_common.metadata_client.exports import OpenTarget
 from domicile_common.metadata_client.findings import NoteFindings
+from domicile_common.metadata_client.health import NoteHealth
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
 from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_metadata.context import Context
@@ -36,6 +37,7 @@ from domicile_metadata.services import (
     directory,
     exports,
     findings,
+    health,
     listing,
     objects,
     placement,
@@ -94,6 +96,7 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         FindVanished: each(adoption.find_vanished),
         OpenTarget: each(exports.open_target),
         NoteFindings: each(findings.note),
+        NoteHealth: each(health.note),
         rebuilding.FindPrefix: each(rebuild.find_prefix),
         rebuilding.FindHome: each(rebuild.find_home),
         rebuilding.RestoreBucket: each(rebuild.restore_bucket),

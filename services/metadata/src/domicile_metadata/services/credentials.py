@@ -14,6 +14,7 @@ from domicile_common.events import Invalidation
 from domicile_common.model import Value
 from domicile_common.sealing import credential_context
 from domicile_metadata.context import Context
+from domicile_metadata.domain.envelope import seal_to
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import credentials, invalidations, tenants
 from domicile_metadata.storage.credentials import CredentialRecord
@@ -24,17 +25,19 @@ ACCESS_KEY_PREFIX = "DK"
 # A key is part of the credential scope in a signature, where / and , separate; a secret is at least as long as a strong passphrase.
 AccessKey = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,128}\Z")]
 SecretKey = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{16,128}\Z")]
+PublicKey = Annotated[str, msgspec.Meta(max_length=2000)]
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=10 * 366 * 86_400)]
 
 
 class NewCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``access_key`` with ``secret_key``: a known pair is registered (again), instead of making one."""
+    """``access_key`` with ``secret_key``: a known pair is registered (again), instead of making one. ``seal_to``: see ``domain.envelope``."""
 
     tenant_id: str
     access: Literal["full", "read"] = "full"
     expires_in_seconds: Seconds | None = None
     access_key: AccessKey | None = None
     secret_key: SecretKey | None = None
+    seal_to: PublicKey | None = None
 
 
 class CredentialChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -45,13 +48,15 @@ class Rotation(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``overlap_seconds``: how long the old key works on beside the new one."""
 
     overlap_seconds: Seconds = 86_400
+    seal_to: PublicKey | None = None
 
 
 class IssuedCredential(Value, frozen=True):
-    """``secret_key`` is shown in this answer and never again."""
+    """``secret_key`` is shown in this answer and never again; ``sealed_secret_key`` in its place where it was asked for."""
 
     credential: CredentialRecord
-    secret_key: str
+    secret_key: str = ""
+    sealed_secret_key: str = ""
 
 
 class CredentialPage(msgspec.Struct, frozen=True):
@@ -68,7 +73,17 @@ async def create(context: Context, new: NewCredential) -> IssuedCredential:
         known_tenant(new.tenant_id, await tenants.find(session, new.tenant_id))
         record = await _insert(context, session, new, access_key, secret)
         await invalidations.send(session, [Invalidation("credential", access_key)])
-    return IssuedCredential(record, secret)
+        return _issued(record, secret, new.seal_to)
+
+
+def _issued(record: CredentialRecord, secret: str, public_key: str | None) -> IssuedCredential:
+    """Raises ``InvalidArgument``: to be called before the transaction ends."""
+    if public_key is None:
+        return IssuedCredential(record, secret_key=secret)
+    try:
+        return IssuedCredential(record, sealed_secret_key=seal_to(public_key, secret))
+    except ValueError as error:
+        raise RequestError("InvalidArgument", f"seal_to is no key that a secret can be sealed to: {error}.") from None
 
 
 async def _insert(context: Context, session: Session, new: NewCredential, access_key: str, secret: str) -> CredentialRecord:
@@ -116,7 +131,7 @@ async def rotate(context: Context, access_key: str, rotation: Rotation) -> Issue
         assert record is not None  # 80 random bits
         await credentials.expire(session, access_key, context.clock() + timedelta(seconds=rotation.overlap_seconds))
         await invalidations.send(session, [Invalidation("credential", key) for key in (access_key, new_key)])
-    return IssuedCredential(record, secret)
+        return _issued(record, secret, rotation.seal_to)
 
 
 def _known(access_key: str, found: tuple[CredentialRecord, str] | None) -> tuple[CredentialRecord, str]:
