@@ -6,7 +6,8 @@ binds an envelope to its owner (``credential:<access key>``, ``backend:<backend 
 
 A browser has no passphrase. It seals with HPKE (RFC 9180: base mode, DHKEM(P-256, HKDF-SHA256), HKDF-SHA256, AES-256-GCM) for a public
 key whose private half every holder of the passphrase derives: ``h1.<key id>.<enc and ciphertext, in base64url without padding>``, with
-``domicile h1 <owner>`` as HPKE's info.
+``domicile h1 <owner>`` as HPKE's info. A secret that is made for somebody at a browser goes there the same way, sealed for a key pair that
+the page has made for this one answer.
 """
 
 from __future__ import annotations
@@ -47,6 +48,15 @@ class _Key:
         self.key_id = material[32:36].hex()
         # 128 bits more than the order has, so that no residue is likelier than another (FIPS 186-5, A.2.1).
         self.private = ec.derive_private_key(int.from_bytes(material[36:]) % (_P256_ORDER - 1) + 1, ec.SECP256R1())
+
+
+def seal_for(public_key: str, secret: str, context: str) -> str:
+    """For whoever has the private half of ``public_key`` (as of ``Sealer.public_key``): enc and ciphertext, in base64url without padding.
+
+    Raises ``ValueError``.
+    """
+    point = ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decode(public_key))
+    return _encode(_SUITE.encrypt(secret.encode(), point, f"domicile {_HANDED_OVER} {context}".encode()))
 
 
 class Sealer:
