@@ -106,14 +106,15 @@ async def test_a_tenant_sees_its_own_and_nothing_of_others(admin, held, sign_in)
     await count_all(admin)
     person = await sign_in("acme", "read")
     summary = await person.call("GET", "/summary")
-    assert (summary["all"]["buckets"], summary["all"]["tenants"], by_id(summary)["us"]) == (2, 1, (0, 0, 0))
+    assert (summary["all"]["buckets"], summary["all"]["tenants"], [*by_id(summary)]) == (2, 1, ["de", "fi"])
+    assert [it["country"] for it in summary["countries"]] == ["DE", "FI"]
     assert [it["bucket"] for it in (await person.call("GET", "/buckets"))["buckets"]] == ["papers", "photos"]
     assert (await person.call("GET", "/objects", bucket="papers"))["versions"][0]["key"] == "2025/a"
     lag = await person.call("GET", "/lag")
     assert (lag["outbox"], lag["backends"], [it["owed"]["bucket"] for it in lag["buckets"]]) == (None, [], ["photos"])
     assert {it["tenant_id"] for it in (await person.call("GET", "/credentials"))["credentials"]} == {"acme"}
     names = (await person.call("GET", "/namespaces/explain", bucket="papers"))["namespaces"]
-    assert {it["tenant_id"] for it in names} == {"acme"}
+    assert {(it["tenant_id"], it["recorded"]) for it in names} == {("acme", True)}
     assert (await person.call("GET", "/placement/progress"))["rearrangements"] == []
     for path in ("/policies/tenants/acme", "/policies/buckets/acme/papers", "/buckets/acme/papers"):
         assert await person.call("GET", path)

@@ -59,6 +59,11 @@ async def explain_names(context: Context, tenant_id: str, bucket: str, backend_i
     return Explanations(tuple(explanations))
 
 
+def recorded(explanations: Explanations) -> Explanations:
+    """Without the names that a bucket would have elsewhere."""
+    return Explanations(tuple(it for it in explanations.namespaces if it.recorded))
+
+
 async def explain_namespace(context: Context, namespace: str) -> Explanations:
     """Whose physical name it is. Raises ``NoSuchNamespace``."""
     rows = await placement.find_namespace(context.database, namespace)

@@ -88,6 +88,15 @@ async def summarize(context: Context, tenant_id: str | None) -> Summary:
     return Summary(await totals.sum_buckets(context.database, tenant_id), tuple(countries), tuple(backends))
 
 
+def in_use(summary: Summary) -> Summary:
+    """What a tenant sees of it: where nothing of its own is, is not its business."""
+    return msgspec.structs.replace(
+        summary,
+        countries=tuple(it for it in summary.countries if it.copies),
+        backends=tuple(it for it in summary.backends if it.copies),
+    )
+
+
 async def list_buckets(context: Context, tenant_id: str | None, after: str, limit: int) -> BucketPage:
     tenant, _, name = after.partition(SEPARATOR)
     found = await totals.browse_buckets(context.database, tenant_id, None, (tenant, name), limit + 1)

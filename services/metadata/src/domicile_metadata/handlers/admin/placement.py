@@ -11,12 +11,14 @@ from domicile_metadata.services.rearrangements import Comparison, Progress, Requ
 
 
 async def explain(context: Context, request: Request) -> Explanations:
-    """``namespace`` (operators), or ``tenant`` and ``bucket`` with or without ``backend``."""
-    namespace = request.query_params.get("namespace")
-    if namespace and caller(request).role == "operator":
+    """``namespace`` (operators), or ``tenant`` and ``bucket`` with or without ``backend``. A tenant sees the names that are in use."""
+    given = request.query_params
+    tenant_id = own_tenant(request, given.get("tenant"))
+    if caller(request).role == "tenant" and tenant_id is not None:
+        return placement.recorded(await placement.explain_names(context, tenant_id, needed(request, "bucket"), None))
+    if namespace := given.get("namespace"):
         return await placement.explain_namespace(context, namespace)
-    tenant_id = own_tenant(request, request.query_params.get("tenant")) or needed(request, "tenant")
-    return await placement.explain_names(context, tenant_id, needed(request, "bucket"), request.query_params.get("backend"))
+    return await placement.explain_names(context, needed(request, "tenant"), needed(request, "bucket"), given.get("backend"))
 
 
 async def show(context: Context, request: Request) -> Placement:

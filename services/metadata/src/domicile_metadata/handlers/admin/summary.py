@@ -3,14 +3,15 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin.api import Endpoint, own_tenant, page, query
+from domicile_metadata.handlers.admin.api import Endpoint, caller, own_tenant, page, query
 from domicile_metadata.services import summary
 from domicile_metadata.services.summary import BrowsedPage, BucketPage, ObjectsAsked, Summary
 from domicile_metadata.storage.totals import BrowsedBucket
 
 
 async def show(context: Context, request: Request) -> Summary:
-    return await summary.summarize(context, own_tenant(request, request.query_params.get("tenant")))
+    shown = await summary.summarize(context, own_tenant(request, request.query_params.get("tenant")))
+    return shown if caller(request).role == "operator" else summary.in_use(shown)
 
 
 async def list_buckets(context: Context, request: Request) -> BucketPage:
