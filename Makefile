@@ -12,6 +12,8 @@ MODULES := domicile_common domicile_proxy domicile_metadata domicile_replicator 
 CLIENTS := .venv-clients
 CONFORMANCE := .venv-conformance
 AUDIT := .venv-audit
+NODE := .venv-web
+WEB := services/discovery/web
 INFRA ?= own
 COMPOSE ?= docker compose
 VERSION ?= 0.1.0
@@ -34,7 +36,7 @@ help:
 
 ## run      the whole suite in the foreground: servers, services, keys and lines to paste  [DOMICILE_STATE DOMICILE_PORT BACKENDS=ceph .env]
 .PHONY: run
-run: venv rabbitmq ceph
+run: venv web rabbitmq ceph
 	@exec $(BIN)/python -m domicile_local run
 
 ## ready    succeeds when everything of the running suite answers  [DOMICILE_STATE]
@@ -70,9 +72,11 @@ down:
 
 ## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph ARGS="-k word"]
 .PHONY: test
-test: venv clients helm rabbitmq ceph
+test: venv clients helm web rabbitmq ceph
 	@deploy/local/need /usr/bin/promtool prometheus
 	@deploy/local/need /usr/bin/faketime faketime
+	@deploy/local/need /usr/bin/chromium chromium
+	$(IN_WEB) node --test 'src/**/*.test.ts'
 	INFRA=$(INFRA) PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 ## chaos    clients at work while everything breaks, then every answer and every copy is checked  [SECONDS=60 SEED=7 BACKENDS=ceph]
@@ -86,20 +90,23 @@ servers: venv rabbitmq ceph
 	@mkdir -p .domicile/test-servers
 	@for kind in postgres rabbitmq s3; do $(BIN)/python -m domicile_local.servers.hosting $$kind .domicile/test-servers $$$$ & done; wait
 
-## lint     ruff, the import rules, hadolint, and every Kubernetes object against its schema
+## lint     ruff, the import rules, Biome, hadolint, and every Kubernetes object against its schema
 .PHONY: lint
-lint: venv helm
+lint: venv helm $(WEB)/node_modules/.package-lock.json
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/lint-imports
+	$(IN_WEB) node_modules/.bin/biome ci --error-on-warnings .
 	$(BIN)/hadolint services/*/Dockerfile
 	$(BIN)/python -m domicile_local.deployment.manifests
 
-## type     mypy --strict
+## type     mypy --strict, and the TypeScript compiler
 .PHONY: type
-type: venv
+type: venv $(WEB)/node_modules/.package-lock.json
 	$(BIN)/mypy $(addprefix -p ,$(MODULES))
 	$(BIN)/mypy benchmarks
+	$(IN_WEB) node_modules/.bin/tsc
+	$(IN_WEB) node_modules/.bin/tsc --project tsconfig.test.json
 
 ## bench    straight to a backend, through the proxy and through a peer, in one run  [ARGS="--large"]
 .PHONY: bench
@@ -136,7 +143,7 @@ sbom: audit-tools
 ## audit    looks the locks up among known vulnerabilities; asks a public database, so it needs the network
 .PHONY: audit
 audit: audit-tools
-	@for name in runtime build dev clients; do \
+	@for name in runtime build dev clients web; do \
 		$(AUDIT)/bin/pip-audit --strict --require-hashes --disable-pip --requirement requirements/$$name.txt || exit 1; \
 	done
 
@@ -145,10 +152,14 @@ audit: audit-tools
 bench-adopt: venv rabbitmq
 	@exec $(BIN)/python -m benchmarks.adopt $(ARGS)
 
+## web      builds the page of the discovery service, where its sources have changed
+.PHONY: web
+web: services/discovery/src/domicile_discovery/web/index.html
+
 ## lock     brings requirements/*.txt up to requirements/*.in
 .PHONY: lock
 lock: venv
-	@for name in runtime build dev clients conformance audit; do \
+	@for name in runtime build dev clients conformance audit web; do \
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
@@ -156,7 +167,7 @@ lock: venv
 ## clean    removes what was installed and built; data in the state folder stays
 .PHONY: clean
 clean:
-	rm -rf $(VENV) $(CLIENTS) $(CONFORMANCE) $(AUDIT) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(CLIENTS) $(CONFORMANCE) $(AUDIT) $(NODE) $(WEB)/node_modules services/discovery/src/domicile_discovery/web build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- what the targets above stand on ---
@@ -169,6 +180,20 @@ venv:
 clients:
 	@PYTHON=$(PYTHON) deploy/local/venv $(CLIENTS) requirements/clients.txt
 	@deploy/local/need /usr/bin/restic restic
+
+# Node is the one of the wheel, so that everybody builds with the same.
+IN_WEB = cd $(WEB) && PATH='$(CURDIR)/$(NODE)/bin':"$$PATH"
+.PHONY: node
+node:
+	@PYTHON=$(PYTHON) deploy/local/venv $(NODE) requirements/web.txt
+
+$(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json | node
+	@echo 'Installing what the page is built with'
+	@$(IN_WEB) npm ci --silent
+	@touch $@
+
+services/discovery/src/domicile_discovery/web/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.*)
+	@$(IN_WEB) node_modules/.bin/vite build --logLevel warn
 
 .PHONY: helm
 helm: venv

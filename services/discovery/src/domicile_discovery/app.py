@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from importlib.resources import files
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from domicile_common.telemetry import health_routes
 from domicile_discovery.context import Context
 from domicile_discovery.handlers import api_routes
-
-_TYPES = {"html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8"}
+from domicile_discovery.pages import page_routes
 
 
 def page_headers(context: Context) -> dict[str, str]:
@@ -40,23 +35,10 @@ def page_headers(context: Context) -> dict[str, str]:
         "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=()",
         "referrer-policy": "no-referrer",
         "x-content-type-options": "nosniff",
-        "cache-control": "no-cache",
     }
-
-
-def _asset(path: str, name: str, headers: dict[str, str]) -> Route:
-    body = files("domicile_discovery").joinpath("web", name).read_bytes()
-    media_type = _TYPES[name.rpartition(".")[2]]
-
-    async def answer(_request: Request) -> Response:
-        return Response(body, media_type=media_type, headers=headers)
-
-    return Route(path, answer)
 
 
 def create_app(context: Context, stop: asyncio.Event | None = None) -> Starlette:
     """Ready without metadata: the explorer works without it."""
-    headers = page_headers(context)
-    health = health_routes({}, stop=stop)
-    pages = [_asset("/", "index.html", headers), _asset("/style.css", "style.css", headers)]
-    return Starlette(routes=[*pages, *health, *api_routes(context)])
+    pages = page_routes(page_headers(context))
+    return Starlette(routes=[*pages, *health_routes({}, stop=stop), *api_routes(context)])

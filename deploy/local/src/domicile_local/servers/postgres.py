@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import signal
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import quote, urlsplit, urlunsplit
 
@@ -29,8 +30,8 @@ def query(url: str, *statements: str) -> list[tuple[object, ...]]:
         return [tuple(row) for row in rows[-1]]
 
     try:
-        with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:  # leaves the thread's own loop, if any, as it was
-            return runner.run(all_of_them())
+        with ThreadPoolExecutor(1) as elsewhere:  # this thread may have a loop that runs
+            return elsewhere.submit(lambda: asyncio.run(all_of_them())).result()
     except (OSError, TimeoutError, asyncpg.PostgresError) as error:
         raise SuiteError(f"PostgreSQL at {without_password(url)}: {error}") from error
 

@@ -1,0 +1,57 @@
+import type { ComponentChildren } from "preact";
+import { ApiError } from "../api.ts";
+import type { Resource } from "../resource.ts";
+import { link, route } from "../router.ts";
+import { Button } from "./button.tsx";
+
+export function Loading({ what = "Loading" }: { readonly what?: string }) {
+  return (
+    <div class="state" role="status">
+      <span class="spinner" aria-hidden="true" />
+      {what} …
+    </div>
+  );
+}
+
+/** Nothing is here, and what can be done about it. */
+export function Empty({ title, children }: { readonly title: string; readonly children?: ComponentChildren }) {
+  return (
+    <div class="state">
+      <strong>{title}</strong>
+      {children}
+    </div>
+  );
+}
+
+export function Failed({ error, onRetry }: { readonly error: Error; readonly onRetry?: () => void }) {
+  const status = error instanceof ApiError ? error.status : undefined;
+  return (
+    <div class="state failed" role="alert">
+      <strong>{status === 403 ? "This is not yours to see" : "That did not work"}</strong>
+      <span>{error.message}</span>
+      {status === 401 ? <SignInLink /> : onRetry && <Button onClick={onRetry}>Try again</Button>}
+    </div>
+  );
+}
+
+/** Leads back to where the reader is. */
+export function SignInLink() {
+  const { page, path, query } = route.value;
+  return (
+    <a class="button primary" href={link("signin", [], { back: link(page, path, query) })}>
+      Sign in
+    </a>
+  );
+}
+
+interface Props<T> {
+  readonly resource: Resource<T>;
+  readonly what?: string;
+  readonly children: (data: T) => ComponentChildren;
+}
+
+/** Loading, the error with a way to try again, or the data. */
+export function Load<T>({ resource, what = "Loading", children }: Props<T>) {
+  if (resource.error) return <Failed error={resource.error} onRetry={resource.reload} />;
+  return resource.data === undefined ? <Loading what={what} /> : children(resource.data);
+}

@@ -1,0 +1,46 @@
+import { signal } from "@preact/signals";
+import { ApiError, api, onSignedOut } from "./api.ts";
+import { importKey, Signer } from "./signing.ts";
+
+export interface Session {
+  readonly role: "operator" | "tenant" | "nobody";
+  readonly tenant_id: string | null;
+  readonly access: "full" | "read" | null;
+  readonly expires_at: string | null;
+  /** Whether the service relays signed requests for whoever this is. */
+  readonly relay: boolean;
+}
+
+const NOBODY: Session = { role: "nobody", tenant_id: null, access: null, expires_at: null, relay: false };
+
+/** `undefined` until the service has said who this is. */
+export const session = signal<Session | undefined>(undefined);
+
+onSignedOut(() => {
+  session.value = NOBODY;
+});
+
+/** A service that does not answer leaves the reader nobody: what needs no session can still be used. */
+export async function refreshSession(): Promise<void> {
+  session.value = await api.get<Session>("/api/session").catch(() => NOBODY);
+}
+
+export async function signInAsOperator(adminKey: string): Promise<void> {
+  await api.post("/api/session/operator", { admin_key: adminKey }).catch((error) => {
+    throw error instanceof ApiError && error.status === 401 ? new Error("This is not the admin key.") : error;
+  });
+  await refreshSession();
+}
+
+/** Shows that the secret key is known by signing the request with it, here. */
+export async function signInAsTenant(accessKey: string, secretKey: string): Promise<void> {
+  const signer = new Signer({ accessKey, key: await importKey(secretKey), region: "us-east-1" });
+  const headers = await signer.headers("POST", new URL("/api/session/tenant", location.origin));
+  await api.post("/api/session/tenant", undefined, { headers });
+  await refreshSession();
+}
+
+export async function signOut(): Promise<void> {
+  await api.delete("/api/session");
+  await refreshSession();
+}

@@ -1,0 +1,14 @@
+import { defineConfig } from "vite";
+
+// What is built goes into the Python package, whose application serves it.
+export default defineConfig({
+  oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
+  build: {
+    outDir: "../src/domicile_discovery/web",
+    emptyOutDir: true,
+    target: ["chrome123", "firefox128", "safari17.5"],
+    assetsInlineLimit: 0, // the page's policy wants files
+    modulePreload: { polyfill: false },
+  },
+  worker: { format: "es" },
+});

@@ -1,0 +1,76 @@
+"""What surrounds every page: the menu, signing in and out, the theme, and what is not there."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from playwright.sync_api import expect
+
+pytestmark = pytest.mark.servers
+
+FIRST_PAGE = 200 << 10  # bytes, compressed
+
+
+def test_the_first_page_is_small_and_comes_from_here_only(page, domicile):
+    expect(page.get_by_role("heading", level=1)).to_have_text("Domicile")
+    loaded = page.evaluate("performance.getEntries().filter(it => it.encodedBodySize).map(it => [it.name, it.encodedBodySize])")
+    assert sum(size for _, size in loaded) < FIRST_PAGE
+    assert {name.startswith(domicile.suite.discovery_url) for name, _ in loaded} == {True}
+
+
+def test_an_operator_signs_in_with_the_admin_key_and_out_again(page, domicile, look):
+    page.get_by_role("link", name="Sign in").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Sign in")
+    look(page, "sign-in")
+    page.get_by_label("Admin key").fill("not-the-admin-key")
+    page.get_by_role("button", name="Sign in as operator").click()
+    expect(page.get_by_role("alert").filter(has_text="This is not the admin key.")).to_be_visible()
+    page.get_by_label("Admin key").fill(domicile.suite.admin_key)
+    page.get_by_role("button", name="Sign in as operator").click()
+    expect(page.locator(".who")).to_have_text("Operator")
+    look(page, "home")
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("link", name="Sign in")).to_be_visible()
+
+
+def test_a_tenant_signs_in_and_the_secret_key_stays_in_the_tab(page, domicile):
+    key = domicile.keys["one"]
+    sent = []
+    page.on("request", lambda request: sent.append(json.dumps([request.url, request.all_headers(), request.post_data])))
+    page.goto("/#/signin?back=%23%2Fnowhere")
+    page.get_by_label("Access key").fill(key.access_key)
+    page.get_by_label("Secret key").fill(key.secret_key)
+    page.get_by_role("button", name="Sign in as tenant").click()
+    expect(page.locator(".who")).to_have_text("one")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Not here")  # where the link led
+    assert any(key.access_key in request for request in sent)
+    assert not any(key.secret_key in request for request in sent)
+
+
+def test_somebody_unknown_is_not_let_in(page, domicile):
+    page.goto("/#/signin")
+    page.get_by_label("Access key").fill(domicile.keys["one"].access_key)
+    page.get_by_label("Secret key").fill("another-secret-key")
+    page.get_by_role("button", name="Sign in as tenant").click()
+    expect(page.get_by_role("alert").filter(has_text="sign")).to_be_visible()
+    expect(page.locator(".who")).to_have_count(0)
+
+
+def test_sessions_outlive_a_reload(tenant):
+    expect(tenant.locator(".who")).to_have_text("one")
+
+
+def test_the_theme_is_kept(page):
+    page.get_by_role("button", name="Theme: auto").click()
+    page.get_by_role("button", name="Theme: light").click()
+    page.reload()
+    expect(page.get_by_role("button", name="Theme: dark")).to_be_visible()
+    assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
+
+
+def test_the_keyboard_reaches_the_content_past_the_menu(page):
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("button", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.locator("main")).to_be_focused()
