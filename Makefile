@@ -7,8 +7,8 @@ SHELL := /bin/sh
 PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := libs/common services/proxy services/metadata services/replicator services/discovery deploy/local
-MODULES := domicile_common domicile_proxy domicile_metadata domicile_replicator domicile_discovery domicile_local
+PACKAGES := libs/common clients/python services/proxy services/metadata services/replicator services/discovery deploy/local
+MODULES := domicile_common domicile_client domicile_proxy domicile_metadata domicile_replicator domicile_discovery domicile_local
 CLIENTS := .venv-clients
 CONFORMANCE := .venv-conformance
 AUDIT := .venv-audit
@@ -25,6 +25,7 @@ export BACKENDS
 # How long chaos lasts, and which: without SEED any.
 SECONDS ?= 60
 SEED ?=
+REFERENCE ?= docs/cli-reference.md
 # More for pytest, such as ARGS="-k placement -x".
 ARGS ?=
 
@@ -163,6 +164,11 @@ lock: venv
 		$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header \
 			--output-file requirements/$$name.txt requirements/$$name.in || exit 1; \
 	done
+
+## reference  docs/cli-reference.md, from what the command says of itself
+.PHONY: reference
+reference: venv
+	@$(BIN)/typer domicile_client.cli.main utils docs --name domicile --title 'The `domicile` command' --output $(REFERENCE) >/dev/null
 
 ## clean    removes what was installed and built; data in the state folder stays
 .PHONY: clean

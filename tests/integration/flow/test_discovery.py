@@ -10,9 +10,9 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
+from domicile_client.cli.main import run as run_command
 from domicile_common.sigv4 import canonical
 from domicile_common.sigv4.sign import Signer
-from domicile_discovery.cli import main
 
 pytestmark = pytest.mark.servers
 
@@ -194,27 +194,53 @@ def test_the_relay_is_closed_to_strangers_where_the_operator_wants_it(domicile):
             assert stranger.post("/api/relay", json=request).headers["relay-status"] == "200"
 
 
-def test_the_command_line_sees_what_metadata_knows(operator, domicile, tmp_path, monkeypatch, capsys):
-    there = domicile.backends["us"].endpoint
-    before, after = keep(operator, there, piece("a", {"x": 1})), keep(operator, there, piece("a", {"x": 2}))
+POLICY = '{"region_lock": ["EU"], "replica_count": 2, "spread": "country"}'
+
+
+@pytest.fixture
+def command(domicile, monkeypatch, capsys):
+    """Runs one command; its exit code, its answer, and what it said."""
     monkeypatch.setenv("DOMICILE_METADATA_URL", domicile.suite.metadata_url)
+    monkeypatch.setenv("DOMICILE_DISCOVERY_URL", domicile.suite.discovery_url)
     monkeypatch.setenv("ADMIN_API_KEY", domicile.suite.admin_key)
 
     def run(*arguments):
-        assert main(arguments) == 0
-        return json.loads(capsys.readouterr().out)
+        code = run_command([*arguments, "--json"])
+        output, errors = capsys.readouterr()
+        return code, json.loads(output) if output else None, errors
 
-    assert {before, after} <= {it["snapshot_id"] for it in run("snapshots", "list")["snapshots"]}
-    assert run("snapshots", "show", before)["totals"][0]["bytes"] == 1
-    assert run("snapshots", "diff", before, after)["changed"] == {"objects": 1, "bytes": 2}
-    assert run("snapshots", "plan", after, '{"region_lock": ["FI"]}')["plan"]["targets"] == [
+    return run
+
+
+def test_the_command_line_compares_and_plans(operator, domicile, command, tmp_path):
+    there = domicile.backends["us"].endpoint
+    before, after = keep(operator, there, piece("a", {"x": 1})), keep(operator, there, piece("a", {"x": 2}))
+    assert {before, after} <= {it["snapshot_id"] for it in command("snapshots", "list", "--all")[1]["snapshots"]}
+    assert command("snapshots", "show", before)[1]["totals"][0]["bytes"] == 1
+    assert command("snapshots", "diff", before, after)[1]["changed"] == {"objects": 1, "bytes": 2}
+    assert command("snapshots", "plan", after, '{"region_lock": ["FI"]}')[1]["plan"]["targets"] == [
         {"id": "fi", "objects": 1, "bytes": 2}
     ]
-    assert run("sovereignty", "check", '{"region_lock": ["DE"]}', "--among", "backends")["chosen"] == ["de"]
     file = tmp_path / "snapshot.ndjson.gz"
-    run("snapshots", "export", after, str(file))
+    assert command("snapshots", "export", after, str(file))[0] == 0
     assert json.loads(gzip.decompress(file.read_bytes()).splitlines()[0])["snapshot_id"] == after
     for snapshot in (before, after):
-        run("snapshots", "delete", snapshot)
-    assert main(["snapshots", "show", before]) == 1
-    assert "NoSuchSnapshot" in capsys.readouterr().err
+        assert command("snapshots", "delete", snapshot)[0] == 0
+    code, answer, errors = command("snapshots", "show", before)
+    assert (code, answer, errors.startswith("domicile: NoSuchSnapshot: ")) == (1, None, True)
+
+
+def test_the_command_line_checks_sovereignty(domicile, command, monkeypatch):
+    assert command("sovereignty", "check", '{"region_lock": ["DE"]}', "--among", "backends")[1]["chosen"] == ["de"]
+    code, answer, _ = command("sovereignty", "check", POLICY, "--feature", "object_lock", "--limit", "2")
+    assert (code, len(answer["placements"]), len(answer["placements"][0]["countries"])) == (0, 2, 2)
+    code, answer, errors = command("sovereignty", "check", '{"region_lock": ["AQ"]}')
+    assert (code, answer["placements"], answer["refusal"] in errors) == (1, [], True)
+    code, answer, errors = command("sovereignty", "check", '{"region_lock": ["XX"]}')
+    assert (code, answer, errors.count("\n")) == (1, None, 1)
+    assert "ovhcloud" in {provider["provider"] for provider in command("sovereignty", "catalogue")[1]["providers"]}
+    monkeypatch.setenv("ADMIN_API_KEY", "a-wrong-key-4711")
+    assert command("sovereignty", "check", POLICY, "--among", "backends")[0] == 4
+    monkeypatch.delenv("DOMICILE_DISCOVERY_URL")
+    code, _, errors = command("sovereignty", "check", POLICY)
+    assert (code, errors) == (3, "domicile: this needs the address of the discovery service\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from domicile_common.certificates import verify
+from domicile_client.certificates import verify
 from domicile_common.testing.installation import until
 
 pytestmark = pytest.mark.servers

@@ -22,6 +22,10 @@ Domicile is ready.
   admin API      {env["DOMICILE_METADATA_URL"]}/proxy/  (X-Admin-Key: {env["ADMIN_API_KEY"]})
   all of it      {run_env}
 
+domicile:
+  set -a; . {run_env}; set +a
+  .venv/bin/domicile status
+
 aws-cli:
   export AWS_ENDPOINT_URL={endpoint} AWS_DEFAULT_REGION=us-east-1 AWS_ACCESS_KEY_ID={access} AWS_SECRET_ACCESS_KEY={secret}
   aws s3 mb s3://reports && aws s3 cp README.md s3://reports/ && aws s3 ls s3://reports/

@@ -1,4 +1,6 @@
-"""Signed statements: canonical JSON with an Ed25519 signature, to be verified by anybody who has the public key.
+"""Signed statements: canonical JSON with an Ed25519 signature, which anybody can verify who has the public key.
+
+``domicile_client.certificates`` does, from the format alone: it shares no code with this.
 
 The signed bytes are the certificate as JSON Canonicalization Scheme writes it (RFC 8785; all numbers are integers): keys sorted, no white
 space, UTF-8. The signature is Ed25519 (RFC 8032), key and signature are in base64.
@@ -7,21 +9,15 @@ space, UTF-8. The signature is Ed25519 (RFC 8032), key and signature are in base
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 from typing import Any, Final
 
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 ALGORITHM: Final = "Ed25519"
 SEED_BYTES: Final = 32
-
-
-class NotGenuineError(Exception):
-    """The signature is not that of this key over this certificate."""
 
 
 class Signer:
@@ -39,21 +35,6 @@ class Signer:
         """The certificate in its envelope."""
         value = base64.b64encode(self._key.sign(canonical(certificate))).decode()
         return {"certificate": certificate, "signature": {"algorithm": ALGORITHM, "public_key": self.public_key, "value": value}}
-
-
-def verify(envelope: Any, public_key: str) -> dict[str, Any]:
-    """The certificate. Raises ``NotGenuineError``. ``public_key``: from a source that is trusted, not from the envelope."""
-    try:
-        certificate, signature = envelope["certificate"], envelope["signature"]
-        key = Ed25519PublicKey.from_public_bytes(base64.b64decode(public_key, validate=True))
-        if signature["algorithm"] != ALGORITHM or not isinstance(certificate, dict):
-            raise NotGenuineError("it is signed in another way")
-        key.verify(base64.b64decode(signature["value"], validate=True), canonical(certificate))
-    except (KeyError, TypeError, ValueError, binascii.Error) as error:
-        raise NotGenuineError(f"it is malformed: {type(error).__name__}") from error
-    except InvalidSignature:
-        raise NotGenuineError("the signature is not that of this key over this certificate") from None
-    return certificate
 
 
 def canonical(value: Any) -> bytes:

@@ -1,4 +1,4 @@
-"""The command line as an operator runs it, against a real server."""
+"""The command line and the client, as people use them, against a real server."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import io
 import json
+import os
 import subprocess
 import sys
 
@@ -13,9 +14,10 @@ import pytest
 import structlog
 from starlette.applications import Starlette
 
+from domicile_client import AsyncDomicile, NotAdmitted, Refused, backends, policies, tenants
+from domicile_client.cli import shell
+from domicile_client.cli.main import run as run_command
 from domicile_common.telemetry import serve
-from domicile_metadata import cli as command_line
-from domicile_metadata.cli import main
 from domicile_metadata.handlers.admin import admin_routes
 from domicile_metadata.services import tasks
 from domicile_metadata.services.tasks import Kind
@@ -25,7 +27,7 @@ pytestmark = pytest.mark.servers
 
 @pytest.fixture
 async def cli(admin, unused_port, monkeypatch):
-    """Runs one command; answers its exit status and what it printed, JSON or an error."""
+    """Runs one command with ``--json``; answers its exit code and what it printed, JSON or an error. ``cli.text``: as a person sees it."""
     structlog.configure(logger_factory=structlog.ReturnLoggerFactory())  # the server's log is not the command's output
     stop = asyncio.Event()
     app = Starlette(routes=admin_routes(admin.context))
@@ -37,14 +39,17 @@ async def cli(admin, unused_port, monkeypatch):
         output, errors = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors), monkeypatch.context() as patch:
             patch.setattr(sys, "stdin", io.StringIO(stdin))
-            try:
-                status = main(arguments)
-            except SystemExit as exited:  # argparse's own way out
-                status = exited.code
-        return status, json.loads(output.getvalue()) if output.getvalue() else errors.getvalue()
+            status = run_command(arguments)
+        return status, output.getvalue(), errors.getvalue()
+
+    async def text(*arguments, stdin=""):
+        return await asyncio.to_thread(run_here, arguments, stdin)
 
     async def run(*arguments, stdin=""):
-        return await asyncio.to_thread(run_here, arguments, stdin)
+        status, output, errors = await text(*arguments, "--json", stdin=stdin)
+        return status, json.loads(output) if output else errors
+
+    run.text = text
 
     async with asyncio.timeout(10):
         while True:
@@ -64,20 +69,20 @@ async def test_an_installation_is_set_up_from_the_command_line(cli, admin):
     for backend_id, country in (("fi", "FI"), ("de", "DE")):
         place = ("--country", country, "--jurisdiction", country, "--jurisdiction", "SE")
         place = (*place, "--provider", "acme", "--endpoint", "http://127.0.0.1:9000", "--access-key", "AK")
-        status, shown = await cli("backends", "put", backend_id, *place, stdin="hunter2hunter2\n")
+        status, shown = await cli("backends", "add", backend_id, *place, stdin="hunter2hunter2\n")
         assert (status, shown["country"], shown["jurisdictions"]) == (0, country, [country, "SE"])
     assert (await cli("policies", "set", '{"replica_count": 2, "write_quorum": 1}'))[0] == 0
     status, tenant = await cli("tenants", "create", "acme", "--name", "Acme Oy")
     assert (status, tenant["name"]) == (0, "Acme Oy")
-    status, issued = await cli("credentials", "create", "acme", "--access", "read")
+    status, issued = await cli("keys", "create", "acme", "--access", "read")
     assert (status, issued["credential"]["access"], len(issued["secret_key"])) == (0, "read", 40)
-    status, known = await cli("credentials", "create", "acme", "--access-key", "AK1", stdin="a-secret-of-my-own\n")
+    status, known = await cli("keys", "create", "acme", "--access-key", "AK1", stdin="a-secret-of-my-own\n")
     assert (status, known["secret_key"]) == (0, "a-secret-of-my-own")
-    assert (await cli("policies", "set", "--tenant", "acme", '{"region_lock": ["FI", "DE"]}'))[1]["effective"]["countries"] == [
+    assert (await cli("policies", "set", '{"region_lock": ["FI", "DE"]}', "acme"))[1]["effective"]["countries"] == [
         "FI",
         "DE",
     ]
-    assert (await cli("policies", "show", "--tenant", "acme"))[1]["refusal"] is None
+    assert (await cli("policies", "show", "acme"))[1]["refusal"] is None
 
 
 async def test_everything_can_be_looked_at_and_changed(cli, admin, tmp_path):
@@ -91,59 +96,133 @@ async def test_everything_can_be_looked_at_and_changed(cli, admin, tmp_path):
     assert (await cli("tenants", "disable", "acme"))[1]["state"] == "disabled"
     assert (await cli("tenants", "enable", "acme"))[1]["state"] == "active"
     assert (await cli("tenants", "show", "acme"))[1]["tenant_id"] == "acme"
-    assert (await cli("credentials", "list", "--tenant", "acme"))[1]["credentials"][0]["access_key"] == "AK1"
-    assert (await cli("credentials", "rotate", "AK1", "--overlap", "60"))[1]["credential"]["tenant_id"] == "acme"
-    assert (await cli("credentials", "disable", "AK1"))[1]["state"] == "disabled"
-    assert (await cli("credentials", "enable", "AK1"))[1]["state"] == "active"
+    assert (await cli("keys", "list", "acme"))[1]["credentials"][0]["access_key"] == "AK1"
+    assert (await cli("keys", "rotate", "AK1", "--overlap", "60"))[1]["credential"]["tenant_id"] == "acme"
+    assert (await cli("keys", "disable", "AK1"))[1]["state"] == "disabled"
+    assert (await cli("keys", "enable", "AK1"))[1]["state"] == "active"
     assert [one["backend_id"] for one in (await cli("backends", "list"))[1]["backends"]] == ["de", "fi", "us"]
     assert (await cli("backends", "state", "us", "draining"))[1]["state"] == "draining"
     assert (await cli("backends", "show", "us"))[1]["state"] == "draining"
-    assert (await cli("policies", "set", "--tenant", "acme", "--bucket", "papers", f"@{document}"))[0] == 0
-    assert (await cli("policies", "show", "--tenant", "acme", "--bucket", "papers"))[1]["effective"]["countries"] == ["FI", "DE"]
-    name = (await cli("namespaces", "explain", "--tenant", "acme", "--bucket", "papers", "--backend", "fi"))[1]["namespaces"][0]
-    assert (await cli("namespaces", "explain", "--namespace", name["namespace"]))[1]["namespaces"] == [name]
-    assert (await cli("placement", "show", "acme", "papers", "a/ö"))[1]["replicas"][0]["backend_id"] == "de"
-    assert (await cli("placement", "preview", "--backend", "fi", "--state", "draining"))[1]["changed_objects"] == 1
-    preview = await cli("placement", "preview", "--tenant", "acme", "--bucket", "papers", "--policy", '{"region_lock": ["DE"]}')
+    assert (await cli("policies", "set", f"@{document}", "acme/papers"))[0] == 0
+    assert (await cli("policies", "show", "acme/papers"))[1]["effective"]["countries"] == ["FI", "DE"]
+    name = (await cli("buckets", "explain", "acme/papers", "--backend", "fi"))[1]["namespaces"][0]
+    assert (await cli("buckets", "explain", name["namespace"]))[1]["namespaces"] == [name]
+    assert (await cli("buckets", "placement", "acme/papers", "a/ö"))[1]["replicas"][0]["backend_id"] == "de"
+    assert (await cli("backends", "drain", "fi", "--dry-run"))[1]["changed_objects"] == 1
+    preview = await cli("policies", "dry-run", '{"region_lock": ["DE"]}', "acme/papers")
     assert preview[1]["unreadable_objects"] == 1
-    assert (await cli("placement", "compare", "--tenant", "acme"))[1] == {"buckets": 1}
+    assert (await cli("placement", "compare", "acme"))[1] == {"buckets": 1}
     assert (await cli("placement", "progress", "--all"))[1]["rearrangements"][0]["cause"] == "an operator's wish"
     assert (await cli("jobs", "list", "--state", "owed", "--backend", "de"))[1]["jobs"][0]["state"] == "wanted"
     assert (await cli("jobs", "replay", "--backend", "de"))[1] == {"replayed": 0}
     assert (await cli("secrets", "reseal"))[1] == {"credentials": 0, "backends": 0, "tasks": 0}
 
 
-async def test_a_refusal_is_one_line_and_status_1(cli, monkeypatch):
-    assert await cli("tenants", "show", "nobody") == (1, "NoSuchTenant: There is no tenant nobody.\n")
+async def test_what_goes_wrong_is_one_line_and_has_a_code_of_its_own(cli, monkeypatch):
+    assert await cli("tenants", "show", "nobody") == (1, "domicile: NoSuchTenant: There is no tenant nobody.\n")
     monkeypatch.setenv("ADMIN_API_KEY", "a wrong key")
-    assert await cli("tenants", "list") == (
-        1,
-        "AccessDenied: The header X-Admin-Key is missing or wrong, or the session has ended.\n",
-    )
-
-
-async def test_a_server_that_is_away_is_one_line_and_status_1(cli, monkeypatch):
+    refused = "domicile: AccessDenied: The header X-Admin-Key is missing or wrong, or the session has ended.\n"
+    assert await cli("tenants", "list") == (4, refused)
     monkeypatch.setenv("DOMICILE_METADATA_URL", "http://127.0.0.1:9")
-    status, text = await cli("tenants", "list")
-    assert (status, text.count("\n")) == (1, 1)
-    assert text.startswith("cli: no answer of the admin API from http://127.0.0.1:9")
+    code, text = await cli("tenants", "list")
+    assert (code, text.count("\n")) == (3, 1)
+    assert text.startswith("domicile: no answer of http://127.0.0.1:9: ")
 
 
-async def test_a_wrong_call_is_told_and_status_2(cli, monkeypatch):
-    create = await cli("credentials", "create", "acme", "--access-key", "AK1")
-    assert create == (2, "cli: the secret is expected as a line on standard input\n")
-    assert await cli("policies", "show", "--bucket", "papers") == (2, "cli: --bucket needs --tenant\n")
-    assert await cli("policies", "set", "@/nowhere") == (2, "cli: /nowhere: No such file or directory\n")
-    status, text = await cli("policies", "set", "{")
-    assert (status, text[:31]) == (2, "cli: the document is not JSON: ")
-    assert (await cli("tenants"))[0] == 2
+@pytest.mark.parametrize(
+    "text, arguments",
+    [
+        ("Invalid value: the secret is expected as a line on standard input, or in --secret-file", ("keys", "create", "acme", "--access-key", "AK1")),
+        ("Invalid value: the document is not JSON: Expecting", ("policies", "set", "{")),
+        ("Invalid value: the document is not a JSON object", ("policies", "set", "[]")),
+        ("Invalid value: /nowhere: No such file or directory", ("policies", "set", "@/nowhere")),
+        ("Invalid value: /nowhere: No such file or directory", ("keys", "create", "acme", "--access-key", "AK1", "--secret-file", "/nowhere")),
+        ("Invalid value for 'TENANT[/BUCKET]': a tenant, or tenant/bucket", ("policies", "show", "/papers")),
+        ("Invalid value: a secret is no argument", ("export", "acme/papers", "mine", "--endpoint", '{"secret_key": "x"}')),
+        ("No such option: --admin-key", ("--admin-key", "x", "tenants", "list")),
+        ("Missing argument 'tenant'.", ("tenants", "show")),
+    ],
+)  # fmt: skip
+async def test_a_wrong_call_is_one_line_and_code_2(cli, text, arguments):
+    code, said = await cli(*arguments)
+    assert (code, said.count("\n"), said.startswith(f"domicile: {text}")) == (2, 1, True)
+
+
+async def test_a_subject_alone_is_asking_for_help(cli):
+    code, output, errors = await cli.text("tenants")
+    assert (code, "Make a tenant." in output, errors) == (2, True, "")
+
+
+async def test_whoever_asks_has_to_say_so(cli, monkeypatch, tmp_path):
+    key = os.environ["ADMIN_API_KEY"]
     monkeypatch.delenv("ADMIN_API_KEY")
-    assert await cli("tenants", "list") == (2, "cli: ADMIN_API_KEY is not set\n")
+    assert (await cli("tenants", "list"))[0] == 2
+    file = tmp_path / "key"
+    file.write_text(f"{key}\n")
+    assert (await cli("--admin-key-file", str(file), "tenants", "list"))[0] == 0
+    code, text = await cli("--ca-file", str(tmp_path / "none"), "--admin-key-file", str(file), "tenants", "list")
+    assert (code, text.endswith("none: No such file or directory\n")) == (2, True)
+    file.write_text("")
+    assert (await cli("--admin-key-file", str(file), "tenants", "list"))[0] == 2
+
+
+async def test_a_session_does_in_place_of_the_key(cli, admin, monkeypatch):
+    token = (await admin.call("POST", "/sessions/operator", status=201))["token"]
+    monkeypatch.delenv("ADMIN_API_KEY")
+    monkeypatch.setenv("DOMICILE_TOKEN", token)
+    assert (await cli("tenants", "list"))[0] == 0
 
 
 def test_it_runs_as_a_module():
-    asked = subprocess.run([sys.executable, "-m", "domicile_metadata.cli", "--help"], capture_output=True, text=True, check=True)
+    asked = subprocess.run([sys.executable, "-m", "domicile_client", "--help"], capture_output=True, text=True, check=True)
     assert "policies" in asked.stdout
+
+
+async def test_lists_come_from_all_pages(cli, admin):
+    for name in ("a", "b", "c"):
+        await admin.call("POST", "/tenants", {"tenant_id": name}, 201)
+    code, page = await cli("tenants", "list", "--limit", "2")
+    assert (code, [it["tenant_id"] for it in page["tenants"]], page["truncated"]) == (0, ["a", "b"], True)
+    _, output, errors = await cli.text("tenants", "list", "--limit", "2")
+    assert ("a" in output, "--all" in errors) == (True, True)
+    assert [it["tenant_id"] for it in (await cli("tenants", "list", "--all"))[1]["tenants"]] == ["a", "b", "c"]
+
+
+async def test_a_person_gets_tables_and_nothing_that_a_terminal_would_obey(cli, admin):
+    await admin.prepared()
+    await admin.version(await admin.bucket("papers"), "a\x1b[31m[red]", fi="verified", de="wanted")
+    code, output, _ = await cli.text("jobs", "list")
+    assert (code, "a\\x1b[31m[red]" in output, "\x1b" in output) == (0, True, False)
+    code, output, _ = await cli.text("status")
+    assert (code, {"fi", "de", "us"} <= set(output.split())) == (0, True)
+    assert "papers" in output
+    code, output, _ = await cli.text("backends", "show", "fi")
+    assert (code, "http://127.0.0.1:9000" in output) == (0, True)
+
+
+async def test_backends_are_paused_limited_and_changed(cli, admin):
+    await admin.backend("fi", "FI")
+    assert (await cli("backends", "pause", "fi"))[1]["paused"] is True
+    assert (await cli("backends", "resume", "fi"))[1]["paused"] is False
+    limited = (await cli("backends", "limits", "fi", "--jobs", "3", "--requests-per-second", "2.5"))[1]
+    assert (limited["job_limit"], limited["requests_per_second"]) == (3, 2.5)
+    limited = (await cli("backends", "limits", "fi", "--jobs", "0"))[1]
+    assert (limited["job_limit"], limited["requests_per_second"]) == (None, 2.5)
+    assert (await cli("backends", "limits", "fi"))[1] == limited
+
+
+async def test_the_same_calls_serve_asyncio(cli, admin):
+    url, key = os.environ["DOMICILE_METADATA_URL"], os.environ["ADMIN_API_KEY"]
+    async with AsyncDomicile(url, admin_key=key) as domicile:
+        assert (await domicile.ask(tenants.create("acme", name="Acme Oy")))["name"] == "Acme Oy"
+        assert [it["tenant_id"] async for it in domicile.rows(tenants.list_all())] == ["acme"]
+        assert [it async for it in domicile.rows(backends.list_all())] == []
+        with pytest.raises(Refused, match=r"^NoSuchTenant: ") as refused:
+            await domicile.ask(policies.show("nobody"))
+        assert (refused.value.status, refused.value.code) == (404, "NoSuchTenant")
+    async with AsyncDomicile(url) as stranger:
+        with pytest.raises(NotAdmitted):
+            await stranger.ask(tenants.list_all())
 
 
 async def test_tasks(cli, monkeypatch):
@@ -160,7 +239,7 @@ async def test_tasks(cli, monkeypatch):
     assert [task["state"] for task in (await cli("tasks", "list", "--kind", "one"))[1]["tasks"]] == ["cancelled"]
     assert await cli("tasks", "start", "one", "{") == (
         2,
-        "cli: the document is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)\n",
+        "domicile: Invalid value: the document is not JSON: Expecting property name enclosed in double quotes: line 1 column 2 (char 1)\n",
     )
 
 
@@ -170,7 +249,7 @@ async def _anything(_context, _parameters) -> None:
 
 async def test_a_task_is_watched_to_its_end(cli, admin, monkeypatch):
     monkeypatch.setattr(tasks, "KINDS", {"one": Kind(dict, _anything)})
-    monkeypatch.setattr(command_line, "FOLLOW_SECONDS", 0.01)
+    monkeypatch.setattr(shell, "FOLLOW_SECONDS", 0.01)
     _, made = await cli("tasks", "start", "one")
     watching = asyncio.create_task(cli("tasks", "watch", made["task_id"]))
     await admin.sql.execute("""UPDATE tasks SET state = 'done', progress = '{"listed": 2}'""")
@@ -181,7 +260,7 @@ async def test_a_task_is_watched_to_its_end(cli, admin, monkeypatch):
 async def test_how_far_copies_are_behind(cli, admin):
     await admin.prepared()
     await admin.version(await admin.bucket("papers"), "k", fi="verified", de="wanted")
-    status, shown = await cli("jobs", "lag", "--tenant", "acme", "--bucket", "papers")
+    status, shown = await cli("jobs", "lag", "acme/papers")
     assert status == 0
     assert {each["owed"]["backend_id"]: each["owed"]["copies"] for each in shown["backends"]}["de"] == 1
     assert [each["owed"]["bucket"] for each in shown["buckets"]] == ["papers"]

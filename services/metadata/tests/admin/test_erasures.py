@@ -5,8 +5,8 @@ import json
 
 import pytest
 
-from domicile_common.certificates import NotGenuineError, verify
-from domicile_metadata import cli
+from domicile_client.certificates import NotGenuineError, verify
+from domicile_client.cli.main import run
 
 pytestmark = pytest.mark.servers
 
@@ -133,11 +133,11 @@ async def test_the_command_line_verifies_alone(admin, bucket_id, tmp_path, capsy
     key = envelope["signature"]["public_key"]
     file = tmp_path / "certificate.json"
     file.write_text(json.dumps(envelope))
-    assert cli.main(["erasures", "verify", str(file), key]) == 0
+    assert run(["erasures", "verify", str(file), key, "--json"]) == 0
     assert json.loads(capsys.readouterr().out) == verify(envelope, key)
     envelope["certificate"]["removed"][0]["country"] = "US"
     file.write_text(json.dumps(envelope))
-    assert cli.main(["erasures", "verify", str(file), key]) == 1
-    assert cli.main(["erasures", "verify", str(tmp_path / "none"), key]) == 2
+    assert run(["erasures", "verify", str(file), key, "--json"]) == 1
+    assert run(["erasures", "verify", str(tmp_path / "none"), key]) == 2
     with pytest.raises(NotGenuineError):
         verify(envelope, key)

@@ -1,0 +1,3 @@
+from domicile_client.cli.main import main
+
+main()

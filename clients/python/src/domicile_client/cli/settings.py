@@ -1,0 +1,64 @@
+"""Where the installation is, and with which key it is asked: from options, the environment, or files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import typer
+
+SECRETS: Final = Path("/run/secrets")  # where containers find theirs
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """``admin_key``, ``token``: from the environment; ``key_file``, ``token_file``: instead of them."""
+
+    url: str
+    discovery_url: str = ""
+    admin_key: str = ""
+    key_file: Path | None = None
+    token: str = ""
+    token_file: Path | None = None
+    ca_file: Path | None = None
+
+    def connection(self) -> dict[str, Any]:
+        """The arguments of a client. Raises ``BadParameter``."""
+        token = _content(self.token_file) or self.token
+        key = _content(self.key_file) or self.admin_key or ("" if token else _mounted("ADMIN_API_KEY"))
+        if not key and not token:
+            raise typer.BadParameter(
+                "Who asks? Set ADMIN_API_KEY or DOMICILE_TOKEN, or name a file: --admin-key-file, --token-file."
+            )
+        try:
+            ca_file = None if self.ca_file is None else str(self.ca_file.resolve(strict=True))
+        except OSError as error:
+            raise typer.BadParameter(f"{self.ca_file}: {error.strerror}") from None
+        return {
+            "url": self.url,
+            "discovery_url": self.discovery_url,
+            "admin_key": "" if self.token_file else key,
+            "token": token,
+            "ca_file": ca_file,
+        }
+
+
+def _content(file: Path | None) -> str:
+    if file is None:
+        return ""
+    try:
+        text = file.read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise typer.BadParameter(f"{file}: {getattr(error, 'strerror', None) or 'is no text'}") from None
+    if not text:
+        raise typer.BadParameter(f"{file}: is empty")
+    return text
+
+
+def _mounted(name: str) -> str:
+    """Empty where there is none, or none for us."""
+    try:
+        return (SECRETS / name).read_text("utf-8").strip()
+    except OSError:
+        return ""

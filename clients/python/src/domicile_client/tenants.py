@@ -1,0 +1,23 @@
+"""Customers of the installation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from domicile_client.call import Call, Pages, call
+
+
+def create(tenant: str, name: str | None = None) -> Call:
+    return call("POST", "tenants", body={"tenant_id": tenant, "name": name})
+
+
+def list_all() -> Call:
+    return call("GET", "tenants", pages=Pages("tenants", "tenant_id"))
+
+
+def show(tenant: str) -> Call:
+    return call("GET", "tenants", tenant)
+
+
+def change(tenant: str, *, name: str | None = None, state: Literal["active", "disabled"] | None = None) -> Call:
+    return call("PATCH", "tenants", tenant, body={"name": name, "state": state})
