@@ -12,6 +12,7 @@ from domicile_common.errors import PolicyRefused, Unavailable
 from domicile_common.metadata_client.models import Begin, Delete, Locate, Report, Wanted
 from domicile_common.model import Facts
 from domicile_metadata import rearrange as rearranging
+from domicile_metadata.domain.roles import Caller
 from domicile_metadata.rearrange import run_rearranger, step
 from domicile_metadata.reconcile import reconcile
 from domicile_metadata.services import backends, policies, rearrange
@@ -29,7 +30,7 @@ class World:
         self.bucket = bucket
 
     async def policy(self, **document) -> None:
-        await policies.put(self.metadata.context, Level("acme", "photos"), json.dumps(document).encode())
+        await policies.put(self.metadata.context, Caller("operator"), Level("acme", "photos"), json.dumps(document).encode())
 
     async def state(self, backend_id: str, state: str) -> None:
         await backends.change(self.metadata.context, backend_id, BackendChange(state))

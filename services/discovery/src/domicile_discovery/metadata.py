@@ -27,7 +27,7 @@ T = TypeVar("T")
 class Caller(Value, frozen=True):
     """As metadata describes whose session it is."""
 
-    role: Literal["operator", "tenant"]
+    role: Literal["operator", "auditor", "tenant_admin", "tenant"]
     tenant_id: str | None = None
     access: Literal["full", "read"] = "full"
     expires_at: str | None = None

@@ -22,6 +22,7 @@ def path_of(endpoint):
         bucket="k",
         task="t",
         snapshot="s",
+        token="o",
         number=0,
         bucket_id="i",
         version_id="v",
@@ -49,7 +50,13 @@ async def test_what_is_not_there_is_404_for_those_with_the_key_only(admin, metho
     await admin.refused(401, "AccessDenied", method, path)
 
 
-BODILESS = {"/proxy/secrets/reseal", "/proxy/sessions/operator", "/proxy/sessions/current"}
+BODILESS = {
+    "/proxy/secrets/reseal",
+    "/proxy/sessions/operator",
+    "/proxy/sessions/token",
+    "/proxy/sessions/current",
+    "/proxy/tokens/{token}",
+}
 WRITES = [
     endpoint
     for endpoint in ENDPOINTS

@@ -22,6 +22,10 @@ class AdminKey(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     admin_key: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,1024}\Z")]
 
 
+class Token(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    token: Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,1024}\Z")]
+
+
 class Issued(Value, frozen=True):
     token: str
     caller: Caller
@@ -30,6 +34,12 @@ class Issued(Value, frozen=True):
 async def sign_in_operator(context: Context, request: Request) -> Response:
     key = (await document(request, AdminKey)).admin_key
     return await _sign_in(context, request, "operator", shown={"x-admin-key": key})
+
+
+async def sign_in_token(context: Context, request: Request) -> Response:
+    """The cookie gets a session of the token's, not the token."""
+    token = (await document(request, Token)).token
+    return await _sign_in(context, request, "token", shown=bearer(token))
 
 
 async def sign_in_tenant(context: Context, request: Request) -> Response:
@@ -49,7 +59,7 @@ async def _sign_in(
 class Shown(Value, frozen=True, omit_defaults=False):
     """Who has signed in, as the page sees it. ``relay``: whether requests are relayed for them."""
 
-    role: Literal["operator", "tenant", "nobody"]
+    role: Literal["operator", "auditor", "tenant_admin", "tenant", "nobody"]
     tenant_id: str | None
     access: Literal["full", "read"] | None
     expires_at: str | None
@@ -84,6 +94,7 @@ def _set_cookie(context: Context, request: Request, response: Response, token: s
 
 ENDPOINTS = (
     Endpoint("POST", "/api/session/operator", sign_in_operator, "page"),
+    Endpoint("POST", "/api/session/token", sign_in_token, "page"),
     Endpoint("POST", "/api/session/tenant", sign_in_tenant, "page"),
     Endpoint("GET", "/api/session", current, "page"),
     Endpoint("DELETE", "/api/session", sign_out, "page"),

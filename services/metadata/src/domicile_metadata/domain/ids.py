@@ -9,6 +9,8 @@ from typing import Final
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 RANDOM_BYTES: Final = 10
 
+TENANT_ID: Final = r"^[a-z0-9][a-z0-9-]{0,62}\Z"
+
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -27,6 +29,10 @@ def uuid7(now: datetime, entropy: bytes) -> str:
 def made_at(version_id: str) -> datetime:
     """To the millisecond."""
     return EPOCH + timedelta(milliseconds=int(version_id, 16) >> 80)
+
+
+def is_tenant_id(text: str) -> bool:
+    return re.match(TENANT_ID, text) is not None
 
 
 def is_id(text: str) -> bool:

@@ -14,6 +14,8 @@ from domicile_common.events import Invalidation
 from domicile_common.model import Value
 from domicile_common.sealing import credential_context, seal_for
 from domicile_metadata.context import Context
+from domicile_metadata.domain.roles import Caller
+from domicile_metadata.services import audit
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import credentials, invalidations, tenants
 from domicile_metadata.storage.credentials import CredentialRecord
@@ -63,15 +65,22 @@ class CredentialPage(msgspec.Struct, frozen=True):
     truncated: bool
 
 
-async def create(context: Context, new: NewCredential) -> IssuedCredential:
-    """Repeating a registration of the same pair is harmless. Raises ``NoSuchTenant``, ``CredentialExists``, ``InvalidArgument``."""
+async def create(context: Context, caller: Caller, new: NewCredential) -> IssuedCredential:
+    """Repeating a registration of the same pair is harmless.
+
+    Raises ``NoSuchTenant``, ``CredentialExists``, ``InvalidArgument``; ``NotAllowed`` where a tenant registers a pair by itself, which
+    would tell it which keys others have.
+    """
     if (new.access_key is None) != (new.secret_key is None):
         raise RequestError("InvalidArgument", "access_key and secret_key are given together, or neither is.")
+    if new.access_key is not None and not caller.sees_all:
+        raise RequestError("NotAllowed", "Only an operator may register a pair that exists already.")
     access_key, secret = new.access_key or _new_access_key(context), new.secret_key or _new_secret(context)
     async with context.database.transaction() as session:
         known_tenant(new.tenant_id, await tenants.find(session, new.tenant_id))
         record = await _insert(context, session, new, access_key, secret)
         await invalidations.send(session, [Invalidation("credential", access_key)])
+        audit.about(access_key)
         return _issued(record, secret, new.seal_to)
 
 
@@ -107,8 +116,9 @@ async def list_page(context: Context, tenant_id: str | None, after: str, limit: 
     return CredentialPage(tuple(found[:limit]), len(found) > limit)
 
 
-async def change(context: Context, access_key: str, wanted: CredentialChange) -> CredentialRecord:
+async def change(context: Context, caller: Caller, access_key: str, wanted: CredentialChange) -> CredentialRecord:
     async with context.database.transaction() as session:
+        await _lock(session, caller, access_key)
         record = await credentials.set_state(session, access_key, wanted.state)
         if record is None:
             raise _no_such_credential(access_key)
@@ -116,11 +126,11 @@ async def change(context: Context, access_key: str, wanted: CredentialChange) ->
     return record
 
 
-async def rotate(context: Context, access_key: str, rotation: Rotation) -> IssuedCredential:
+async def rotate(context: Context, caller: Caller, access_key: str, rotation: Rotation) -> IssuedCredential:
     """A new pair of the same tenant and access; the old key works for the overlap, unless it expires or is disabled before."""
     new_key, secret = _new_access_key(context), _new_secret(context)
     async with context.database.transaction() as session:
-        old, _ = _known(access_key, await credentials.lock(session, access_key))
+        old = await _lock(session, caller, access_key)
         if old.state != "active" or (old.expires_at is not None and old.expires_at <= context.clock()):
             raise RequestError(
                 "CredentialInactive", f"The access key {access_key} is disabled or has expired: create a new one instead."
@@ -130,7 +140,16 @@ async def rotate(context: Context, access_key: str, rotation: Rotation) -> Issue
         assert record is not None  # 80 random bits
         await credentials.expire(session, access_key, context.clock() + timedelta(seconds=rotation.overlap_seconds))
         await invalidations.send(session, [Invalidation("credential", key) for key in (access_key, new_key)])
+        audit.about(new_key)
         return _issued(record, secret, rotation.seal_to)
+
+
+async def _lock(session: Session, caller: Caller, access_key: str) -> CredentialRecord:
+    """Another tenant's key is one that is not there."""
+    record, _ = _known(access_key, await credentials.lock(session, access_key))
+    if caller.tenant_id not in (None, record.tenant_id):
+        raise _no_such_credential(access_key)
+    return record
 
 
 def _known(access_key: str, found: tuple[CredentialRecord, str] | None) -> tuple[CredentialRecord, str]:

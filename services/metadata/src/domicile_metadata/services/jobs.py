@@ -15,6 +15,7 @@ import msgspec
 from domicile_common.errors import RequestError
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
+from domicile_metadata.domain.roles import Caller
 from domicile_metadata.storage import jobs, rearrange
 from domicile_metadata.storage.jobs import Backlog, Drop, Job, Which
 from domicile_metadata.storage.work import Identity
@@ -70,12 +71,13 @@ class Drops(msgspec.Struct, frozen=True):
     next: int | None
 
 
-async def list_page(context: Context, state: State, which: Which, after: str, limit: int) -> Jobs:
+async def list_page(context: Context, caller: Caller, state: State, which: Which, after: str, *, limit: int) -> Jobs:
+    """How much is owed in all is no tenant's business."""
     _check(which)
     parked = None if state == "all" else state == "parked"
     found = await jobs.list_page(context.database, which, limit + 1, parked=parked, after=_parse(after) if after else None)
     truncated = len(found) > limit
-    backlogs = tuple(await jobs.count(context.database))
+    backlogs = tuple(await jobs.count(context.database)) if caller.sees_all else ()
     return Jobs(backlogs, tuple(found[:limit]), truncated, _cursor(found[limit - 1]) if truncated else "")
 
 

@@ -13,6 +13,7 @@ from domicile_common.model import Backend, EffectivePolicy, Policy
 from domicile_common.policy import check_tightens, decide, policy_from_json
 from domicile_metadata.context import Context
 from domicile_metadata.domain.levels import effective_policy
+from domicile_metadata.domain.roles import Caller
 from domicile_metadata.services import rearrange
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import buckets, directory, invalidations, policies, tenants
@@ -57,18 +58,22 @@ async def show(context: Context, level: Level) -> PolicyView:
     return PolicyView(own, record.version if record else 0, effective, refusal.message if refusal else None)
 
 
-async def put(context: Context, level: Level, document: bytes) -> PolicyView:
+async def put(context: Context, caller: Caller, level: Level, document: bytes) -> PolicyView:
     """Sets a level. In one transaction: its row, the locks of all buckets that it reaches, and word to the proxies. What exists follows.
 
     Raises ``InvalidRequest`` for a malformed document; ``PolicyRefused`` when it loosens what a level above demands, when the active
-    backends cannot satisfy it, or when a bucket would be left without a lock that all levels allow or without a possible placement.
+    backends cannot satisfy it, when a bucket would be left without a lock that all levels allow or without a possible placement, or when
+    a tenant would loosen its own locks, which an operator may have set.
     """
     policy = parse(document)
     async with context.database.transaction() as session:
         tenant_ids = await tenants.lock(session, level.tenant_id)
         bucket_ids = await policies.lock_buckets(session, level.tenant_id, level.bucket)
         before = await buckets.find_by_id(session, bucket_ids)
+        held = None if caller.sees_all else await _held(session, level)
         version, effective = await insert(session, level, policy)
+        if held is not None:
+            _check_keeps(held, effective)
         after = await buckets.find_by_id(session, bucket_ids)
         check_possible(before, after)
         for bucket_id, old, new in _outcomes(before, after):
@@ -94,6 +99,24 @@ async def insert(session: Session, level: Level, policy: Policy) -> tuple[int, E
     if level.kind == "default":
         await _check_tenants(session, policy, version)
     return version, effective
+
+
+async def _held(session: Session, level: Level) -> EffectivePolicy | None:
+    """What a tenant is bound to now; ``None`` for one of its buckets, whose locks are its own within that."""
+    if level.kind != "tenant":
+        return None
+    above, own = await _levels_above(session, level), await policies.find(session, "tenant", level.tenant_id or "")
+    documents = above.documents if own is None else (*above.documents, own.document)
+    return effective_policy(documents, above.version)
+
+
+def _check_keeps(before: EffectivePolicy, after: EffectivePolicy) -> None:
+    for rule, old, new in (
+        ("region_lock", before.countries, after.countries),
+        ("operator_lock", before.jurisdictions, after.jurisdictions),
+    ):
+        if old is not None and (new is None or not set(new) <= set(old)):
+            raise PolicyRefused(rule, f"Only an operator may loosen the tenant's {rule}.")
 
 
 def parse(document: bytes) -> Policy:

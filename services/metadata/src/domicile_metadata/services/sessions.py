@@ -1,8 +1,9 @@
-"""Signing in, for people at a browser: a random token for a short time in place of the admin key, or of a tenant's secret key.
+"""Signing in, for people at a browser: a random token for a short time in place of the admin key, a token, or a tenant's secret key.
 
-An operator shows the admin key. A tenant signs one request of its own for this purpose with its access key, in the browser, so that
-its secret goes nowhere; such a signature serves once. A session ends with its time, when it is ended, when the tenant or the key is
-disabled, and when the admin key changes: a row is a session only with a proof that is made with that key.
+An operator shows the admin key, anybody else who works with the admin API a token. A tenant signs one request of its own for this purpose
+with its access key, in the browser, so that its secret goes nowhere; such a signature serves once. A session ends with its time, when it is
+ended, when the tenant, the key or the token that it began with is, and when the admin key changes: a row is a session only with a proof that
+is made with that key.
 """
 
 from __future__ import annotations
@@ -10,9 +11,9 @@ from __future__ import annotations
 import base64
 import hmac
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from hashlib import sha256
-from typing import Annotated, Literal
+from typing import Annotated
 
 import msgspec
 
@@ -22,22 +23,15 @@ from domicile_common.sealing import credential_context
 from domicile_common.sigv4 import canonical, keys
 from domicile_common.sigv4.verify import parse, verify
 from domicile_metadata.context import Context
+from domicile_metadata.domain.roles import Caller, caller_of_token
 from domicile_metadata.storage import directory, sessions
+from domicile_metadata.storage.sessions import Origin
 
 SIGN_IN_PATH = "/api/session/tenant"
 _NO_BODY = frozenset({canonical.EMPTY_SHA256, canonical.UNSIGNED_PAYLOAD})
 _TOKEN_BYTES = 32
 
 Short = Annotated[str, msgspec.Meta(max_length=1024)]
-
-
-class Caller(Value, frozen=True, omit_defaults=False):
-    """Who asks. ``access``: ``read`` may change nothing. ``expires_at``: of a session."""
-
-    role: Literal["operator", "tenant"]
-    tenant_id: str | None = None
-    access: Literal["full", "read"] = "full"
-    expires_at: datetime | None = None
 
 
 class SignedRequest(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -53,9 +47,12 @@ class Issued(Value, frozen=True):
     caller: Caller
 
 
-async def sign_in_operator(context: Context) -> Issued:
-    """For those who have shown the admin key."""
-    return await _issue(context, Caller("operator"), None, None)
+async def sign_in(context: Context, caller: Caller) -> Issued:
+    """For those who have shown the admin key or a token: in a browser, the session stands for it and ends with it. Raises ``NotAllowed``."""
+    if caller.kind == "session":
+        raise RequestError("NotAllowed", "A session begins with a key or a token, not with another session.")
+    origin = Origin(token_id=caller.actor if caller.kind == "token" else None)
+    return await _issue(context, caller, origin, None)
 
 
 async def sign_in_tenant(context: Context, signed: SignedRequest) -> Issued:
@@ -71,11 +68,11 @@ async def sign_in_tenant(context: Context, signed: SignedRequest) -> Issued:
         verify(claim, secret, context.clock(), keys.KeyRing(limit=1))
     except RequestError:
         raise _denied() from None
-    caller = Caller("tenant", known.tenant.tenant_id, known.access)
-    return await _issue(context, caller, known.access_key, sha256(claim.signature.encode()).digest())
+    caller = Caller("tenant", known.tenant.tenant_id, known.access, actor=known.access_key)
+    return await _issue(context, caller, Origin(known.access_key), sha256(claim.signature.encode()).digest())
 
 
-async def _issue(context: Context, caller: Caller, access_key: str | None, login: bytes | None) -> Issued:
+async def _issue(context: Context, caller: Caller, origin: Origin, login: bytes | None) -> Issued:
     token = base64.urlsafe_b64encode(context.entropy(_TOKEN_BYTES)).decode().rstrip("=")
     now = context.clock()
     expires_at = now + timedelta(seconds=context.settings.session_seconds)
@@ -83,35 +80,39 @@ async def _issue(context: Context, caller: Caller, access_key: str | None, login
         await sessions.delete_expired(session, now)
         hashed = _hash(token)
         if not await sessions.insert(
-            session, hashed, access_key, proof=_proof(context, hashed, access_key), login=login, expires_at=expires_at
+            session, hashed, origin, proof=_proof(context, hashed, origin), login=login, expires_at=expires_at
         ):
             raise _denied()
-    return Issued(token, msgspec.structs.replace(caller, expires_at=expires_at))
+    return Issued(token, msgspec.structs.replace(caller, expires_at=expires_at, kind="session"))
 
 
 async def find(context: Context, token: str) -> Caller | None:
     """Whose session it is, if it goes on."""
     hashed = _hash(token)
     row = await sessions.find(context.database, hashed, context.clock())
-    if row is None or not hmac.compare_digest(row.proof, _proof(context, hashed, row.access_key)):
+    if row is None or not hmac.compare_digest(row.proof, _proof(context, hashed, Origin(row.access_key, row.token_id))):
         return None
+    if row.token_id is not None and row.role is not None:
+        return caller_of_token(row.role, row.tenant_id, row.expires_at, "session", row.token_id)
     if row.access_key is None:
-        return Caller("operator", expires_at=row.expires_at)
-    return Caller("tenant", row.tenant_id, row.access or "read", row.expires_at)
+        return Caller("operator", expires_at=row.expires_at, kind="session")
+    return Caller("tenant", row.tenant_id, row.access or "read", row.expires_at, "session", row.access_key)
 
 
 async def end(context: Context, token: str) -> None:
-    await sessions.end(context.database, _hash(token))
+    async with context.database.transaction() as session:
+        await sessions.end(session, _hash(token))
 
 
 def _hash(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def _proof(context: Context, hashed: bytes, access_key: str | None) -> bytes:
-    """Binds a row to the admin key and to whom it belongs."""
+def _proof(context: Context, hashed: bytes, origin: Origin) -> bytes:
+    """Binds a row to the admin key and to what it began with."""
     key = context.settings.admin_api_key.get_secret_value().encode()
-    return hmac.digest(key, b"session\0" + hashed + (access_key or "").encode(), "sha256")
+    bound = b"token\0" + origin.token_id.encode() if origin.token_id is not None else (origin.access_key or "").encode()
+    return hmac.digest(key, b"session\0" + hashed + bound, "sha256")
 
 
 def _headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -18,7 +18,8 @@ from domicile_common.snapshots import Header, Kept, Keys, Origin, Piece, header_
 from domicile_common.sovereignty import Holding
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
-from domicile_metadata.services.sessions import Caller
+from domicile_metadata.domain.roles import Caller
+from domicile_metadata.services import audit
 from domicile_metadata.storage import snapshots
 from domicile_metadata.storage.snapshots import Owner, SnapshotRecord
 
@@ -61,6 +62,7 @@ async def create(context: Context, caller: Caller, new: NewSnapshot) -> Snapshot
         if await snapshots.count(session, caller.tenant_id) >= context.settings.snapshots_per_owner:
             raise RequestError("TooManySnapshots", f"There are {context.settings.snapshots_per_owner} already: delete one first.")
         snapshot_id = uuid7(now, context.entropy(RANDOM_BYTES))
+        audit.about(snapshot_id)
         return await snapshots.insert(
             session, snapshot_id, caller.tenant_id, new.title, new.endpoint.lower(), keys=new.keys, now=now
         )
@@ -173,8 +175,9 @@ async def export(context: Context, caller: Caller, snapshot_id: str) -> AsyncIte
 
 async def delete(context: Context, caller: Caller, snapshot_id: str) -> None:
     _may_change(caller)
-    if not is_id(snapshot_id) or not await snapshots.delete(context.database, snapshot_id, _owner(caller)):
-        _no_such(snapshot_id)
+    async with context.database.transaction() as session:
+        if not is_id(snapshot_id) or not await snapshots.delete(session, snapshot_id, _owner(caller)):
+            _no_such(snapshot_id)
 
 
 async def _find(context: Context, caller: Caller, snapshot_id: str) -> SnapshotRecord:
@@ -183,7 +186,7 @@ async def _find(context: Context, caller: Caller, snapshot_id: str) -> SnapshotR
 
 
 def _owner(caller: Caller) -> Owner:
-    return Owner(caller.role == "operator", caller.tenant_id)
+    return Owner(caller.sees_all, caller.tenant_id)
 
 
 def _may_change(caller: Caller) -> None:

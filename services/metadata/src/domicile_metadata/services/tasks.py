@@ -16,7 +16,7 @@ from domicile_common.sealing import backend_context
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.tasks import Prepared, TaskState, Wish, after, task_backend, wished
-from domicile_metadata.services import adoption, exports, rebuild, scrub
+from domicile_metadata.services import adoption, audit, exports, rebuild, scrub
 from domicile_metadata.storage import tasks, transfers
 from domicile_metadata.storage.tasks import ShownTask
 
@@ -77,6 +77,7 @@ async def create(context: Context, new: NewTask) -> ShownTask:
             await transfers.keep_secret(
                 session, task_id, context.sealer.seal(kept.secret, backend_context(task_backend(task_id)))
             )
+        audit.about(f"{new.kind} {task_id}")
     return made
 
 

@@ -9,10 +9,11 @@ import msgspec
 from domicile_common.errors import RequestError
 from domicile_common.events import Invalidation
 from domicile_metadata.context import Context
+from domicile_metadata.domain.ids import TENANT_ID
 from domicile_metadata.storage import invalidations, tenants
 from domicile_metadata.storage.tenants import TenantRecord
 
-TenantId = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
+TenantId = Annotated[str, msgspec.Meta(pattern=TENANT_ID)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=200)]
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager, suppress
 from importlib import resources
 from types import MappingProxyType, TracebackType
@@ -164,9 +164,14 @@ class Session(Statements):
 class Database(Statements):
     """The process's pool of connections."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, last_step: Callable[[Session], Awaitable[None]] | None = None) -> None:
         super().__init__(pool)
         self._pool = pool
+        self._last_step = last_step
+
+    def ending_with(self, last_step: Callable[[Session], Awaitable[None]]) -> Database:
+        """The same connections; each transaction that is about to commit runs ``last_step`` first."""
+        return Database(self._pool, last_step)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Session]:
@@ -178,7 +183,10 @@ class Database(Statements):
             with TRANSLATED:
                 await transaction.start()
             try:
-                yield Session(connection)
+                session = Session(connection)
+                yield session
+                if self._last_step is not None:
+                    await self._last_step(session)
             except BaseException:
                 with suppress(Unavailable), TRANSLATED:  # a lost connection has rolled back already
                     await transaction.rollback()

@@ -6,6 +6,7 @@ from starlette.routing import BaseRoute
 
 from domicile_metadata.context import Context
 from domicile_metadata.handlers.admin import (
+    audit,
     backends,
     credentials,
     erasures,
@@ -21,6 +22,7 @@ from domicile_metadata.handlers.admin import (
     summary,
     tasks,
     tenants,
+    tokens,
     waiting,
 )
 from domicile_metadata.handlers.admin.api import Endpoint, make_routes
@@ -42,6 +44,8 @@ ENDPOINTS: tuple[Endpoint, ...] = (
     *sealing.ENDPOINTS,
     *sessions.ENDPOINTS,
     *snapshots.ENDPOINTS,
+    *tokens.ENDPOINTS,
+    *audit.ENDPOINTS,
 )
 
 

@@ -1,16 +1,18 @@
-"""What all endpoints of the admin API have in common: the key, reading requests, and answering errors as JSON.
+"""What all endpoints of the admin API have in common: who asks, reading requests, the audit log, and answering errors as JSON.
 
-The key may be replaced by the token of a session (``services.sessions``). Errors are ``{"error": {"code", "message"}}``: 401 without either,
-403 where a tenant's session is not enough, 400 for what is malformed, 404 for what is not there, 409 for what
-contradicts what is there, 503 while the database is away.
+Whoever asks shows the admin key, a token (``services.tokens``), or that of a session (``services.sessions``). Errors are
+``{"error": {"code", "message"}}``: 401 without any, 403 where its role is not enough, 400 for what is malformed, 404 for what is not
+there, 409 for what contradicts what is there, 503 while the database is away.
 """
 
 from __future__ import annotations
 
 import hmac
+import time
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
 from http import HTTPStatus
-from typing import Any, Literal, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
@@ -21,14 +23,18 @@ from starlette.routing import BaseRoute, Route
 from domicile_common.errors import ConfigurationError, PolicyRefused, RequestError, Unavailable
 from domicile_common.telemetry import begin_trace
 from domicile_metadata.context import Context
-from domicile_metadata.services import sessions
-from domicile_metadata.services.sessions import Caller
+from domicile_metadata.domain.audit import Entry
+from domicile_metadata.domain.ids import is_tenant_id
+from domicile_metadata.domain.roles import OPEN, Caller, refuse, rule_of
+from domicile_metadata.services import audit, sessions, tokens
+from domicile_metadata.services.audit import ADMINS, Action, Strangers
 
 log = structlog.get_logger()
 
 MAXIMUM_BODY = 64 << 10  # bytes
 PAGE = 100
 LARGEST_PAGE = 1000
+LONGEST_TARGET = 2000
 RETRY_AFTER_SECONDS = "1"
 _EVERY_METHOD = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 _CONFLICTS = frozenset(
@@ -52,69 +58,153 @@ T = TypeVar("T")
 class Endpoint(NamedTuple):
     """``handle`` answers a value that becomes the JSON body, or a whole response; ``status`` is that of success.
 
-    ``access``: who may ask at least; a tenant's own session is enough for ``tenant``, and for ``anybody`` it takes none.
+    Who may call it stands in ``domain.roles``.
     """
 
     method: str
     path: str
     handle: Handler
     status: int = 200
-    access: Literal["operator", "tenant", "anybody"] = "operator"
+
+    @property
+    def route(self) -> str:
+        return f"{self.method} {self.path}"
+
+    @property
+    def changes(self) -> bool:
+        return self.method not in ("GET", "HEAD") and not rule_of(self.route).reads
 
 
 def make_routes(context: Context, endpoints: Iterable[Endpoint]) -> list[BaseRoute]:
     """A route for each endpoint, and one that answers everything else under ``/proxy/``, to those with the key only."""
-    routes = [Route(endpoint.path, _serve(context, endpoint), methods=[endpoint.method]) for endpoint in endpoints]
+    strangers = Strangers()
+    routes = [Route(endpoint.path, _serve(context, endpoint, strangers), methods=[endpoint.method]) for endpoint in endpoints]
     everything_else = Endpoint("GET", "/proxy/{rest:path}", _no_such_endpoint)
-    return [*routes, Route(everything_else.path, _serve(context, everything_else), methods=_EVERY_METHOD)]
+    return [*routes, Route(everything_else.path, _serve(context, everything_else, strangers), methods=_EVERY_METHOD)]
 
 
 async def _no_such_endpoint(_context: Context, request: Request) -> None:
     raise RequestError("NoSuchEndpoint", f"The admin API has no {request.method} {request.url.path}.")
 
 
-def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+def _serve(context: Context, endpoint: Endpoint, strangers: Strangers) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
-        begin_trace(request.headers.get("traceparent", ""))
+        request.state.trace = begin_trace(request.headers.get("traceparent", ""))
+        request.state.named = frozenset()
+        who: Caller | None = None
         try:
-            who = await _admit(context, endpoint, request)
-            answer = await endpoint.handle(context, request)
+            if endpoint.route not in OPEN:
+                who = await _who(context, request)
+                await _admit(endpoint, request, who)
         except RequestError as error:
-            return _failure(_status(error), error.code, error.message)
-        except ConfigurationError as error:
-            return _failure(409, "Misconfigured", str(error))
+            status = _status(error)
+            if endpoint.changes or who is not None:
+                await _note_refusal(context, strangers, _entry(context, endpoint, request, who, (status, error.code)))
+            return _failure(status, error.code, error.message)
         except Unavailable as error:
             return _failure(503, "ServiceUnavailable", str(error))
-        if endpoint.method not in ("GET", "HEAD") and who is not None and who.role == "operator":
-            log.info("an operator changed something", method=endpoint.method, path=request.url.path)
-        return answer if isinstance(answer, Response) else as_json(endpoint.status, answer)
+        if who is None or who.role not in ADMINS or endpoint.method == "GET":
+            return await _answer(context, endpoint, request)
+        entry = _entry(context, endpoint, request, who, (endpoint.status, ""))
+        return await _answer_noting(context, endpoint, request, Action(entry))
 
     return serve
 
 
-async def _admit(context: Context, endpoint: Endpoint, request: Request) -> Caller | None:
-    """Lets in whoever may ask, notes who it is, and tells it. Raises ``RequestError``."""
-    if endpoint.access == "anybody":
-        return None
-    who = await _who(context, request)
+async def _answer(context: Context, endpoint: Endpoint, request: Request) -> Response:
+    try:
+        answer = await endpoint.handle(context, request)
+    except (RequestError, ConfigurationError, Unavailable) as error:
+        return _failure(*_described(error))
+    return answer if isinstance(answer, Response) else as_json(endpoint.status, answer)
+
+
+async def _answer_noting(context: Context, endpoint: Endpoint, request: Request, action: Action) -> Response:
+    """Whoever is an admin gets no answer before what it did stands in the audit log."""
+    database = context.database
+    try:
+        try:
+            noting = replace(context, database=action.noted_in(database)) if endpoint.changes else context
+            answer = await endpoint.handle(noting, request)
+        except (RequestError, ConfigurationError, Unavailable) as error:
+            status, code, message = _described(error)
+            await action.failed(database, status, code)
+            return _failure(status, code, message)
+        await action.succeeded(database)
+    except Unavailable as error:
+        return _failure(*_described(error))
+    return answer if isinstance(answer, Response) else as_json(endpoint.status, answer)
+
+
+async def _note_refusal(context: Context, strangers: Strangers, entry: Entry) -> None:
+    if not strangers.admits(entry, time.monotonic()):
+        log.warning("refused", action=entry.action, target=entry.target, code=entry.code)
+        return
+    try:
+        await audit.note(context.database, entry)
+    except Unavailable:
+        log.exception("a refusal does not stand in the audit log", action=entry.action, target=entry.target, code=entry.code)
+
+
+def _entry(context: Context, endpoint: Endpoint, request: Request, who: Caller | None, outcome: tuple[int, str]) -> Entry:
+    """``outcome``: status and error code of the answer."""
+    tenants = [tenant for tenant in request.state.named if is_tenant_id(tenant)]
+    return Entry(
+        at=context.clock(),
+        kind=who.kind if who else "nobody",
+        actor=who.actor if who else "",
+        role=who.role if who else "nobody",
+        tenant_id=tenants[0] if len(tenants) == 1 else who.tenant_id if who else None,
+        action=f"{request.method} {endpoint.path}",
+        target=request.scope["raw_path"].decode("latin-1")[:LONGEST_TARGET],
+        status=outcome[0],
+        code=outcome[1],
+        request_id=request.state.trace.trace_id,
+    )
+
+
+async def _admit(endpoint: Endpoint, request: Request, who: Caller | None) -> None:
+    """Lets in whoever may ask, and notes who it is. Raises ``RequestError``."""
     if who is None:
         raise RequestError("AccessDenied", "The header X-Admin-Key is missing or wrong, or the session has ended.")
-    if who.role != "operator" and endpoint.access == "operator":
-        raise RequestError("NotAllowed", "Only an operator may do this.")
+    rule = rule_of(endpoint.route)
+    request.state.named = await _named(request, endpoint)
+    refuse(who, rule, request.state.named)
     request.state.caller = who
-    return who
+
+
+async def _named(request: Request, endpoint: Endpoint) -> frozenset[str]:
+    """The tenants that the request names: in its path, its query, or, where something is sent, its body."""
+    found = {request.path_params["tenant"]} if "tenant" in request.path_params else set()
+    if endpoint.method == "GET":
+        found |= set(request.query_params.getlist("tenant"))
+    elif "{snapshot}" not in endpoint.path:
+        sent = await _fields(request)
+        found |= {sent[name] for name in ("tenant", "tenant_id") if isinstance(sent.get(name), str)}
+    return frozenset(found)
+
+
+async def _fields(request: Request) -> dict[str, Any]:
+    """The body as far as it is an object; whether it is what it should be is not decided here."""
+    try:
+        sent = msgspec.json.decode(await body(request) or b"{}")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError, RequestError):
+        return {}
+    return sent if isinstance(sent, dict) else {}
 
 
 async def _who(context: Context, request: Request) -> Caller | None:
     key = context.settings.admin_api_key.get_secret_value().encode()
     if hmac.compare_digest(request.headers.get("x-admin-key", "").encode("latin-1"), key):
         return Caller("operator")
-    token = bearer(request)
-    return await sessions.find(context, token) if token else None
+    shown = bearer(request)
+    if not shown:
+        return None
+    return await (tokens.find if shown.startswith(tokens.PREFIX) else sessions.find)(context, shown)
 
 
 def bearer(request: Request) -> str:
-    """The token of a session, if the request shows one."""
+    """The token or the session's token, if the request shows one."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     return token if scheme.lower() == "bearer" else ""
 
@@ -128,11 +218,21 @@ def caller(request: Request) -> Caller:
 def own_tenant(request: Request, asked: str | None) -> str | None:
     """The tenant whose things are asked for, ``None`` for everybody's: a tenant sees its own, and only those. Raises ``NotAllowed``."""
     who = caller(request)
-    if who.role == "operator":
+    if who.sees_all:
         return asked
     if asked not in (None, who.tenant_id):
-        raise RequestError("NotAllowed", "Only an operator may see what is another tenant's.")
+        raise RequestError("NotAllowed", "Only an operator or auditor may see what is another tenant's.")
     return who.tenant_id
+
+
+def _described(error: RequestError | ConfigurationError | Unavailable) -> tuple[int, str, str]:
+    match error:
+        case RequestError():
+            return _status(error), error.code, error.message
+        case ConfigurationError():
+            return 409, "Misconfigured", str(error)
+        case Unavailable():
+            return 503, "ServiceUnavailable", str(error)
 
 
 def _status(error: RequestError) -> int:
@@ -156,12 +256,16 @@ def as_json(status: int, value: Any) -> Response:
 
 
 async def body(request: Request, limit: int = MAXIMUM_BODY) -> bytes:
-    """The whole body, up to ``limit`` bytes."""
-    content = bytearray()
-    async for chunk in request.stream():
-        content += chunk
-        if len(content) > limit:
-            raise RequestError("EntityTooLarge", f"The body is larger than {limit} bytes.")
+    """The whole body, up to ``limit`` bytes. It may be asked for again."""
+    content: bytearray | None = getattr(request.state, "body", None)
+    if content is None:
+        content = request.state.body = bytearray()
+        async for chunk in request.stream():
+            content += chunk
+            if len(content) > limit:
+                break
+    if len(content) > limit:
+        raise RequestError("EntityTooLarge", f"The body is larger than {limit} bytes.")
     return bytes(content)
 
 

@@ -4,7 +4,7 @@ from starlette.requests import Request
 
 from domicile_common.errors import RequestError
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin.api import Endpoint, document, page, query
+from domicile_metadata.handlers.admin.api import Endpoint, caller, document, page, query
 from domicile_metadata.services import jobs
 from domicile_metadata.services.jobs import LATEST, Dropped, Dropping, Drops, Jobs, Replay, Replayed, State
 from domicile_metadata.storage.jobs import Job, Which
@@ -19,7 +19,7 @@ async def list_page(context: Context, request: Request) -> Jobs:
         given.pop(name, None)
     if "backend" in given:
         given["backend_id"] = given.pop("backend")
-    return await jobs.list_page(context, state, query(given, Which), after, limit)
+    return await jobs.list_page(context, caller(request), state, query(given, Which), after, limit=limit)
 
 
 async def show(context: Context, request: Request) -> Job:

@@ -14,7 +14,7 @@ async def explain(context: Context, request: Request) -> Explanations:
     """``namespace`` (operators), or ``tenant`` and ``bucket`` with or without ``backend``. A tenant sees the names that are in use."""
     given = request.query_params
     tenant_id = own_tenant(request, given.get("tenant"))
-    if caller(request).role == "tenant" and tenant_id is not None:
+    if not caller(request).sees_all and tenant_id is not None:
         return placement.recorded(await placement.explain_names(context, tenant_id, needed(request, "bucket"), None))
     if namespace := given.get("namespace"):
         return await placement.explain_namespace(context, namespace)
@@ -42,9 +42,9 @@ async def compare(context: Context, request: Request) -> Requested:
 
 
 ENDPOINTS = (
-    Endpoint("GET", "/proxy/namespaces/explain", explain, access="tenant"),
+    Endpoint("GET", "/proxy/namespaces/explain", explain),
     Endpoint("GET", "/proxy/placement", show),
     Endpoint("POST", "/proxy/placement/preview", preview),
-    Endpoint("GET", "/proxy/placement/progress", progress, access="tenant"),
+    Endpoint("GET", "/proxy/placement/progress", progress),
     Endpoint("POST", "/proxy/placement/compare", compare, 202),
 )

@@ -3,7 +3,7 @@ from __future__ import annotations
 from starlette.requests import Request
 
 from domicile_metadata.context import Context
-from domicile_metadata.handlers.admin.api import Endpoint, body, own_tenant
+from domicile_metadata.handlers.admin.api import Endpoint, body, caller, own_tenant
 from domicile_metadata.services import policies
 from domicile_metadata.services.policies import Level, PolicyView
 
@@ -15,7 +15,7 @@ async def show(context: Context, request: Request) -> PolicyView:
 
 
 async def put(context: Context, request: Request) -> PolicyView:
-    return await policies.put(context, _level(request), await body(request))
+    return await policies.put(context, caller(request), _level(request), await body(request))
 
 
 def _level(request: Request) -> Level:
@@ -30,6 +30,6 @@ DEFAULT, TENANT, BUCKET = (
 
 ENDPOINTS = (
     Endpoint("GET", DEFAULT, show),
-    *(Endpoint("GET", path, show, access="tenant") for path in (TENANT, BUCKET)),
+    *(Endpoint("GET", path, show) for path in (TENANT, BUCKET)),
     *(Endpoint("PUT", path, put) for path in (DEFAULT, TENANT, BUCKET)),
 )

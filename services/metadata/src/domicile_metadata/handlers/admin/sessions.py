@@ -5,13 +5,14 @@ from typing import Any
 from starlette.requests import Request
 
 from domicile_metadata.context import Context
+from domicile_metadata.domain.roles import Caller
 from domicile_metadata.handlers.admin.api import Endpoint, bearer, caller, document
 from domicile_metadata.services import sessions
-from domicile_metadata.services.sessions import Caller, Issued, SignedRequest
+from domicile_metadata.services.sessions import Issued, SignedRequest
 
 
-async def sign_in_operator(context: Context, _request: Request) -> Issued:
-    return await sessions.sign_in_operator(context)
+async def sign_in(context: Context, request: Request) -> Issued:
+    return await sessions.sign_in(context, caller(request))
 
 
 async def sign_in_tenant(context: Context, request: Request) -> Issued:
@@ -28,8 +29,9 @@ async def end(context: Context, request: Request) -> dict[str, Any]:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "/proxy/sessions/operator", sign_in_operator, 201),
-    Endpoint("POST", "/proxy/sessions/tenant", sign_in_tenant, 201, access="anybody"),
-    Endpoint("GET", "/proxy/sessions/current", current, access="tenant"),
-    Endpoint("DELETE", "/proxy/sessions/current", end, access="tenant"),
+    Endpoint("POST", "/proxy/sessions/operator", sign_in, 201),
+    Endpoint("POST", "/proxy/sessions/token", sign_in, 201),
+    Endpoint("POST", "/proxy/sessions/tenant", sign_in_tenant, 201),
+    Endpoint("GET", "/proxy/sessions/current", current),
+    Endpoint("DELETE", "/proxy/sessions/current", end),
 )

@@ -69,12 +69,12 @@ def _number(request: Request) -> int:
 
 
 ENDPOINTS = (
-    Endpoint("POST", "/proxy/snapshots", create, 201, access="tenant"),
-    Endpoint("GET", "/proxy/snapshots", list_page, access="tenant"),
-    Endpoint("GET", "/proxy/snapshots/{snapshot}", show, access="tenant"),
-    Endpoint("PUT", "/proxy/snapshots/{snapshot}/pieces/{number}", put_piece, access="tenant"),
-    Endpoint("GET", "/proxy/snapshots/{snapshot}/pieces/{number}", piece, access="tenant"),
-    Endpoint("POST", "/proxy/snapshots/{snapshot}/finish", finish, access="tenant"),
-    Endpoint("GET", "/proxy/snapshots/{snapshot}/export", export, access="tenant"),
-    Endpoint("DELETE", "/proxy/snapshots/{snapshot}", delete, access="tenant"),
+    Endpoint("POST", "/proxy/snapshots", create, 201),
+    Endpoint("GET", "/proxy/snapshots", list_page),
+    Endpoint("GET", "/proxy/snapshots/{snapshot}", show),
+    Endpoint("PUT", "/proxy/snapshots/{snapshot}/pieces/{number}", put_piece),
+    Endpoint("GET", "/proxy/snapshots/{snapshot}/pieces/{number}", piece),
+    Endpoint("POST", "/proxy/snapshots/{snapshot}/finish", finish),
+    Endpoint("GET", "/proxy/snapshots/{snapshot}/export", export),
+    Endpoint("DELETE", "/proxy/snapshots/{snapshot}", delete),
 )
