@@ -1,4 +1,4 @@
-"""Heads that do not end, in bytes or in time, and what is no HTTP: on a real socket."""
+"""Heads that do not end, in bytes or in time, bodies that hardly come, too many connections, and what is no HTTP: on a real socket."""
 
 from __future__ import annotations
 
@@ -11,11 +11,18 @@ from typing import Any
 import pytest
 import uvicorn
 
-from domicile_proxy.protocol import MAXIMUM_HEAD, BoundedProtocol
+from domicile_common.http_protocol import MAXIMUM_HEAD, MAXIMUM_HEADERS
+from domicile_proxy.protocol import S3Protocol
 
 
-class Hasty(BoundedProtocol):
+class Hasty(S3Protocol):
     head_seconds = 0.3
+    body_seconds = 0.3
+    body_bytes = 1000
+
+
+class Crowded(S3Protocol):
+    maximum_connections = 2
 
 
 class Server(uvicorn.Server):
@@ -24,9 +31,14 @@ class Server(uvicorn.Server):
         yield
 
 
+READING = asyncio.Event()
+
+
 async def app(scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-    """Answers with how many bytes of headers there were."""
-    while (await receive())["more_body"]:
+    """Answers with how many bytes of headers there were. For ``/later`` it reads nothing before it is told to."""
+    if scope["path"] == "/later":
+        await READING.wait()
+    while (message := await receive())["type"] == "http.request" and message["more_body"]:
         pass
     body = str(sum(len(name) + len(value) for name, value in scope["headers"])).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
@@ -39,7 +51,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest.fixture
 async def connect(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     servers = {}
-    for protocol in (BoundedProtocol, Hasty):
+    for protocol in (S3Protocol, Hasty, Crowded):
         path = str(tmp_path / protocol.__name__)
         config = uvicorn.Config(app, uds=path, http=protocol, ws="none", lifespan="off", log_config=None)
         server = Server(config)
@@ -49,8 +61,8 @@ async def connect(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
 
     writers = []
 
-    async def connection(*, hasty: bool = False) -> Streams:
-        reader, writer = await asyncio.open_unix_connection(str(tmp_path / (Hasty if hasty else BoundedProtocol).__name__))
+    async def connection(protocol: type[S3Protocol] = S3Protocol) -> Streams:
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / protocol.__name__))
         writers.append(writer)
         return reader, writer
 
@@ -90,14 +102,14 @@ async def test_a_head_without_end_is_ended(connect, begun):
 
 @pytest.mark.parametrize("begun", [b"", b"\r\n", b"GE", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n"])
 async def test_a_head_that_does_not_come_is_not_waited_for(connect, begun):
-    reader, writer = await connect(hasty=True)
+    reader, writer = await connect(Hasty)
     writer.write(begun)
     assert await rest(reader) == b""
 
 
 @pytest.mark.parametrize("begun", [b"\r\n", b"GE", b"GET / HTTP/1.1\r\nhost: a\r\n"])
 async def test_nor_after_a_first_request(connect, begun):
-    reader, writer = await connect(hasty=True)
+    reader, writer = await connect(Hasty)
     writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
     assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
     await reader.readexactly(1)
@@ -121,3 +133,79 @@ async def test_what_is_no_http_is_answered_in_xml(connect, garbage):
     answer = await rest(reader)
     assert answer.startswith(b"HTTP/1.1 400 ")
     assert b"<Code>BadRequest</Code>" in answer
+
+
+@pytest.mark.parametrize("begun", [b"content-length: 9\r\n\r\n", b"transfer-encoding: chunked\r\n\r\n9\r\n"])
+async def test_a_body_that_hardly_comes_is_not_waited_for(connect, begun):
+    reader, writer = await connect(Hasty)
+    writer.write(b"PUT / HTTP/1.1\r\nhost: a\r\n" + begun + b"a")
+    answer = await rest(reader)
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert b"<Code>RequestTimeout</Code>" in answer
+
+
+async def test_a_body_that_trickles_is_not_waited_for(connect):
+    reader, writer = await connect(Hasty)
+    writer.write(b"PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 100000\r\n\r\n")
+    reading = asyncio.ensure_future(rest(reader))
+    with suppress(ConnectionError):
+        while not reading.done():
+            writer.write(b"a")
+            await asyncio.sleep(0.02)
+    with suppress(ConnectionError):
+        assert b"<Code>RequestTimeout</Code>" in await reading
+
+
+async def test_a_body_that_comes_fast_enough_may_take_its_time(connect):
+    reader, writer = await connect(Hasty)
+    size = 60_000
+    writer.write(b"PUT / HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % size)
+    for _ in range(size // 1000):  # 1.2 s: four of its windows
+        writer.write(b"a" * 1000)
+        await asyncio.sleep(0.02)
+    assert (await rest(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_nobody_is_blamed_while_nothing_is_read(connect):
+    """A client that waits to be told to go on, and one whose bytes wait for us."""
+    READING.clear()
+    asking, asker = await connect(Hasty)
+    asker.write(b"PUT /later HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\nconnection: close\r\ncontent-length: 1\r\n\r\n")
+    sending, sender = await connect(Hasty)
+    size = 1 << 20
+    sender.write(b"PUT /later HTTP/1.1\r\nhost: a\r\nconnection: close\r\ncontent-length: %d\r\n\r\n" % size + b"a" * size)
+    await asyncio.sleep(3 * Hasty.body_seconds)  # what is tested is that nothing happens meanwhile
+    READING.set()
+    assert (await asking.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 100 ")
+    asker.write(b"a")
+    for reader in (asking, sending):
+        assert (await rest(reader)).startswith(b"HTTP/1.1 200 ")
+
+
+async def test_more_headers_than_anybody_needs_are_refused(connect):
+    reader, writer = await connect()
+    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n" + b"a:\r\n" * (MAXIMUM_HEADERS - 1) + b"\r\n")
+    assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    reader, writer = await connect()
+    writer.write(b"PUT / HTTP/1.1\r\nhost: a\r\ncontent-length: 1\r\n" + b"a:\r\n" * MAXIMUM_HEADERS + b"\r\na")
+    assert b"<Code>RequestHeaderSectionTooLarge</Code>" in await rest(reader)
+
+
+async def test_a_connection_too_many_is_told_to_come_again(connect):
+    held = [await connect(Crowded) for _ in range(2)]
+    for reader, writer in held:
+        writer.write(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n")
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    reader, _ = await connect(Crowded)
+    answer = await rest(reader)
+    assert answer.startswith(b"HTTP/1.1 503 ")
+    assert b"retry-after: 1\r\n" in answer
+    assert b"<Code>SlowDown</Code>" in answer
+    held[0][1].close()
+    async with asyncio.timeout(20):
+        while True:
+            reader, writer = await connect(Crowded)
+            writer.write(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+            with suppress(ConnectionError):
+                if (await rest(reader)).startswith(b"HTTP/1.1 200 "):
+                    break

@@ -71,6 +71,18 @@ def test_an_operator_signs_in_uses_the_admin_api_and_signs_out(page, domicile):
     assert page.get("/api/tenants", headers={"Cookie": f"domicile_session={stolen}"}).status_code == 401
 
 
+def test_an_auditor_signs_in_with_a_token_sees_everything_and_changes_nothing(operator):
+    issued = operator.post("/api/tokens", json={"name": "auditor", "role": "auditor"}).json()
+    assert operator.post("/api/session/token", json={"token": "dmt_wrong"}).status_code == 401
+    signed = operator.post("/api/session/token", json={"token": issued["secret"]})
+    assert (signed.status_code, signed.json()["role"]) == (201, "auditor")
+    assert issued["secret"] not in signed.headers["set-cookie"]
+    assert operator.get("/api/tenants").status_code == 200
+    assert operator.patch("/api/tenants/one", json={"name": "Mine"}).status_code == 403
+    (refused,) = operator.get("/api/audit", params={"actor": issued["token"]["token_id"], "refused": "true"}).json()["entries"]
+    assert (refused["kind"], refused["target"], refused["code"]) == ("session", "/proxy/tenants/one", "NotAllowed")
+
+
 def test_a_tenant_signs_in_without_its_secret_and_reaches_its_snapshots_only(page, domicile):
     key = domicile.keys["one"]
     signed_in(page, key)

@@ -121,8 +121,16 @@ class Tenant(Value, frozen=True):
     state: Literal["active", "disabled"] = "active"
 
 
+class Rates(Value, frozen=True):
+    """What one proxy process admits of a tenant; ``None``: no limit."""
+
+    requests_per_second: float | None = None
+    bytes_per_second: int | None = None
+    concurrent_requests: int | None = None
+
+
 class Credential(Value, frozen=True):
-    """An access key with its sealed secret and its owner. ``access``: what the key may do at all."""
+    """An access key with its sealed secret and its owner. ``access``: what the key may do at all. ``rates``: its owner's."""
 
     access_key: str
     sealed_secret: str
@@ -130,6 +138,7 @@ class Credential(Value, frozen=True):
     access: Literal["full", "read"] = "full"
     state: Literal["active", "disabled"] = "active"
     expires_at: datetime | None = None
+    rates: Rates | None = None
 
 
 LockMode = Literal["GOVERNANCE", "COMPLIANCE"]
@@ -159,7 +168,7 @@ class Bucket(Value, frozen=True):
 
     ``location``: the LocationConstraint it was created with, as given (``""`` when none).
     ``layout``: ``readable`` blob keys (``<key>/<version id>``) or ``opaque`` (``<version id>``).
-    ``owner``: the tenant, as S3's answers show it; metadata always tells it.
+    ``owner``: the tenant, as S3's answers show it; metadata always tells it. ``rates``: the owner's.
     """
 
     bucket_id: str
@@ -175,6 +184,7 @@ class Bucket(Value, frozen=True):
     settings: BucketSettings = BucketSettings()
     object_lock: bool = False
     default_retention: DefaultRetention | None = None
+    rates: Rates | None = None
 
 
 class Part(Value, frozen=True):

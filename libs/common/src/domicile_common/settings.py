@@ -85,6 +85,9 @@ class ServiceBlock(Block):
         5, ge=0, description="How long a service that was told to stop still serves while it is shown as not ready."
     )
     stop_grace_seconds: int = Field(90, ge=1, description="How long requests may then still take to finish.")
+    maximum_connections: int = Field(
+        8192, ge=1, description="The most connections from clients that this process keeps; more are told to come again."
+    )
 
 
 class DatabaseBlock(Block):

@@ -17,7 +17,7 @@ import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
 from contextvars import ContextVar
-from typing import Any, Literal, NamedTuple, TextIO, cast
+from typing import Any, NamedTuple, TextIO, cast
 
 import msgspec
 import structlog
@@ -31,6 +31,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.types import Processor
 
 from domicile_common.errors import ConfigurationError
+from domicile_common.http_protocol import BoundedProtocol
 
 # --- logs ---
 
@@ -238,21 +239,22 @@ async def serve(
     notice_seconds: float = 0,
     grace_seconds: int = 30,
     leave: Callable[[], None] = lambda: None,
-    protocol: type[asyncio.Protocol] | Literal["httptools"] = "httptools",
+    protocol: type[BoundedProtocol] = BoundedProtocol,
+    maximum_connections: int = BoundedProtocol.maximum_connections,
 ) -> None:
     """Serves an ASGI application until ``stop`` is set; then, for ``notice_seconds``, it goes on but asks clients to connect elsewhere.
 
     After that it refuses new connections, calls ``leave`` and lets requests in flight finish for ``grace_seconds``. So whoever balances
     requests over several processes has time to notice, and a client finds no connection closed that it is about to use.
 
-    ``protocol``: what reads HTTP, when it is not uvicorn's own.
+    ``protocol``: what reads HTTP. Connections beyond ``maximum_connections`` are told to come again.
 
     Raises ``ConfigurationError`` when the address cannot be listened on.
     """
     server = _Server(
         uvicorn.Config(
             _asking_to_leave(app, stop),
-            http=protocol,
+            http=type(protocol.__name__, (protocol,), {"maximum_connections": maximum_connections}),
             ws="none",
             interface="asgi3",
             log_config=None,

@@ -26,6 +26,7 @@ async def discovery(stop: asyncio.Event) -> None:
             stop=stop,
             notice_seconds=settings.stop_notice_seconds,
             grace_seconds=settings.stop_grace_seconds,
+            maximum_connections=settings.maximum_connections,
         )
     finally:
         await context.close()

@@ -103,6 +103,7 @@ async def _run_roles(context: Context, stop: asyncio.Event) -> None:
             stop=stop,
             notice_seconds=settings.stop_notice_seconds,
             grace_seconds=settings.stop_grace_seconds,
+            maximum_connections=settings.maximum_connections,
             leave=context.watch.stop,
         )
         for task in side:

@@ -1,4 +1,4 @@
-"""Ends intents that were never committed, so that the bytes they may have left at a backend are removed."""
+"""Ends intents that were never committed, so that the bytes they may have left at a backend are removed; and adds up what tenants use."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from prometheus_client import Counter
 
 from domicile_metadata.context import Context
 from domicile_metadata.leased import run_leased
-from domicile_metadata.storage import expired
+from domicile_metadata.storage import expired, quotas
 from domicile_metadata.storage.database import Database
 
 log = structlog.get_logger()
@@ -23,6 +23,8 @@ async def run_sweeper(context: Context) -> None:
     """Sweeps until it is cancelled."""
 
     async def step() -> bool:
+        async with context.database.transaction() as session:
+            await quotas.fold(session)
         return await sweep(context.database) == BATCH
 
     await run_leased(context.database, "sweep", context.settings.sweep_seconds, step)

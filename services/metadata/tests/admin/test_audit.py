@@ -52,6 +52,19 @@ async def test_what_is_refused_is_noted_too(admin, sign_in):
     ]
 
 
+async def test_attempts_tell_no_secret_and_nothing_to_other_tenants(admin):
+    for tenant in ("acme", "zeta"):
+        await admin.call("POST", "/tenants", {"tenant_id": tenant}, 201)
+    token = await admin.call("POST", "/tokens", {"name": "a", "role": "tenant_admin", "tenant_id": "acme"}, 201)
+    headers = {"X-Admin-Key": "", "Authorization": f"Bearer {token['secret']}"}
+    assert (await admin.client.put("/proxy/policies/tenants/zeta", json={}, headers=headers)).status_code == 403
+    await admin.refused(404, "NoSuchToken", "DELETE", f"/tokens/{token['secret']}")
+    revoking, policy, *_ = await entries(admin)
+    assert (policy["tenant_id"], policy["target"]) == ("acme", "/proxy/policies/tenants/zeta")
+    assert revoking["target"] == "/proxy/tokens/[redacted]"
+    assert [it["action"] for it in await entries(admin, tenant="zeta")] == ["POST /proxy/tenants"]
+
+
 async def test_reading_is_not_noted(admin):
     await admin.call("GET", "/tenants")
     await admin.call("GET", "/audit/verify")

@@ -47,6 +47,13 @@ class App:
         started = time.perf_counter()
         incoming = read_head(scope, receive, self._context.settings.client_idle_seconds)
         try:
+            await self._serve(incoming, receive, send, started)
+        finally:
+            if incoming.limits is not None:
+                incoming.limits.leave()
+
+    async def _serve(self, incoming: Incoming, receive: Receive, send: Send, started: float) -> None:
+        try:
             response = await answer(incoming, self._context)
         except ClientGone:
             return
@@ -75,6 +82,8 @@ class App:
             headers.append((b"content-length", b"%d" % len(body)))
         if not incoming.wire.finished:
             headers.append((b"connection", b"close"))
+        if incoming.limits is not None and isinstance(body, bytes):
+            await incoming.limits.pace(len(body))
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if not isinstance(body, bytes):
             await self._stream(incoming, body, receive, send)
@@ -95,6 +104,8 @@ class App:
                         return
                     async with asyncio.timeout(self._context.settings.client_idle_seconds):
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    if incoming.limits is not None:
+                        await incoming.limits.pace(len(chunk))
             await send({"type": "http.response.body", "body": b""})
         except TimeoutError:
             log.warning("a client takes nothing", operation=incoming.label, request_id=incoming.request_id)

@@ -28,7 +28,7 @@ from domicile_proxy.context import Context
 from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
 from domicile_proxy.probing import keep_probing
-from domicile_proxy.protocol import BoundedProtocol
+from domicile_proxy.protocol import S3Protocol
 from domicile_proxy.reporting import keep_reporting
 from domicile_proxy.settings import ProxySettings
 
@@ -82,8 +82,9 @@ async def proxy(stop: asyncio.Event) -> None:
                 stop=stop,
                 notice_seconds=settings.stop_notice_seconds,
                 grace_seconds=settings.stop_grace_seconds,
+                maximum_connections=settings.maximum_connections,
                 leave=context.watch.stop,
-                protocol=BoundedProtocol,
+                protocol=S3Protocol,
             )
             served.set()
             listener.stop()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from domicile_common.errors import RequestError, Unavailable
-from domicile_common.model import Bucket, Credential
+from domicile_common.model import Bucket, Credential, Rates
 from domicile_common.sigv4.verify import Verified, parse, verify
 from domicile_proxy.authorization import ANONYMOUS, authorize
 from domicile_proxy.context import Context
@@ -72,8 +72,9 @@ async def answer(incoming: Incoming, context: Context) -> Response:
     target = read_target(incoming, context.settings.s3_base_domain)
     if target.operation.name == "PostObject":
         return await answer_form(incoming, target, context)
-    # 2. Who asks.
+    # 2. Who asks, and whether it asks too much.
     credential, verified = await authenticate(incoming, context)
+    limit(incoming, credential.tenant.tenant_id, credential.rates, context)
     presigned = verified is not None and verified.claim.presigned
     headers = with_hoisted(incoming.headers, target.params) if presigned else incoming.headers
     # 3. Whether this key may do such things at all, and nothing is asked for that would be ignored.
@@ -81,6 +82,8 @@ async def answer(incoming: Incoming, context: Context) -> Response:
     refuse_version(target.operation, target.params)
     # 4. Which bucket that is: the caller's own, or another's that the caller may know of.
     incoming.bucket = bucket = await resolve(target, credential, context)
+    if bucket is not None and credential is ANONYMOUS:
+        limit(incoming, bucket.tenant_id, bucket.rates, context)
     # 5. Whether the caller may do this there.
     request = S3Request(
         incoming, headers, target.operation, target.bucket, target.key, target.params, credential, verified, bucket
@@ -95,9 +98,12 @@ async def answer_form(incoming: Incoming, target: Target, context: Context) -> R
     form = await post_object.read_form(incoming)
     credential, policy, signed = await post_object.authenticate(form, target.bucket, context)
     incoming.access_key = credential.access_key
+    limit(incoming, credential.tenant.tenant_id, credential.rates, context)
     arrived, key, headers = post_object.as_put(incoming, form)
     admit(credential, target.operation, headers)
     incoming.bucket = bucket = await resolve(target, credential, context)
+    if bucket is not None and credential is ANONYMOUS:
+        limit(incoming, bucket.tenant_id, bucket.rates, context)
     params = post_object.answer_fields(form)
     request = S3Request(
         arrived, headers, target.operation, target.bucket, key, params, credential, None, bucket, form_signed=signed
@@ -137,6 +143,13 @@ async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential
         raise RequestError("InvalidAccessKeyId")
     incoming.access_key = credential.access_key
     return credential, verified
+
+
+def limit(incoming: Incoming, tenant_id: str, rates: Rates | None, context: Context) -> None:
+    """Counts the request for whoever asks, or for a bucket's owner where nobody is named. Raises ``RequestError`` ``SlowDown``."""
+    if rates is not None:
+        incoming.limits = context.limiter.enter(tenant_id, rates)
+        incoming.wire.pace = incoming.limits.pace
 
 
 def admit(credential: Credential, operation: Operation, headers: Mapping[str, str]) -> None:

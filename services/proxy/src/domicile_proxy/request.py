@@ -18,6 +18,7 @@ from domicile_common.metadata_client.models import Located
 from domicile_common.model import Bucket, Credential, Tenant
 from domicile_common.sigv4.claim import Claim
 from domicile_common.sigv4.verify import Verified
+from domicile_proxy.limits import TenantLimits
 from domicile_proxy.s3.asking import Signed, signed_by
 from domicile_proxy.s3.operation import Operation
 
@@ -32,15 +33,18 @@ class WireBody:
     """The request's body as it arrives, once.
 
     The server sends ``100 Continue`` at the first ``receive()``, so nothing here touches ``receive`` before somebody reads.
+    ``pace``: awaited after so many bytes, where the caller's are limited.
+
     ``finished``: it has no bytes left to read; from the start when the head announces none, unless the client waits to be told to go on.
     botocore does so before a body of no bytes as well, and would misread the next answer on a connection where it was not told.
     """
 
-    __slots__ = ("_idle_seconds", "_receive", "finished", "started")
+    __slots__ = ("_idle_seconds", "_receive", "finished", "pace", "started")
 
     def __init__(self, receive: Receive, headers: Mapping[str, str], idle_seconds: float) -> None:
         self._receive = receive
         self._idle_seconds = idle_seconds
+        self.pace: Callable[[int], Awaitable[None]] | None = None
         self.started = False
         self.finished = (
             headers.get("content-length", "0") == "0"
@@ -68,7 +72,10 @@ class WireBody:
             self.finished = True
             raise ClientGone("the client closed the connection")
         self.finished = not message["more_body"]
-        return cast("bytes", message["body"])
+        body = cast("bytes", message["body"])
+        if self.pace is not None:
+            await self.pace(len(body))
+        return body
 
 
 class KnownBody(WireBody):
@@ -89,7 +96,8 @@ class Incoming:
     """What arrived on the wire. ``raw_path``/``raw_query``: still percent-encoded. ``trace``: W3C traceparent.
 
     ``secure``: it came over TLS, to this process. ``label``: the operation and ``access_key``: the caller, for logs and metrics, and
-    ``bucket``, whose rules say which web pages may read the answer, all as soon as the pipeline knows them.
+    ``bucket``, whose rules say which web pages may read the answer, all as soon as the pipeline knows them. ``limits``: those that it was
+    counted for.
     """
 
     method: str
@@ -105,6 +113,7 @@ class Incoming:
     label: str = "unknown"
     access_key: str = ""
     bucket: Bucket | None = None
+    limits: TenantLimits | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from domicile_proxy.app import App
 from domicile_proxy.context import Context
 from domicile_proxy.directory import Directory
 from domicile_proxy.health import Health
-from domicile_proxy.protocol import BoundedProtocol
+from domicile_proxy.protocol import S3Protocol
 from domicile_proxy.settings import ProxySettings
 
 HOST = "s3.example"
@@ -448,7 +448,7 @@ async def proxy(tmp_path: Path) -> AsyncIterator[Proxy]:
     proxy.add_bucket("bucket")
     proxy.add_key("AK")
     config = uvicorn.Config(
-        App(proxy.context), uds=str(socket), http=BoundedProtocol, ws="none", lifespan="off", log_config=None, server_header=False
+        App(proxy.context), uds=str(socket), http=S3Protocol, ws="none", lifespan="off", log_config=None, server_header=False
     )
     server = Server(config)
     serving = asyncio.ensure_future(server.serve())

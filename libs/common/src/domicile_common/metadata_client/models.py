@@ -230,7 +230,9 @@ class Begin(Request["Intent"], frozen=True, kw_only=True):
 
     ``avoid``: backends that this proxy finds down now (they may be wanted, never written to). ``policy``: the object level.
     ``upload``: this intent is a multipart upload. ``lock``: what the client asks for; without it the bucket's default applies at the commit.
-    Errors: ``NoSuchBucket``, ``KeyTooLongError``, ``InvalidRequest`` (a lock in a bucket without object lock), policy refusals;
+    ``size``: bytes, as far as it is known.
+    Errors: ``NoSuchBucket``, ``QuotaExceeded`` (also of a commit and a part), ``KeyTooLongError``, ``InvalidRequest`` (a lock in a bucket
+    without object lock), policy refusals;
     ``unavailable`` when fewer than ``write_quorum`` allowed backends are up.
     """
 
@@ -241,6 +243,7 @@ class Begin(Request["Intent"], frozen=True, kw_only=True):
     avoid: tuple[str, ...] = ()
     upload: bool = False
     lock: Lock | None = None
+    size: int = 0
 
 
 class Intent(Value, frozen=True):

@@ -23,6 +23,7 @@ from domicile_discovery.metadata import bearer
 ROUTES = (
     ("GET POST", "/tenants"),
     ("GET PATCH", "/tenants/{tenant}"),
+    ("GET PUT", "/tenants/{tenant}/limits"),
     ("GET POST", "/credentials"),
     ("PATCH", "/credentials/{access_key}"),
     ("POST", "/credentials/{access_key}/rotate"),

@@ -76,6 +76,8 @@ ACCESS: Final[Mapping[str, Rule]] = MappingProxyType(
         "GET /proxy/tenants": _rule("operator auditor"),
         "GET /proxy/tenants/{tenant}": _rule("operator auditor tenant_admin", "named"),
         "PATCH /proxy/tenants/{tenant}": OPERATORS,
+        "GET /proxy/tenants/{tenant}/limits": _rule("operator auditor tenant_admin", "named"),
+        "PUT /proxy/tenants/{tenant}/limits": OPERATORS,
         "POST /proxy/credentials": _rule("operator tenant_admin", "named"),
         "GET /proxy/credentials": _rule("operator auditor tenant_admin tenant", "own"),
         "PATCH /proxy/credentials/{access_key}": _rule("operator tenant_admin", "looked_up"),

@@ -35,7 +35,7 @@ class TakenIntent:
     """An intent that a commit has ended. ``parts``: those of an upload, ``None`` while they have not been chosen.
 
     ``makes_null``: the version replaces the key's null version (the bucket is not versioned). ``lock``: what was asked for when it began;
-    ``default_retention``: what the bucket has for versions that bring none.
+    ``default_retention``: what the bucket has for versions that bring none. ``has_quota``: the owner, if it has a quota to be kept to.
     """
 
     bucket_id: str
@@ -50,6 +50,7 @@ class TakenIntent:
     makes_null: bool
     lock: Lock | None = None
     default_retention: DefaultRetention | None = None
+    has_quota: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

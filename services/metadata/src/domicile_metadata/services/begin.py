@@ -14,10 +14,12 @@ from domicile_common.stamps import blob_key
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.levels import effective_policy, with_inner_level
+from domicile_metadata.domain.quotas import Room
 from domicile_metadata.domain.writes import NewIntent
 from domicile_metadata.services.answers import Answer, settle
 from domicile_metadata.services.buckets import namespaces_for, no_such_bucket
-from domicile_metadata.storage import buckets, intents
+from domicile_metadata.services.quotas import check_write
+from domicile_metadata.storage import buckets, intents, quotas
 from domicile_metadata.storage.buckets import BucketRecord
 
 DECIDED_TOO_EARLY: Final = "the policy has just changed: try again"
@@ -32,13 +34,17 @@ async def begin(context: Context, requests: Sequence[Begin]) -> list[Answer]:
     bucket_ids = {request.bucket_id for request in requests if is_id(request.bucket_id)}
     records = await buckets.find_by_id(context.database, bucket_ids)
     now = context.clock()
-    planned = [await settle(request, _plan(context, records.get(request.bucket_id), request, now)) for request in requests]
+    with_quota = {record.tenant_id for record in records.values() if record.has_quota}
+    rooms = await quotas.rooms(context.database, with_quota) if with_quota else {}
+    planned = [await settle(request, _plan(context, records.get(request.bucket_id), request, now, rooms)) for request in requests]
     accepted = [plan for plan in planned if isinstance(plan, NewIntent)]
     outcomes = await _insert(context, accepted) if accepted else {}
     return [_answer(plan, outcomes) if isinstance(plan, NewIntent) else plan for plan in planned]
 
 
-async def _plan(context: Context, record: BucketRecord | None, request: Begin, now: datetime) -> NewIntent:
+async def _plan(
+    context: Context, record: BucketRecord | None, request: Begin, now: datetime, rooms: Mapping[str, Room]
+) -> NewIntent:
     if not request.key:
         raise RequestError("InvalidArgument", "The key is empty.")
     if len(request.key.encode()) > MAXIMUM_KEY_BYTES:
@@ -47,6 +53,8 @@ async def _plan(context: Context, record: BucketRecord | None, request: Begin, n
         raise no_such_bucket()
     if request.lock is not None and not record.object_lock:
         raise RequestError("InvalidRequest", "Bucket is missing Object Lock Configuration")
+    if record.tenant_id in rooms:
+        await check_write(context, rooms[record.tenant_id], record.bucket_id, request.key, request.size)
     decision = _decide(record, request)
     wanted = [backend for backend in record.backends if backend.backend_id in decision.wanted]
     namespaces = await namespaces_for(context, context.database, record, wanted)

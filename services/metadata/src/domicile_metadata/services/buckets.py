@@ -29,7 +29,7 @@ from domicile_common.policy import admits, decide, parse_location
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.levels import effective_policy, with_inner_level
-from domicile_metadata.storage import buckets, directory, intents, tenants
+from domicile_metadata.storage import buckets, directory, intents, quotas, tenants
 from domicile_metadata.storage.buckets import BucketRecord, Described
 from domicile_metadata.storage.database import Session, Statements
 
@@ -147,9 +147,11 @@ def _check_satisfiable(policy: EffectivePolicy, backends: Sequence[Backend], *, 
         raise PolicyRefused(refused.detail["Rule"], refused.message, "InvalidLocationConstraint") from None
 
 
-async def _check_count(context: Context, statements: Statements, tenant_id: str) -> None:
-    limit = context.settings.buckets_per_tenant
-    if await buckets.count(statements, tenant_id, limit) >= limit:
+async def _check_count(context: Context, session: Session, tenant_id: str) -> None:
+    own = (await quotas.find(session, tenant_id)).buckets
+    limit = context.settings.buckets_per_tenant if own is None else own
+    await quotas.hold(session, [tenant_id])
+    if await buckets.count(session, tenant_id, limit) >= limit:
         raise RequestError("TooManyBuckets", f"You have {limit} buckets, which is as many as you may have.")
 
 
@@ -230,4 +232,5 @@ def _bucket(found: Described) -> Bucket:
         settings=found.settings,
         object_lock=record.object_lock,
         default_retention=record.default_retention,
+        rates=found.rates,
     )

@@ -15,6 +15,7 @@ from domicile_common.model import Version
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.writes import Accepted, Refused, Verdict, judge, replicas_of
+from domicile_metadata.services import quotas
 from domicile_metadata.services.answers import Answer
 from domicile_metadata.services.begin import DECIDED_TOO_EARLY
 from domicile_metadata.storage import intents
@@ -58,6 +59,10 @@ async def commit_all(context: Context, session: Session, requests: Sequence[Comm
         for replica in replicas_of(verdict, settings.overdue_seconds, settings.removal_grace_seconds)
     ]
     times = await intents.record(session, versions, replicas, settings.removal_grace_seconds) if replicas else {}
+    # 4. Those with a quota are still within it.
+    with_quota = {version.intent.has_quota for version in versions if version.intent.has_quota is not None}
+    if with_quota:
+        await quotas.check_added(session, with_quota)
     return [_answer(verdict, times, context.clock()) for verdict in verdicts]
 
 

@@ -20,7 +20,9 @@ from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.parts import check_part_number, choose_parts
 from domicile_metadata.services.begin import no_such_upload
-from domicile_metadata.storage import uploads
+from domicile_metadata.services.quotas import check_added
+from domicile_metadata.storage import quotas, uploads
+from domicile_metadata.storage.database import Statements
 
 MAXIMUM_PAGE = 1000
 
@@ -45,17 +47,21 @@ async def put_part(context: Context, request: PutPart) -> Empty:
     check_part_number(request.part.number)
     if request.dropped and not await uploads.drop(context.database, request.bucket_id, request.upload_id, request.dropped):
         raise Unavailable("too few backends took the part")
-    found = await uploads.put_part(
-        context.database,
-        request.bucket_id,
-        request.upload_id,
-        request.part,
-        request.checksums,
-        live_seconds=context.settings.upload_seconds,
-    )
-    if not found:
-        raise no_such_upload(request.upload_id)
+    with_quota = await quotas.owner_with_quota(context.database, request.bucket_id)
+    if with_quota is None:
+        await _record_part(context, context.database, request)
+    else:
+        async with context.database.transaction() as session:
+            await _record_part(context, session, request)
+            await check_added(session, [with_quota])
     return Empty()
+
+
+async def _record_part(context: Context, statements: Statements, request: PutPart) -> None:
+    live_seconds = context.settings.upload_seconds
+    part = request.part, request.checksums
+    if not await uploads.put_part(statements, request.bucket_id, request.upload_id, *part, live_seconds=live_seconds):
+        raise no_such_upload(request.upload_id)
 
 
 async def list_parts(context: Context, request: ListParts) -> PartPage:

@@ -13,8 +13,9 @@ import msgspec
 from domicile_common.bucket_settings import BucketSettings, CorsRule, SettingName
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
-from domicile_common.model import Backend, DefaultRetention, EffectivePolicy, Policy, Tenant
+from domicile_common.model import Backend, DefaultRetention, EffectivePolicy, Policy, Rates, Tenant
 from domicile_metadata.storage.database import Session, Statements
+from domicile_metadata.storage.directory import rates_of
 
 _TEXTS = msgspec.json.Decoder(dict[str, str])
 
@@ -32,6 +33,7 @@ class BucketRecord:
     """A bucket as stored. ``namespaces``: backend id → physical name, also for backends that are no longer allowed.
 
     ``backends``: every registered backend, in whatever state, read together with the bucket. ``epoch``: see ``storage.rearrange``.
+    ``has_quota``: the owner has one to be kept to; it is only looked for when buckets are found by id.
     """
 
     bucket_id: str
@@ -47,14 +49,16 @@ class BucketRecord:
     namespaces: Mapping[str, str]
     backends: tuple[Backend, ...]
     epoch: int
+    has_quota: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A bucket with what every request to it has to know."""
+    """A bucket with what every request to it has to know. ``rates``: its owner's."""
 
     record: BucketRecord
     owner: Tenant
+    rates: Rates | None
     settings: BucketSettings
 
 
@@ -75,7 +79,7 @@ async def namesakes(statements: Statements, name: str, limit: int) -> list[Descr
 
 def _described(row: Any) -> Described:
     owner = Tenant(row["tenant_id"], row["owner_name"], row["owner_id"], row["owner_state"])
-    return Described(_record(row), owner, _SETTINGS.decode(row["settings"] or "{}"))
+    return Described(_record(row), owner, rates_of(row["rates"]), _SETTINGS.decode(row["settings"] or "{}"))
 
 
 async def find_cors(statements: Statements, name: str, limit: int) -> tuple[CorsRule, ...]:
@@ -115,6 +119,7 @@ def _record(row: Any) -> BucketRecord:
         namespaces=dict(row["namespaces"]),
         backends=_backends(row["backends"]),
         epoch=row["epoch"],
+        has_quota=row.get("has_quota", False),
     )
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from domicile_common.model import Backend, Credential, Tenant
+import msgspec
+
+from domicile_common.model import Backend, Credential, Rates, Tenant
 from domicile_metadata.storage.database import Statements
+
+_RATES = msgspec.json.Decoder(Rates)
 
 
 async def find_credential(statements: Statements, access_key: str) -> Credential | None:
@@ -20,7 +24,12 @@ async def find_credential(statements: Statements, access_key: str) -> Credential
         tenant=Tenant(tenant_id=row["tenant_id"], name=row["name"], canonical_id=row["canonical_id"]),
         access=row["access"],
         expires_at=row["expires_at"],
+        rates=rates_of(row["rates"]),
     )
+
+
+def rates_of(document: str | None) -> Rates | None:
+    return None if document is None else _RATES.decode(document)
 
 
 async def find_tenants(statements: Statements, canonical_ids: Sequence[str]) -> tuple[Tenant, ...]:

@@ -94,6 +94,7 @@ def _taken(row: Any) -> TakenIntent:
         makes_null=row["versioning"] != "enabled",
         lock=None if row["lock"] is None else _LOCK.decode(row["lock"]),
         default_retention=None if mode is None else DefaultRetention(mode, days, years),
+        has_quota=row["has_quota"],
     )
 
 

@@ -56,6 +56,7 @@ async def begin(draft: Draft, context: Context, avoid: frozenset[str] = frozense
         avoid=tuple(avoid.union(context.health.avoided())),
         upload=upload,
         lock=draft.lock,
+        size=draft.length,
         trace=draft.trace,
     )
     return await context.metadata.call(call)

@@ -25,6 +25,7 @@ CODES: dict[str, tuple[int, str]] = {
     "InvalidToken": (_BAD_REQUEST, "The provided token is malformed or otherwise not valid."),
     "MissingSecurityHeader": (_BAD_REQUEST, "Your request is missing a required header."),
     "RequestExpired": (_BAD_REQUEST, "Request has expired."),
+    "QuotaExceeded": (_FORBIDDEN, "The quota of the bucket's owner is used up."),
     "RequestTimeTooSkewed": (_FORBIDDEN, "The difference between the request time and the server's time is too large."),
     "SignatureDoesNotMatch": (
         _FORBIDDEN,
@@ -156,7 +157,7 @@ class Failure(NamedTuple):
     def headers(self) -> dict[str, str]:
         """Whether a delete marker stands where the key was looked for is told in headers, to HEAD as well."""
         if self.status == CODES["SlowDown"][0]:
-            return {"retry-after": str(RETRY_AFTER_SECONDS)}
+            return {"retry-after": self.detail.get("RetryAfterSeconds", str(RETRY_AFTER_SECONDS))}
         if _MARKER in self.detail:
             told = {"x-amz-delete-marker": self.detail[_MARKER], "x-amz-version-id": self.detail["VersionId"]}
             if self.code == "MethodNotAllowed":  # the marker itself was asked for

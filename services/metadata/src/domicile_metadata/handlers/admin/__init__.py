@@ -14,6 +14,7 @@ from domicile_metadata.handlers.admin import (
     health,
     jobs,
     lag,
+    limits,
     placement,
     policies,
     sealing,
@@ -29,6 +30,7 @@ from domicile_metadata.handlers.admin.api import Endpoint, make_routes
 
 ENDPOINTS: tuple[Endpoint, ...] = (
     *tenants.ENDPOINTS,
+    *limits.ENDPOINTS,
     *credentials.ENDPOINTS,
     *backends.ENDPOINTS,
     *policies.ENDPOINTS,

@@ -8,6 +8,7 @@ there, 409 for what contradicts what is there, 503 while the database is away.
 from __future__ import annotations
 
 import hmac
+import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
@@ -50,6 +51,8 @@ _CONFLICTS = frozenset(
 )
 
 _STATUS = {"AccessDenied": 401, "SignInRefused": 403, "NotAllowed": 403}
+
+_SECRET = re.compile(rf"{tokens.PREFIX}[\w%.~-]+")  # in a path it is somebody's mistake
 
 Handler = Callable[[Context, Request], Awaitable[Any]]
 T = TypeVar("T")
@@ -147,16 +150,17 @@ async def _note_refusal(context: Context, strangers: Strangers, entry: Entry) ->
 
 
 def _entry(context: Context, endpoint: Endpoint, request: Request, who: Caller | None, outcome: tuple[int, str]) -> Entry:
-    """``outcome``: status and error code of the answer."""
-    tenants = [tenant for tenant in request.state.named if is_tenant_id(tenant)]
+    """``outcome``: status and error code of the answer. What a tenant tries with another one is about itself: the other learns nothing."""
+    named = [tenant for tenant in request.state.named if is_tenant_id(tenant)]
+    own = who.tenant_id if who else None
     return Entry(
         at=context.clock(),
         kind=who.kind if who else "nobody",
         actor=who.actor if who else "",
         role=who.role if who else "nobody",
-        tenant_id=tenants[0] if len(tenants) == 1 else who.tenant_id if who else None,
+        tenant_id=own or (named[0] if len(named) == 1 else None),
         action=f"{request.method} {endpoint.path}",
-        target=request.scope["raw_path"].decode("latin-1")[:LONGEST_TARGET],
+        target=_SECRET.sub("[redacted]", request.scope["raw_path"].decode("latin-1"))[:LONGEST_TARGET],
         status=outcome[0],
         code=outcome[1],
         request_id=request.state.trace.trace_id,

@@ -6,21 +6,23 @@ SELECT * FROM described_buckets CROSS JOIN backend_list WHERE tenant_id = $1 AND
 
 -- name: find_described_bucket
 -- A bucket with its owner and its settings (an object by setting). $1 tenant, $2 name.
-SELECT described_buckets.*, backend_list.*, tenants.name AS owner_name, tenants.canonical_id AS owner_id, tenants.state AS owner_state,
+SELECT described_buckets.*, backend_list.*, tenants.name AS owner_name, tenants.canonical_id AS owner_id, tenants.state AS owner_state, rates,
        (SELECT json_object_agg(setting, document) FROM bucket_settings WHERE bucket_settings.bucket_id = described_buckets.bucket_id)
        AS settings
   FROM described_buckets
   JOIN tenants USING (tenant_id)
+  LEFT JOIN rates USING (tenant_id)
  CROSS JOIN backend_list
  WHERE described_buckets.tenant_id = $1 AND described_buckets.name = $2;
 
 -- name: find_namesakes
 -- The same for every tenant's bucket of this name, as far as its owner is active. $1 name, $2 limit.
-SELECT described_buckets.*, backend_list.*, tenants.name AS owner_name, tenants.canonical_id AS owner_id, tenants.state AS owner_state,
+SELECT described_buckets.*, backend_list.*, tenants.name AS owner_name, tenants.canonical_id AS owner_id, tenants.state AS owner_state, rates,
        (SELECT json_object_agg(setting, document) FROM bucket_settings WHERE bucket_settings.bucket_id = described_buckets.bucket_id)
        AS settings
   FROM described_buckets
   JOIN tenants USING (tenant_id)
+  LEFT JOIN rates USING (tenant_id)
  CROSS JOIN backend_list
  WHERE described_buckets.name = $1 AND tenants.state = 'active'
  LIMIT $2;
@@ -65,7 +67,12 @@ SELECT document FROM bucket_settings WHERE bucket_id = $1 AND setting = $2;
 
 -- name: find_buckets_by_id
 -- Those that exist, with all backends. $1 bucket ids.
-SELECT * FROM described_buckets CROSS JOIN backend_list WHERE bucket_id = ANY ($1::uuid[]);
+SELECT described_buckets.*, backend_list.*,
+       EXISTS (SELECT FROM limits
+                WHERE limits.tenant_id = described_buckets.tenant_id AND num_nonnulls(limits.bytes, limits.objects) > 0) AS has_quota
+  FROM described_buckets
+ CROSS JOIN backend_list
+ WHERE bucket_id = ANY ($1::uuid[]);
 
 -- name: find_outer_policies
 -- The policy levels above a new bucket, outermost first. $1 tenant.

@@ -2,9 +2,10 @@
 
 -- name: find_live_credential
 -- An access key with its owner, if both are active and it has not expired. $1 access key.
-SELECT access_key, sealed_secret, access, expires_at, tenants.tenant_id, tenants.name, tenants.canonical_id
+SELECT access_key, sealed_secret, access, expires_at, tenants.tenant_id, tenants.name, tenants.canonical_id, rates
   FROM credentials
   JOIN tenants USING (tenant_id)
+  LEFT JOIN rates USING (tenant_id)
  WHERE access_key = $1
    AND credentials.state = 'active'
    AND tenants.state = 'active'

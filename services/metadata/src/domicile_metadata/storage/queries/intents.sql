@@ -63,7 +63,9 @@ SELECT version_id FROM intents WHERE bucket_id = $1 ORDER BY version_id;
 -- Everybody takes locks in this order, so that nobody waits in a circle: buckets by id, intents, keys by lock.
 -- $1 bucket ids, $2 version ids.
 WITH homes AS MATERIALIZED (
-    SELECT bucket_id, versioning, default_retention_mode, default_retention_days, default_retention_years
+    SELECT bucket_id, versioning, default_retention_mode, default_retention_days, default_retention_years,
+           (SELECT limits.tenant_id FROM limits
+             WHERE limits.tenant_id = buckets.tenant_id AND num_nonnulls(limits.bytes, limits.objects) > 0) AS has_quota
       FROM buckets
      WHERE bucket_id = ANY ($1::uuid[])
      ORDER BY bucket_id
@@ -75,7 +77,7 @@ WITH homes AS MATERIALIZED (
        AND intents.bucket_id = asked.bucket_id
        AND intents.version_id = asked.version_id
     RETURNING intents.bucket_id, intents.version_id, key, decision, blobs, facts, is_upload, chosen_parts, trace, lock, versioning,
-              default_retention_mode, default_retention_days, default_retention_years, key_lock(intents.bucket_id, key) AS key_lock
+              default_retention_mode, default_retention_days, default_retention_years, has_quota, key_lock(intents.bucket_id, key) AS key_lock
 )
 SELECT *, pg_advisory_xact_lock(key_lock) FROM (SELECT * FROM taken ORDER BY key_lock) AS in_order;
 

@@ -1,0 +1,148 @@
+"""HTTP as it arrives at every service: uvicorn's protocol, bounded where it is not by itself, in what somebody who is not known yet may cost."""
+
+from __future__ import annotations
+
+from asyncio import TimerHandle, Transport
+from typing import Any, ClassVar
+
+import msgspec
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MAXIMUM_HEAD = 64 * 1024
+"""Bytes of a head that has not ended, beside what came with its first ones; how long a whole one may be is for the application to say."""
+MAXIMUM_HEADERS = 256
+
+
+class BoundedProtocol(HttpToolsProtocol):
+    """Ends a connection that is one too many, whose head does not end, in bytes or in time, or whose body hardly comes.
+
+    ``head_seconds``: from the connection, or the first byte of a further request, to the end of the head. In every ``body_seconds`` in
+    which a body is waited for, ``body_bytes`` of it must come: 500 a second, as Apache has it
+    (https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html). Time in which we did not read ourselves does not count.
+    """
+
+    head_seconds: ClassVar = 60.0
+    body_seconds: ClassVar = 30.0
+    body_bytes: ClassVar = 15_000
+    maximum_connections: ClassVar = 8192
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        super().__init__(*args, **named)
+        self._timer: TimerHandle | None = None  # of the head
+        self._in_head = False
+        self._begun = False  # during this call of data_received
+        self._taken = 0
+        self._watch: TimerHandle | None = None  # of the body
+        self._in_body = False
+        self._came = 0  # bytes of the body, since the watch began
+        self._held = False  # reading was paused at some time since then
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.maximum_connections:
+            self._refuse(503, "SlowDown", "Please reduce your request rate: there are too many connections.")
+        else:
+            self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self._stop_waiting()
+        self._stop_watching()
+
+    def data_received(self, data: bytes) -> None:
+        self._begun = False
+        super().data_received(data)
+        if self.transport.is_closing():
+            return
+        if self._in_head and not self._begun:
+            self._taken += len(data)
+            if self._taken > MAXIMUM_HEAD:
+                self._refuse_head()
+                return
+        if self._in_body:
+            self._came += len(data)
+            self._held = self._held or self._we_wait()
+            if self._watch is None:
+                self._watch_body()
+        if self.cycle is None or self.cycle.response_complete:
+            self._wait()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        self._in_head = self._begun = True
+        self._taken = 0
+
+    def on_headers_complete(self) -> None:
+        self._in_head = False
+        self._stop_waiting()
+        if len(self.headers) > MAXIMUM_HEADERS:
+            self._refuse_head()
+            return
+        self._in_body = True
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        self._in_body = False
+        self._stop_watching()
+        if not self.transport.is_closing():
+            super().on_message_complete()
+
+    def on_body(self, body: bytes) -> None:
+        if not self.transport.is_closing():
+            super().on_body(body)
+
+    def send_400_response(self, msg: str) -> None:
+        del msg
+        self._refuse(400, "BadRequest", "An error occurred when parsing the HTTP request.")
+
+    def document(self, status: int, code: str, message: str) -> tuple[str, bytes]:
+        """The content type and the body of a refusal."""
+        del status
+        return "application/json", msgspec.json.encode({"error": {"code": code, "message": message}})
+
+    def _wait(self) -> None:
+        if self._timer is None:
+            self._timer = self.loop.call_later(self.head_seconds, self.transport.close)
+
+    def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _watch_body(self) -> None:
+        self._came = 0
+        self._held = self._we_wait()
+        self._watch = self.loop.call_later(self.body_seconds, self._look_at_body)
+
+    def _look_at_body(self) -> None:
+        if self._came >= self.body_bytes or self._held or self._we_wait():
+            self._watch_body()
+        elif self.cycle.response_started:
+            self.transport.close()
+        else:
+            self._refuse(
+                400,
+                "RequestTimeout",
+                "Your socket connection to the server was not read from or written to within the timeout period.",
+            )
+
+    def _we_wait(self) -> bool:
+        """It is not the client that keeps the body back."""
+        return self.flow.read_paused or self.cycle.waiting_for_100_continue
+
+    def _stop_watching(self) -> None:
+        if self._watch is not None:
+            self._watch.cancel()
+            self._watch = None
+
+    def _refuse_head(self) -> None:
+        self._refuse(400, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.")
+
+    def _refuse(self, status: int, code: str, message: str) -> None:
+        self._stop_waiting()
+        self._stop_watching()
+        kind, body = self.document(status, code, message)
+        reason = "Service Unavailable\r\nretry-after: 1" if status == 503 else "Bad Request"  # noqa: PLR2004 - HTTP's own
+        head = f"HTTP/1.1 {status} {reason}\r\ncontent-type: {kind}\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+        self.transport.write(head.encode() + body)
+        self.transport.close()
