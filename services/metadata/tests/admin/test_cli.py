@@ -173,6 +173,31 @@ async def test_a_session_does_in_place_of_the_key(cli, admin, monkeypatch):
     assert (await cli("tenants", "list"))[0] == 0
 
 
+async def test_a_token_is_made_used_and_seen_in_the_audit_log(cli, admin, monkeypatch, tmp_path):
+    await cli("tenants", "create", "acme")
+    _, made = await cli("tokens", "create", "mine", "--role", "tenant_admin", "--tenant", "acme")
+    assert (await cli("tenants", "limits", "acme", "--set", '{"buckets": 3}'))[1]["limits"]["buckets"] == 3
+    with monkeypatch.context() as patch:
+        patch.delenv("ADMIN_API_KEY")
+        patch.setenv("DOMICILE_TOKEN", made["secret"])
+        assert (await cli("tenants", "limits", "acme"))[1]["usage"] == {"bytes": 0, "objects": 0, "buckets": 0}
+        assert (await cli("keys", "create", "acme"))[0] == 0
+        assert (await cli("tenants", "disable", "acme"))[0] == 4
+    token_id = made["token"]["token_id"]
+    assert [it["name"] for it in (await cli("tokens", "list"))[1]["tokens"]] == ["mine"]
+    assert (await cli("tokens", "revoke", token_id))[1]["revoked_at"] is not None
+    (refused,) = (await cli("audit", "list", "--actor", token_id, "--refused"))[1]["entries"]
+    assert (refused["target"], refused["code"]) == ("/proxy/tenants/acme", "NotAllowed")
+    (made_key,) = (await cli("audit", "list", "--actor", token_id, "--done"))[1]["entries"]
+    assert made_key["action"] == "POST /proxy/credentials"
+    assert "POST /proxy/credentials" in (await cli.text("audit", "list", "--about", "credentials"))[1]
+    file = tmp_path / "audit.ndjson"
+    assert (await cli("audit", "export", str(file)))[0] == 0
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert (await cli("audit", "verify", "--after", "2", "--hash", lines[1]["hash"]))[1]["entries"] == len(lines) - 2
+    assert (await cli("audit", "verify", "--after", "2", "--hash", lines[0]["hash"]))[0] == 1
+
+
 def test_it_runs_as_a_module():
     asked = subprocess.run([sys.executable, "-m", "domicile_client", "--help"], capture_output=True, text=True, check=True)
     assert "policies" in asked.stdout

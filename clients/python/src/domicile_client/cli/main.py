@@ -11,7 +11,20 @@ from typing import Annotated
 
 import typer
 
-from domicile_client.cli import backends, buckets, erasures, jobs, keys, policies, snapshots, status, tasks, tenants
+from domicile_client.cli import (
+    audit,
+    backends,
+    buckets,
+    erasures,
+    jobs,
+    keys,
+    policies,
+    snapshots,
+    status,
+    tasks,
+    tenants,
+    tokens,
+)
 from domicile_client.cli.settings import Settings
 from domicile_client.cli.shell import INTERRUPTED, NO_ANSWER, NOT_ADMITTED, REFUSED, WRONG_CALL, Shell, command
 from domicile_client.errors import ClientError, NoAnswer, NotAdmitted
@@ -47,9 +60,7 @@ def connect(
     ] = None,
     token_file: Annotated[
         Path | None,
-        typer.Option(
-            envvar="DOMICILE_TOKEN_FILE", help="A file with a session's token, instead of the admin key (DOMICILE_TOKEN)."
-        ),
+        typer.Option(envvar="DOMICILE_TOKEN_FILE", help="A file with a token, instead of the admin key (DOMICILE_TOKEN)."),
     ] = None,
     ca_file: Annotated[
         Path | None, typer.Option(envvar="DOMICILE_CA_FILE", help="Certificates to trust besides the public ones.")
@@ -68,6 +79,8 @@ tasks.add_to(app)
 for name, subject in {
     "tenants": tenants.app,
     "keys": keys.app,
+    "tokens": tokens.app,
+    "audit": audit.app,
     "backends": backends.app,
     "policies": policies.app,
     "placement": policies.changes,

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Annotated, Any, Final, get_type_hints
 
 import typer
@@ -77,6 +78,20 @@ def listing(call: Call, columns: tuple[str, ...], limit: int | None) -> Action:
         shell.show({**first, **more, call.pages.rows: rows}, lambda _: show.table(rows, columns))
         if any(more.values()) and not shell.json:
             shell.tell(f"There are more than these {len(rows)}: --limit says how many to show, --all shows them all.")
+
+    return run
+
+
+def written(call: Call, file: Path) -> Action:
+    """The answer goes to a file as it arrives."""
+
+    def run(shell: Shell) -> None:
+        try:
+            with file.open("wb") as opened:
+                size = shell.client.download(call, opened)
+        except OSError as error:
+            raise typer.BadParameter(f"{file}: {error.strerror}") from None
+        shell.show({"file": str(file), "bytes": size})
 
     return run
 

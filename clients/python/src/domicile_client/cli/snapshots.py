@@ -8,7 +8,7 @@ import typer
 from domicile_client import snapshots, sovereignty
 from domicile_client.call import Json
 from domicile_client.cli.options import LIMIT, All, Document, Features, Limit, at_most, document
-from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command, listing
+from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command, listing, written
 
 app = typer.Typer(help="What was kept of S3 accounts that somebody looked at.", no_args_is_help=True)
 places = typer.Typer(help="Which places satisfy a policy.", no_args_is_help=True)
@@ -52,16 +52,7 @@ def plan(
 @command(app, "export")
 def export(snapshot: SnapshotId, file: Annotated[Path, typer.Argument(help="Where to: .ndjson.gz")]) -> Action:
     """Write one to a file."""
-
-    def run(shell: Shell) -> None:
-        try:
-            with file.open("wb") as opened:
-                size = shell.client.download(snapshots.export(snapshot), opened)
-        except OSError as error:
-            raise typer.BadParameter(f"{file}: {error.strerror}") from None
-        shell.show({"file": str(file), "bytes": size})
-
-    return run
+    return written(snapshots.export(snapshot), file)
 
 
 @command(app, "delete")

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from domicile_client import tenants
-from domicile_client.cli.options import LIMIT, All, Limit, TenantName, at_most
+from domicile_client.cli.options import LIMIT, All, Limit, TenantName, at_most, document
 from domicile_client.cli.shell import Action, ask, command, listing
 
 app = typer.Typer(help="Customers of this installation.", no_args_is_help=True)
@@ -47,3 +47,12 @@ def disable(tenant: TenantName) -> Action:
 def enable(tenant: TenantName) -> Action:
     """Let a tenant's keys work again."""
     return ask(tenants.change(tenant, state="active"))
+
+
+@command(app, "limits")
+def limits(
+    tenant: TenantName,
+    new: Annotated[str | None, typer.Option("--set", metavar="DOCUMENT", help="All of them, as JSON, @file, or -.")] = None,
+) -> Action:
+    """Show what a tenant may use and uses, or set its limits; what the document leaves out is unlimited."""
+    return ask(tenants.limits(tenant) if new is None else tenants.set_limits(tenant, document(new)))
