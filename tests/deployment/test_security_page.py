@@ -31,5 +31,5 @@ def test_every_threat_names_a_test():
     page = (ROOT / "docs" / "security.md").read_text("utf-8")
     threats = page.partition("## Threat model")[2].partition("\n## ")[0].partition("### ")[2]
     rows = [line for line in threats.splitlines() if line.startswith("| ") and not line.startswith("| threat |")]
-    assert len(rows) > 30  # noqa: PLR2004 - as above
+    assert len(rows) > 30
     assert [row for row in rows if "::test_" not in row] == []
