@@ -50,7 +50,7 @@ def test_compose_asks_for_readiness_where_it_is_told(service):
 
 def test_compose_publishes_three_doors_on_this_machine_only():
     doors = {name: service["ports"] for name, service in COMPOSE.items() if "ports" in service}
-    inner = {"proxy": ports("proxy")["s3"], "discovery": ports("discovery")["http"], "rabbitmq": 15672}
+    inner = {"balancer": ports("proxy")["s3"], "discovery": ports("discovery")["http"], "rabbitmq": 15672}
     assert set(doors) == set(inner)
     for name, (mapping,) in doors.items():
         setting, default, target = re.fullmatch(r"127\.0\.0\.1:\$\{(\w+):-(\d+)\}:(\d+)", mapping).groups()
@@ -68,8 +68,19 @@ def test_the_demo_finds_what_its_file_publishes():
 def test_only_who_calls_backends_has_a_way_out():
     ways_out = {name for name, service in COMPOSE.items() if "outside" in service["networks"]}
     published = {name for name, service in COMPOSE.items() if "ports" in service}
-    assert ways_out == opens_backends() | published
+    assert ways_out == opens_backends() | published | {"proxy-2"}
     assert yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["networks"]["inside"] == {"internal": True}
+
+
+def test_the_door_leads_to_both_proxies_and_asks_them_for_readiness():
+    told = (ROOT / "deploy/balancer/haproxy.cfg").read_text()
+    of_proxy = ports("proxy")
+    assert re.findall(r"^    server (\S+) (\S+)$", told, re.MULTILINE) == [
+        (name, f"{name}:{of_proxy['s3']}") for name in ("proxy", "proxy-2")
+    ]
+    assert f"port {of_proxy[HEALTH['proxy']]} " in told
+    assert "httpchk GET /readyz" in told
+    assert COMPOSE["proxy-2"] == COMPOSE["proxy"]
 
 
 def test_nobody_starts_before_those_it_calls():

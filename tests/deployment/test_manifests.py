@@ -75,7 +75,7 @@ def test_every_process_gets_the_settings_it_needs_and_no_others(rendered, render
         assert files <= set(variables(name))
         assert required(name) <= own | shared | files
     everybody = set().union(*(variables(name) for name in SERVICES))
-    assert set(config) <= everybody
+    assert {name for name in config if not name.startswith("OTEL_")} <= everybody  # those are OpenTelemetry's own
 
 
 def secret_files(workload):

@@ -24,16 +24,8 @@ from starlette.applications import Starlette
 
 from domicile_common import telemetry
 from domicile_common.model import Backend
-from domicile_common.telemetry import (
-    Trace,
-    begin_trace,
-    configure_logging,
-    current_trace,
-    health_routes,
-    new_trace,
-    parse_trace,
-    serve,
-)
+from domicile_common.telemetry import configure_logging, health_routes, serve
+from domicile_common.tracing import Arrival, SpanKind
 
 SECRET = "wJalrXUtnFEMI/K7MDENG"
 HEADER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -59,11 +51,11 @@ def logged(monkeypatch):
 
 
 def test_log_lines_are_json_with_service_level_time_and_trace(logged):
-    trace = begin_trace(HEADER)
-    structlog.get_logger().info("stored", size=3)
+    with Arrival("request", SpanKind.SERVER, HEADER):
+        structlog.get_logger().info("stored", size=3)
     (line,) = logged()
     assert (line["event"], line["service"], line["level"], line["size"]) == ("stored", "metadata", "info", 3)
-    assert line["trace_id"] == trace.trace_id == "0af7651916cd43dd8448eb211c80319c"
+    assert line["trace_id"] == "0af7651916cd43dd8448eb211c80319c"
     assert line["timestamp"].endswith("Z")
 
 
@@ -130,50 +122,6 @@ def test_no_value_breaks_a_log_line(event):
 
 def test_lone_surrogates_are_escaped():
     assert telemetry.redact(None, "info", {"key": "a\udcff"}) == {"key": "a\\udcff"}
-
-
-def test_a_child_keeps_the_trace_and_has_a_span_of_its_own():
-    parent = new_trace()
-    child = parent.child()
-    assert child.trace_id == parent.trace_id
-    assert child.span_id != parent.span_id
-    assert parse_trace(str(child)) == child
-
-
-def test_a_future_version_is_read_and_answered_as_version_00():
-    assert parse_trace("cc" + HEADER[2:] + "-what-the-future-holds") == Trace(HEADER[3:35], HEADER[36:52])
-
-
-@pytest.mark.parametrize(
-    "header",
-    [
-        "",
-        "garbage",
-        HEADER + "-more",
-        "ff" + HEADER[2:],
-        HEADER.upper(),
-        HEADER[:-1],
-        f"00-{'0' * 32}-{'b' * 16}-01",
-        f"00-{'a' * 32}-{'0' * 16}-01",
-    ],
-)
-def test_a_malformed_traceparent_starts_a_new_trace(header):
-    assert parse_trace(header) is None
-    assert begin_trace(header).trace_id != HEADER[3:35]
-
-
-@given(st.text())
-def test_any_text_is_parsed_without_an_error(header):
-    parse_trace(header)
-
-
-async def test_the_current_trace_belongs_to_its_task():
-    async def request():
-        trace = begin_trace()
-        await asyncio.sleep(0)
-        return current_trace() == str(trace)
-
-    assert all(await asyncio.gather(*(asyncio.create_task(request()) for _ in range(5))))
 
 
 async def _healthy():

@@ -12,8 +12,8 @@ from domicile_common.amqp.topology import PARKING, REASON_HEADER
 from domicile_common.errors import BackendUnavailable, RequestError, Unavailable
 from domicile_common.events import Job
 from domicile_common.metadata_client.models import Backends, ListBackends, Report, Reported, Wanted, Work
-from domicile_common.telemetry import parse_trace
 from domicile_common.testing.memory import VERSION_ID, MemoryStore, backend, blob, digest_of, work_for
+from domicile_common.tracing import parse_trace
 from domicile_replicator import consume
 from domicile_replicator.consume import Jobs
 from domicile_replicator.directory import Directory, Limits

@@ -1,10 +1,12 @@
-"""The alert rules: they are valid, fire when they should and only then, are explained, and speak of metrics that exist."""
+"""Alert rules are valid, fire when they should and only then, and are explained; they, the dashboards and the documentation speak of metrics that exist."""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -31,13 +33,52 @@ def test_every_alert_is_explained_and_no_other():
     assert explained == [rule["alert"] for rule in rules()]
 
 
+def dashboards() -> list[dict[str, Any]]:
+    return [json.loads(path.read_text()) for path in sorted((RULES.parent / "dashboards").glob("*.json"))]
+
+
+def shown(domicile) -> dict[str, set[str]]:
+    """Name of a metric as queries have it → the services that show it."""
+    found: dict[str, set[str]] = {}
+    for service in domicile.suite.services.values():
+        page = httpx.get(f"{service.health}/metrics", trust_env=False).text
+        for name, kind in re.findall(r"^# TYPE (\w+) (\w+)$", page, re.MULTILINE):
+            found.setdefault(name + ("_bucket" if kind == "histogram" else ""), set()).add(service.name)
+    return found
+
+
 @pytest.mark.servers
-def test_every_metric_is_shown_by_a_running_service(domicile):
-    spoken_of = {name for rule in rules() for name in re.findall(r"domicile_\w+", rule["expr"])}
+def test_alerts_and_dashboards_speak_of_metrics_that_are_shown(domicile):
+    expressions = [rule["expr"] for rule in rules()]
+    for dashboard in dashboards():
+        expressions += [target["expr"] for panel in dashboard["panels"] for target in panel["targets"]]
+        expressions += [variable["query"]["query"] for variable in dashboard["templating"]["list"] if variable["type"] == "query"]
+    spoken_of = {name for each in expressions for name in re.findall(r"(?:domicile|process)_\w+", each)}
+    until(lambda: spoken_of <= shown(domicile).keys(), what=lambda: f"metrics {spoken_of - shown(domicile).keys()} are shown")
 
-    def shown() -> set[str]:
-        pages = [httpx.get(f"{it.health}/metrics", trust_env=False).text for it in domicile.suite.services.values()]
-        kinds = dict(re.findall(r"^# TYPE (\w+) (\w+)$", "\n".join(pages), re.MULTILINE))
-        return {name + end for name, kind in kinds.items() for end in ("_bucket" if kind == "histogram" else "",)}
 
-    until(lambda: spoken_of <= shown(), what=lambda: f"metrics {spoken_of - shown()} are shown")
+@pytest.mark.servers
+def test_the_table_of_metrics_is_true(domicile):
+    table = re.findall(r"^\| `(domicile_\w+)` \| ([\w, ]+) \|", (ROOT / "docs" / "operations.md").read_text(), re.MULTILINE)
+    written = dict(table)
+
+    def true() -> dict[str, str]:
+        own = {
+            name.removesuffix("_bucket"): services for name, services in shown(domicile).items() if name.startswith("domicile_")
+        }
+        order = list(domicile.suite.services)
+        return {
+            name: ", ".join(sorted(services, key=order.index)) if len(services) < len(order) else "all"
+            for name, services in own.items()
+            if not name.endswith("_created")
+        }
+
+    until(lambda: "domicile_owed_copies" in true(), what="what is owed was measured")
+    assert written == true()
+
+
+def test_dashboards_are_what_grafana_can_tell_apart():
+    assert len({dashboard["uid"] for dashboard in dashboards()}) == len(dashboards()) == 4
+    for dashboard in dashboards():
+        assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
+        assert all(panel["datasource"]["uid"] == "${datasource}" for panel in dashboard["panels"])

@@ -1,7 +1,6 @@
-"""What every service shows of itself: JSON log lines, one trace from client to job, health and metrics; and how it runs and stops.
+"""What every service shows of itself: JSON log lines, health and metrics (traces: ``tracing``); and how it runs and stops.
 
 Log lines go to stdout, one JSON object each. Redaction is only a last net: code that holds a secret does not log it.
-Traces are W3C Trace Context ``traceparent`` values (https://www.w3.org/TR/trace-context/#traceparent-header).
 """
 
 from __future__ import annotations
@@ -10,14 +9,12 @@ import asyncio
 import contextlib
 import errno
 import logging
-import os
 import re
 import signal
 import socket
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
-from contextvars import ContextVar
-from typing import Any, NamedTuple, TextIO, cast
+from typing import Any, TextIO, cast
 
 import msgspec
 import structlog
@@ -32,6 +29,7 @@ from structlog.types import Processor
 
 from domicile_common.errors import ConfigurationError
 from domicile_common.http_protocol import BoundedProtocol
+from domicile_common.tracing import exporting
 
 # --- logs ---
 
@@ -115,56 +113,6 @@ def configure_logging(service: str, level: str = "info") -> None:
         )
     )
     logging.basicConfig(level=max(logging.getLevelName(level.upper()), logging.WARNING), handlers=[handler], force=True)
-
-
-# --- traces ---
-
-_TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
-_current: ContextVar[str] = ContextVar("traceparent", default="")
-
-
-class Trace(NamedTuple):
-    """``trace_id``: 32 hex digits, one per client request. ``span_id``: 16 hex digits, one per step. ``flags``: 2 hex digits."""
-
-    trace_id: str
-    span_id: str
-    flags: str = "01"
-
-    def __str__(self) -> str:
-        return f"00-{self.trace_id}-{self.span_id}-{self.flags}"
-
-    def child(self) -> Trace:
-        """The next step of the same request."""
-        return self._replace(span_id=os.urandom(8).hex())
-
-
-def new_trace() -> Trace:
-    return Trace(os.urandom(16).hex(), os.urandom(8).hex())
-
-
-def parse_trace(header: str) -> Trace | None:
-    """The trace in a ``traceparent`` header; ``None`` when it is malformed, which by the recommendation starts a new one."""
-    match = _TRACEPARENT.fullmatch(header.strip())
-    if match is None:
-        return None
-    version, trace_id, span_id, flags, rest = match.groups()
-    if version == "ff" or (version == "00" and rest) or not trace_id.strip("0") or not span_id.strip("0"):
-        return None
-    return Trace(trace_id, span_id, flags)
-
-
-def begin_trace(header: str = "") -> Trace:
-    """Goes on with the caller's trace, or begins one; log lines of this task and its children carry its id."""
-    parent = parse_trace(header) if header else None
-    trace = parent.child() if parent else new_trace()
-    _current.set(str(trace))
-    structlog.contextvars.bind_contextvars(trace_id=trace.trace_id)
-    return trace
-
-
-def current_trace() -> str:
-    """The ``traceparent`` of the request at hand, to be handed on; ``""`` outside of any."""
-    return _current.get()
 
 
 # --- health ---
@@ -316,7 +264,7 @@ def run(service: str, main: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
     """
     status = 0
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with exporting(service), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_until_signal(main))
     except* ConfigurationError as faults:
         for fault in _leaves(faults):

@@ -384,9 +384,18 @@ async def test_a_job_that_kills_its_workers_is_parked_in_the_end(broker, publish
 
 
 async def test_parks_with_a_reason_of_bounded_length(broker, publisher):
-    await park(publisher, "fi", b"{}", "x" * 10_000, TRACE)
+    await park(publisher, Job("b" * 32, "0" * 32, "fi", TRACE, 3, "2026-01-01T00:00:00Z"), "x" * 10_000)
     message = await take(broker, parking_queue("fi"))
-    assert message.headers[REASON_HEADER] == "x" * 500
+    expected = {
+        "x-domicile-job": f"{'b' * 32}/{'0' * 32}/fi",
+        "x-domicile-version": "0" * 32,
+        "x-domicile-backend": "fi",
+        "x-domicile-attempt": "3",
+        "x-domicile-since": "2026-01-01T00:00:00Z",
+        REASON_HEADER: "x" * 500,
+        TRACE_HEADER: TRACE,
+    }
+    assert message.headers.items() >= expected.items()
 
 
 # --- invalidations ---

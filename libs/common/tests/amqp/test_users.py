@@ -72,7 +72,7 @@ async def test_each_service_can_do_its_work(broker_of):
     parking = Publisher(replicator)
 
     async def handle(_job: Job) -> None:
-        await park(parking, "fi", b"{}", "as a test")
+        await park(parking, JOB, "as a test")
         handled.set()
 
     consumer = Consumer(replicator, parking, "fi", handle, prefetch=1, drain_seconds=1)

@@ -14,7 +14,7 @@ import msgspec
 
 from domicile_common.catalogue import Catalogue
 from domicile_common.errors import DomicileError, Unavailable
-from domicile_common.telemetry import current_trace
+from domicile_common.tracing import current_trace
 from domicile_common.value import Value
 
 TIMEOUT = httpx.Timeout(600.0, connect=5.0)  # a preview counts every version

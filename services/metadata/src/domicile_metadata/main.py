@@ -61,6 +61,7 @@ async def serve(stop: asyncio.Event) -> None:
     database = await _unless(stop, connect(url, size=settings.database_connections))
     if database is None:
         return
+    database.show_connections()
     try:
         await apply_migrations(url, trailing_post=False)
         await check_bucket_names(settings, database)

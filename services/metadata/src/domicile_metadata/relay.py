@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final
 
+import msgspec
 import structlog
 from prometheus_client import Counter
 
@@ -20,6 +21,7 @@ from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.publisher import Message, Publisher
 from domicile_common.amqp.topology import INVALIDATE, JOBS, backfill_key, topology
 from domicile_common.errors import Unavailable, Unconfirmed, Unroutable
+from domicile_common.events import Job, job_headers
 from domicile_common.loops import repeat, set_within
 from domicile_metadata.context import Context
 from domicile_metadata.storage import outbox
@@ -33,6 +35,8 @@ LISTEN_SECONDS: Final = 60.0  # a listening connection that was lost in silence 
 POSTPONE_SECONDS: Final = 30.0
 TRIAL_SECONDS: Final = 10.0  # for one message, to a queue that took nothing before
 TRIAL_PAUSE_SECONDS: Final = 2.0
+
+_JOB: Final = msgspec.json.Decoder(Job)
 
 PUBLISHED: Final = Counter("domicile_outbox_published", "Messages that the broker has confirmed.")
 
@@ -139,5 +143,6 @@ def _message(row: outbox.Row) -> Message:
     kind, _, backend_id = row.routing_key.partition(".")
     if kind == "replicate":
         key = backfill_key(backend_id) if row.is_backfill else backend_id
-        return Message(exchange=JOBS, routing_key=key, body=row.body, trace=row.trace)
+        headers = job_headers(_JOB.decode(row.body))
+        return Message(exchange=JOBS, routing_key=key, body=row.body, trace=row.trace, headers=headers)
     return Message(exchange=INVALIDATE, body=row.body, trace=row.trace, mandatory=False)

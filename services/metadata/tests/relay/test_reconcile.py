@@ -8,8 +8,8 @@ import pytest
 
 from domicile_common.amqp.broker import Broker
 from domicile_common.amqp.consumer import park
-from domicile_common.amqp.publisher import Publisher
-from domicile_common.amqp.topology import parking_queue, topology
+from domicile_common.amqp.publisher import Message, Publisher
+from domicile_common.amqp.topology import PARKING, parking_queue, topology
 from domicile_common.events import Job
 from domicile_metadata import reconcile as reconciling
 from domicile_metadata.leased import run_leased
@@ -190,8 +190,8 @@ async def test_the_parking_queues_tell_what_is_parked(metadata, bucket, rabbitmq
 
     await owe(metadata, count=3, parked_reason="'refused'")
     for number in (1, 2, 3, 3):
-        await park(publisher, "de", msgspec.json.encode(Job(bucket.bucket_id, f"{number:032}", "de", "trace")), "refused")
-    await park(publisher, "de", b"no job", "not a job")
+        await park(publisher, Job(bucket.bucket_id, f"{number:032}", "de", "trace"), "refused")
+    await publisher.publish(Message(exchange=PARKING, routing_key="de", body=b"no job"))
     parking = Parking(metadata.database, broker)
     await holds(5)
     await parking.tidy()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 import pytest
@@ -75,6 +76,8 @@ async def test_moves_jobs_to_the_queue_of_their_backend(metadata, broker):
         Job("b" * 32, f"{number:032}", "de", TRACE) for number in (1, 2, 3)
     ]
     assert {message.headers[TRACE_HEADER] for message in messages} == {TRACE}
+    assert messages[0].headers["x-domicile-job"] == f"{'b' * 32}/{1:032}/de"
+    assert messages[0].timestamp is not None
     assert len(await drain(broker, "fi")) == 2
 
 
@@ -90,6 +93,8 @@ async def test_a_commit_reaches_the_queue(metadata, broker):
     ]
     assert [(job.bucket_id, job.version_id) for job in found] == [(bucket.bucket_id, version.version_id)]
     assert (await metadata.replicas(version.version_id))[found[0].backend_id] == "wanted"
+    assert found[0].attempt == 0
+    assert abs(datetime.fromisoformat(found[0].since) - datetime.now(UTC)) < timedelta(minutes=1)
 
 
 async def test_what_is_not_due_yet_waits(metadata, broker):

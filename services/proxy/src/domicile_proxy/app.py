@@ -16,7 +16,7 @@ from urllib.parse import unquote
 import structlog
 
 from domicile_common.errors import RequestError
-from domicile_common.telemetry import begin_trace
+from domicile_common.tracing import Arrival, SpanKind
 from domicile_proxy import metrics
 from domicile_proxy.context import Context
 from domicile_proxy.pipeline import answer
@@ -44,15 +44,16 @@ class App:
     async def __call__(self, scope: MutableMapping[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             raise ValueError("only HTTP is served here")
-        started = time.perf_counter()
-        incoming = read_head(scope, receive, self._context.settings.client_idle_seconds)
-        try:
-            await self._serve(incoming, receive, send, started)
-        finally:
-            if incoming.limits is not None:
-                incoming.limits.leave()
+        with metrics.IN_FLIGHT.track_inprogress(), Arrival("request", SpanKind.SERVER, traceparent(scope["headers"])) as span:
+            incoming = read_head(scope, receive, self._context.settings.client_idle_seconds, span.trace)
+            try:
+                await self._serve(incoming, receive, send, span)
+            finally:
+                if incoming.limits is not None:
+                    incoming.limits.leave()
 
-    async def _serve(self, incoming: Incoming, receive: Receive, send: Send, started: float) -> None:
+    async def _serve(self, incoming: Incoming, receive: Receive, send: Send, span: Arrival) -> None:
+        started = time.perf_counter()
         try:
             response = await answer(incoming, self._context)
         except ClientGone:
@@ -68,6 +69,12 @@ class App:
             seconds = time.perf_counter() - started
             metrics.REQUESTS.labels(incoming.label, response.status).inc()
             metrics.SECONDS.labels(incoming.label).observe(seconds)
+            metrics.RECEIVED_BYTES.labels(incoming.label).inc(incoming.wire.received)
+            metrics.SENT_BYTES.labels(incoming.label).inc(incoming.sent)
+            span.rename(incoming.label)
+            span.note({"http.response.status_code": response.status, "domicile.request_id": incoming.request_id})
+            if response.status >= SERVER_FAULT:
+                span.fail(str(response.status))
             log.debug(
                 "answered", operation=incoming.label, status=response.status, request_id=incoming.request_id, seconds=seconds
             )
@@ -87,7 +94,9 @@ class App:
         await send({"type": "http.response.start", "status": response.status, "headers": headers})
         if not isinstance(body, bytes):
             await self._stream(incoming, body, receive, send)
-        elif incoming.wire.finished:
+            return
+        incoming.sent = len(body)
+        if incoming.wire.finished:
             await send({"type": "http.response.body", "body": body})
         else:
             await send({"type": "http.response.body", "body": body, "more_body": True})
@@ -106,6 +115,7 @@ class App:
                         await send({"type": "http.response.body", "body": chunk, "more_body": True})
                     if incoming.limits is not None:
                         await incoming.limits.pace(len(chunk))
+                    incoming.sent += len(chunk)
             await send({"type": "http.response.body", "body": b""})
         except TimeoutError:
             log.warning("a client takes nothing", operation=incoming.label, request_id=incoming.request_id)
@@ -115,7 +125,11 @@ class App:
             gone.cancel()
 
 
-def read_head(scope: MutableMapping[str, Any], receive: Receive, idle_seconds: float) -> Incoming:
+def traceparent(raw_headers: list[tuple[bytes, bytes]]) -> str:
+    return next((value.decode("latin-1") for name, value in raw_headers if name == b"traceparent"), "")
+
+
+def read_head(scope: MutableMapping[str, Any], receive: Receive, idle_seconds: float, trace: str) -> Incoming:
     raw_headers: list[tuple[bytes, bytes]] = scope["headers"]
     headers: dict[str, str] = {}
     for raw_name, raw_value in raw_headers:
@@ -130,7 +144,7 @@ def read_head(scope: MutableMapping[str, Any], receive: Receive, idle_seconds: f
         headers=headers,
         wire=WireBody(receive, headers, idle_seconds),
         request_id=secrets.token_hex(8).upper(),
-        trace=str(begin_trace(headers.get("traceparent", ""))),
+        trace=trace,
         remote=client[0] if client else "",
         secure=scope.get("scheme") == "https",
     )

@@ -39,12 +39,13 @@ class WireBody:
     botocore does so before a body of no bytes as well, and would misread the next answer on a connection where it was not told.
     """
 
-    __slots__ = ("_idle_seconds", "_receive", "finished", "pace", "started")
+    __slots__ = ("_idle_seconds", "_receive", "finished", "pace", "received", "started")
 
     def __init__(self, receive: Receive, headers: Mapping[str, str], idle_seconds: float) -> None:
         self._receive = receive
         self._idle_seconds = idle_seconds
         self.pace: Callable[[int], Awaitable[None]] | None = None
+        self.received = 0  # bytes
         self.started = False
         self.finished = (
             headers.get("content-length", "0") == "0"
@@ -73,6 +74,7 @@ class WireBody:
             raise ClientGone("the client closed the connection")
         self.finished = not message["more_body"]
         body = cast("bytes", message["body"])
+        self.received += len(body)
         if self.pace is not None:
             await self.pace(len(body))
         return body
@@ -97,7 +99,7 @@ class Incoming:
 
     ``secure``: it came over TLS, to this process. ``label``: the operation and ``access_key``: the caller, for logs and metrics, and
     ``bucket``, whose rules say which web pages may read the answer, all as soon as the pipeline knows them. ``limits``: those that it was
-    counted for.
+    counted for. ``sent``: bytes of the answer's body so far.
     """
 
     method: str
@@ -114,6 +116,7 @@ class Incoming:
     access_key: str = ""
     bucket: Bucket | None = None
     limits: TenantLimits | None = None
+    sent: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from domicile_common.events import Job
 from domicile_common.metadata_client.client import Metadata
 from domicile_common.metadata_client.models import Report, Request, Wanted
 from domicile_common.model import Value
-from domicile_common.telemetry import begin_trace, current_trace
+from domicile_common.tracing import Arrival, SpanKind, current_trace
 from domicile_replicator import metrics
 from domicile_replicator.directory import Directory
 from domicile_replicator.execute import Executor
@@ -77,10 +77,18 @@ class Jobs:
             return
         self._busy.add(identity)
         try:
-            begin_trace(job.trace)
-            async with self._directory.throttle(job.backend_id).job(fresh=fresh):
-                with metrics.IN_FLIGHT.labels(job.backend_id).track_inprogress():
-                    outcome = await self._handle(job, fresh=fresh)
+            with Arrival(f"job {job.backend_id}", SpanKind.CONSUMER, job.trace) as span:
+                span.note(
+                    {
+                        "domicile.backend": job.backend_id,
+                        "domicile.bucket_id": job.bucket_id,
+                        "domicile.version_id": job.version_id,
+                    }
+                )
+                async with self._directory.throttle(job.backend_id).job(fresh=fresh):
+                    with metrics.IN_FLIGHT.labels(job.backend_id).track_inprogress():
+                        outcome = await self._handle(job, fresh=fresh)
+                span.note({"domicile.outcome": outcome})
             metrics.JOBS.labels(job.backend_id, outcome).inc()
             log.info("job done", outcome=outcome, backend=job.backend_id, bucket=job.bucket_id, version=job.version_id)
         finally:
@@ -108,7 +116,8 @@ class Jobs:
         # 4. What metadata has given up for now goes where an operator sees it.
         if reported.parked:
             reason = f"{report.error_class}: {report.reason}"
-            await park(self._publisher, job.backend_id, msgspec.json.encode(job), reason, current_trace())
+            again = msgspec.structs.replace(job, trace=current_trace(), attempt=job.attempt + 1)
+            await park(self._publisher, again, reason)
             return "parked"
         return report.outcome
 

@@ -15,7 +15,7 @@ from domicile_common.errors import (
 from domicile_common.events import Job
 from domicile_common.metadata_client.models import Report
 from domicile_common.retry import ErrorClass
-from domicile_common.telemetry import current_trace
+from domicile_common.tracing import current_trace
 from domicile_replicator.execute import Copied
 
 

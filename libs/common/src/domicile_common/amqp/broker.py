@@ -7,6 +7,8 @@ that messages may have been missed, and they know nothing of a topology that has
 from __future__ import annotations
 
 import asyncio
+import os
+import socket
 from collections.abc import Awaitable
 from typing import Final
 
@@ -39,11 +41,11 @@ class QueueState(Value, frozen=True):
 
 
 class Broker:
-    """RabbitMQ as one process sees it. ``name`` shows in the management UI."""
+    """RabbitMQ as one process sees it. ``name``, with host and process, shows in the management UI: of connections and as consumer tags."""
 
     def __init__(self, url: str, name: str) -> None:
         self._url = url
-        self._name = name
+        self.name = f"{name}@{socket.gethostname()}:{os.getpid()}"
         self._opening = asyncio.Lock()
         self._connection: AbstractConnection | None = None
 
@@ -117,7 +119,7 @@ class Broker:
                 self._connection = await aio_pika.connect(
                     self._url,
                     timeout=CONNECT_SECONDS,
-                    client_properties={"connection_name": self._name},
+                    client_properties={"connection_name": self.name},
                     heartbeat=HEARTBEAT_SECONDS,
                 )
             return self._connection

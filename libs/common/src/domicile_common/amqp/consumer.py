@@ -18,7 +18,7 @@ from domicile_common.amqp.broker import BROKEN, Broker, quietly
 from domicile_common.amqp.publisher import Message, Publisher
 from domicile_common.amqp.topology import INVALIDATE, PARKING, REASON_HEADER, TRACE_HEADER, backfill_queue, topology, work_queue
 from domicile_common.errors import Unavailable
-from domicile_common.events import Invalidation, Job
+from domicile_common.events import Invalidation, Job, job_headers
 from domicile_common.loops import any_of, repeat
 
 log = structlog.get_logger()
@@ -34,10 +34,15 @@ class HandBack(Exception):
     """Raised by a handler that cannot go on because the process stops: the message goes back to its queue."""
 
 
-async def park(publisher: Publisher, backend_id: str, body: bytes, reason: str, trace: str = "") -> None:
-    """Puts a message where an operator sees it, with the reason in its headers. Raises ``Unavailable``."""
-    headers = {REASON_HEADER: reason[:LONGEST_REASON]}
-    await publisher.publish(Message(exchange=PARKING, routing_key=backend_id, body=body, trace=trace, headers=headers))
+async def park(publisher: Publisher, job: Job, reason: str) -> None:
+    """Puts a job where an operator sees it, with the reason in its headers. Raises ``Unavailable``."""
+    headers = job_headers(job) | _because(reason)
+    body = msgspec.json.encode(job)
+    await publisher.publish(Message(exchange=PARKING, routing_key=job.backend_id, body=body, trace=job.trace, headers=headers))
+
+
+def _because(reason: str) -> dict[str, str]:
+    return {REASON_HEADER: reason[:LONGEST_REASON]}
 
 
 class Consumer:
@@ -111,7 +116,7 @@ class Consumer:
         Not at once: whoever shares the connection or the queue sees the same error, and removals in quick succession wear the broker out.
         """
         try:
-            consuming = await raw.basic_consume(self._queue, self._receive)
+            consuming = await raw.basic_consume(self._queue, self._receive, consumer_tag=self._broker.name)
         except ConnectionInternalError:
             self._refusals += 1
             if self._refusals < REFUSALS:
@@ -153,15 +158,20 @@ class Consumer:
             job = _JOB.decode(message.body)
         except msgspec.DecodeError as error:
             log.warning("parked a message that is no job", queue=self._queue, why=str(error))
-            await park(self._publisher, self._backend_id, message.body, f"not a job: {error}", trace)
+            headers = _because(f"not a job: {error}")
+            parked = Message(
+                exchange=PARKING, routing_key=self._backend_id, body=message.body or b"", trace=trace, headers=headers
+            )
+            await self._publisher.publish(parked)
             return
+        job = msgspec.structs.replace(job, trace=trace) if trace else job
         try:
-            await self._handle(job if job.trace else msgspec.structs.replace(job, trace=trace))
+            await self._handle(job)
         except HandBack:
             raise
         except Exception as error:  # a bug: an operator must see the message, and it must not come back at once
             log.exception("handling a job failed", queue=self._queue)
-            await park(self._publisher, self._backend_id, message.body, f"unexpected {type(error).__name__}", trace)
+            await park(self._publisher, job, f"unexpected {type(error).__name__}")
 
     async def _drain(self) -> None:
         if self._running:
@@ -197,7 +207,7 @@ class InvalidationListener:
             lost = await _loss(channel)
             queue = await channel.declare_queue(exclusive=True, auto_delete=True)
             await queue.bind(INVALIDATE)
-            await queue.consume(self._receive, no_ack=True)
+            await queue.consume(self._receive, no_ack=True, consumer_tag=self._broker.name)
             self._forget_everything()
             await any_of(lost, self._stopping)
         except BROKEN as error:

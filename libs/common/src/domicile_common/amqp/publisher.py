@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Final, cast
 
 import aiormq
@@ -15,6 +16,7 @@ from domicile_common.amqp.broker import BROKEN, Broker, quietly
 from domicile_common.amqp.topology import TRACE_HEADER
 from domicile_common.errors import Unavailable, Unconfirmed, Unroutable
 from domicile_common.model import Value
+from domicile_common.tracing import Span, SpanKind
 
 CONFIRM_SECONDS: Final = 30.0
 PERSISTENT: Final = 2
@@ -68,8 +70,19 @@ class Publisher:
 
 
 async def _publish(channel: AbstractChannel, message: Message, seconds: float) -> Unavailable | None:
-    traced = {**message.headers, TRACE_HEADER: message.trace} if message.trace else message.headers
-    properties = spec.Basic.Properties(content_type="application/json", delivery_mode=PERSISTENT, headers=dict(traced))
+    with Span(f"publish {message.exchange}", SpanKind.PRODUCER, parent=message.trace) as span:
+        span.note({"messaging.system": "rabbitmq", "messaging.rabbitmq.destination.routing_key": message.routing_key})
+        outcome = await _confirmed(channel, message, seconds, span.trace if message.trace else "")
+        if outcome is not None:
+            span.fail(type(outcome).__name__)
+        return outcome
+
+
+async def _confirmed(channel: AbstractChannel, message: Message, seconds: float, trace: str) -> Unavailable | None:
+    traced = {**message.headers, TRACE_HEADER: trace} if trace else message.headers
+    properties = spec.Basic.Properties(
+        content_type="application/json", delivery_mode=PERSISTENT, headers=dict(traced), timestamp=datetime.now(UTC)
+    )
     try:
         confirming = cast("aiormq.Channel", await channel.get_underlay_channel())  # the abstract class lacks `wait`
         await confirming.basic_publish(

@@ -119,6 +119,16 @@ class Client:
         head = self._head(method, target, headers, length)
         return Exchange(self, await self.take(), head, length, bodyless=method == "HEAD")
 
+    @property
+    def idle(self) -> int:
+        """Open connections that nobody uses."""
+        return len(self._idle)
+
+    @property
+    def busy(self) -> int:
+        """Connections that carry an exchange."""
+        return len(self._open) - len(self._idle)
+
     async def close(self) -> None:
         """Closes unused connections now and the others as soon as their exchanges end."""
         self._closed = True

@@ -12,7 +12,8 @@ from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 
 from domicile_common.backends import documents
-from domicile_common.backends.http1 import EarlyAnswer, Exchange, HttpError, Response
+from domicile_common.backends.http1 import EarlyAnswer, HttpError, Response
+from domicile_common.backends.observed import Call
 from domicile_common.backends.port import BlobInfo, Page, Sink, Source
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.backends.wire import Wire
@@ -70,8 +71,7 @@ class S3BlobStore:
 
     async def open_get(self, blob: Blob, start: int = 0, end: int | None = None) -> Source:
         headers = {} if start == 0 and end is None else {"range": f"bytes={start}-{'' if end is None else end}"}
-        exchange = await self._wire.open("GET", blob.namespace, blob.blob_key, headers=headers)
-        response = await self._wire.response("GET", exchange)
+        response = await self._wire.response(await self._wire.open("GET", blob.namespace, blob.blob_key, headers=headers))
         if response.status not in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT):
             raise self._wire.problem(await self._wire.reply("GET", response))
         try:
@@ -100,7 +100,7 @@ class S3BlobStore:
 
     async def _head(self, blob: Blob, query: Mapping[str, str]) -> BlobInfo:
         """Of a part, ``size`` is the part's."""
-        response = await self._wire.response("HEAD", await self._wire.open("HEAD", blob.namespace, blob.blob_key, query))
+        response = await self._wire.response(await self._wire.open("HEAD", blob.namespace, blob.blob_key, query))
         reply = await self._wire.reply("HEAD", response)
         length = response.header(b"content-length")
         if response.status in (HTTPStatus.OK, HTTPStatus.PARTIAL_CONTENT) and length is not None:
@@ -200,19 +200,19 @@ class S3BlobStore:
     async def _open_sink(
         self, blob: Blob, query: Mapping[str, str] | None, headers: Mapping[str, str] | None, length: int
     ) -> Sink:
-        exchange = await self._wire.open(
+        call = await self._wire.open(
             "PUT", blob.namespace, blob.blob_key, query, headers, payload=UNSIGNED_PAYLOAD, length=length
         )
-        return S3Sink(self.backend.backend_id, self._wire, exchange, length)
+        return S3Sink(self.backend.backend_id, self._wire, call, length)
 
 
 class S3Sink:
     """A ``Sink``. Nothing is sent before the first byte or ``finish``, so an empty blob can be withheld too."""
 
-    def __init__(self, backend_id: str, wire: Wire, exchange: Exchange, length: int) -> None:
+    def __init__(self, backend_id: str, wire: Wire, call: Call, length: int) -> None:
         self._backend_id = backend_id
         self._wire = wire
-        self._exchange = exchange
+        self._call = call
         self._left = length
 
     async def write(self, chunk: bytes) -> None:
@@ -222,17 +222,16 @@ class S3Sink:
         if self._left < 0:
             raise self._wrong_length()
         try:
-            await self._exchange.write(chunk)
+            with self._wire.watching(self._call):
+                await self._call.exchange.write(chunk)
         except EarlyAnswer:
-            response = await self._wire.response("PUT", self._exchange)
+            response = await self._wire.response(self._call)
             raise self._wire.problem(await self._wire.reply("PUT", response)) from None
-        except HttpError as error:
-            raise self._wire.unavailable("PUT", error) from error
 
     async def finish(self) -> str:
         if self._left:
             raise self._wrong_length()
-        response = await self._wire.response("PUT", self._exchange)
+        response = await self._wire.response(self._call)
         etag = response.header(b"etag")
         reply = await self._wire.reply("PUT", response)
         if reply.status != HTTPStatus.OK or etag is None:
@@ -240,10 +239,10 @@ class S3Sink:
         return documents.bare_etag(etag.decode("latin-1"))
 
     async def abort(self) -> None:
-        self._exchange.abort()
+        self._call.abort()
 
     def _wrong_length(self) -> BlobMismatch:
-        self._exchange.abort()
+        self._call.abort()
         return BlobMismatch(self._backend_id, f"PUT: the length announced is off by {-self._left} bytes")
 
 

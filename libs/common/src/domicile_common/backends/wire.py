@@ -6,7 +6,8 @@ something is absent, a bare 404 does not.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from hashlib import sha256
 from http import HTTPStatus
@@ -14,7 +15,8 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from domicile_common.backends import documents
-from domicile_common.backends.http1 import Client, EarlyAnswer, Exchange, HttpError, Limits, Response, default_tls
+from domicile_common.backends.http1 import Client, EarlyAnswer, HttpError, Limits, Response, default_tls
+from domicile_common.backends.observed import Call, show_connections
 from domicile_common.errors import (
     BackendError,
     BackendRefused,
@@ -76,6 +78,10 @@ class Wire:
         self._endpoint = urlsplit(backend.endpoint)
         self._tls = default_tls() if self._endpoint.scheme == "https" else None
         self._clients: dict[str, Client] = {}  # by host: one, or one for each namespace with virtual addressing
+        show_connections(backend.backend_id, self)
+
+    def clients(self) -> list[Client]:
+        return [*self._clients.values()]
 
     async def open(
         self,
@@ -87,7 +93,7 @@ class Wire:
         *,
         payload: str = EMPTY_SHA256,
         length: int = 0,
-    ) -> Exchange:
+    ) -> Call:
         """Begins a request. ``payload``: hex SHA-256 of the body, or ``UNSIGNED-PAYLOAD``; ``length``: its bytes."""
         client, path = self._address(namespace, key)
         sent = headers or {}
@@ -95,16 +101,30 @@ class Wire:
         signed = {"host": client.authority, **{name: value for name, value in sent.items() if name.startswith("x-amz-")}}
         signature = self._signer.sign(method, path, asked, signed, payload=payload, now=datetime.now(UTC))
         target = f"{path}?{asked}" if asked else path
-        try:
-            return await client.open(method, target, (*sent.items(), *signature.items()), length)
-        except HttpError as error:
-            raise self.unavailable(method, error) from error
+        call = Call(self._backend.backend_id, method)
+        with self.watching(call):
+            call.exchange = await client.open(method, target, (*sent.items(), *signature.items()), length)
+        return call
 
-    async def response(self, method: str, exchange: Exchange, patience: float | None = None) -> Response:
+    async def response(self, call: Call, patience: float | None = None) -> Response:
+        with self.watching(call):
+            response = await call.exchange.response(patience)
+        call.answered(response.status)
+        return response
+
+    @contextmanager
+    def watching(self, call: Call) -> Iterator[None]:
+        """What fails inside ends the call, but for ``EarlyAnswer``."""
         try:
-            return await exchange.response(patience)
+            yield
+        except EarlyAnswer:
+            raise
         except HttpError as error:
-            raise self.unavailable(method, error) from error
+            call.failed(error)
+            raise self.unavailable(call.method, error) from error
+        except BaseException as error:
+            call.failed(error)
+            raise
 
     async def reply(self, method: str, response: Response) -> Reply:
         """Reads the rest of an answer."""
@@ -126,15 +146,11 @@ class Wire:
     ) -> Reply:
         """A whole small request, and its answer. ``patience``: seconds to wait for the answer's head."""
         payload = sha256(body).hexdigest() if body else EMPTY_SHA256
-        exchange = await self.open(method, namespace, key, query, headers, payload=payload, length=len(body))
-        try:
-            if body:
-                await exchange.write(body)
-        except EarlyAnswer:
-            pass  # then that is the answer
-        except HttpError as error:
-            raise self.unavailable(method, error) from error
-        return await self.reply(method, await self.response(method, exchange, patience))
+        call = await self.open(method, namespace, key, query, headers, payload=payload, length=len(body))
+        if body:
+            with self.watching(call), suppress(EarlyAnswer):  # then that is the answer
+                await call.exchange.write(body)
+        return await self.reply(method, await self.response(call, patience))
 
     def parsed(self, reply: Reply, parse: Callable[[bytes], T]) -> T:
         """What a good answer says. An ``<Error>`` is an error with any status: CompleteMultipartUpload sends it after a 200."""

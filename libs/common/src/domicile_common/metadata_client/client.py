@@ -25,6 +25,7 @@ from domicile_common.backends.http1 import Client, ConnectFailed, EarlyAnswer, H
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.loops import spread
 from domicile_common.metadata_client.models import CALLS, Call, Failure, Outcome, R, Request
+from domicile_common.tracing import Span, SpanKind, is_exporting
 
 LIMITS = Limits(connections=64, connect=2.0, silence=10.0)
 POSTS_PER_LANE = 2
@@ -84,8 +85,14 @@ class MetadataClient:
 
     async def call(self, request: Request[R]) -> R:
         """Raises ``RequestError`` (also ``PolicyRefused``) as the request's docstring says, and ``Unavailable``."""
-        loop = asyncio.get_running_loop()
         lane = self._lanes[type(request)]
+        if not (request.trace and is_exporting()):
+            return await self._call(lane, request)
+        with Span(f"metadata {lane.call.name}", SpanKind.CLIENT, parent=request.trace) as span:
+            return await self._call(lane, msgspec.structs.replace(request, trace=span.trace))
+
+    async def _call(self, lane: _Lane, request: Request[R]) -> R:
+        loop = asyncio.get_running_loop()
         item = _Item(self._encoder.encode(request), loop.create_future(), loop.time() + RIDE_OUT_SECONDS)
         lane.waiting.append(item)
         if not lane.starting and lane.posts < POSTS_PER_LANE:

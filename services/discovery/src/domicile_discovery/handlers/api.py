@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
-from domicile_common.telemetry import begin_trace
+from domicile_common.tracing import Arrival, SpanKind
 from domicile_discovery import guard
 from domicile_discovery.context import Context
 from domicile_discovery.metadata import Refused, Sources, bearer
@@ -63,7 +63,12 @@ async def _no_such_endpoint(_context: Context, _request: Request) -> None:
 
 def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
-        begin_trace(request.headers.get("traceparent", ""))
+        with Arrival(f"{endpoint.method} {endpoint.path}", SpanKind.SERVER, request.headers.get("traceparent", "")) as span:
+            response = await respond(request)
+            span.note({"http.response.status_code": response.status_code})
+            return response
+
+    async def respond(request: Request) -> Response:
         objection = guard.objection(request.method, request.headers, context.settings.origins)
         if objection is not None:
             return failure(403, "NotFromHere", objection)

@@ -33,6 +33,7 @@ class Erasure:
     key: str
     version_id: str | None
     bypass_governance: bool
+    trace: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hmac
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, NamedTuple
 
@@ -26,6 +26,7 @@ from domicile_common.metadata_client.findings import NoteFindings
 from domicile_common.metadata_client.health import NoteHealth
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
 from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
+from domicile_common.tracing import Span, SpanKind, is_exporting
 from domicile_metadata.context import Context
 from domicile_metadata.services import (
     adoption,
@@ -121,6 +122,7 @@ FAILURES: Final = Counter("domicile_metadata_failures", "Items that were refused
 
 
 class _Endpoint(NamedTuple):
+    name: str
     decoder: msgspec.json.Decoder[Any]
     serve: Batch
     seconds: Histogram
@@ -131,6 +133,7 @@ def _endpoints() -> dict[str, _Endpoint]:
     array_of: Any = list  # the element type is a value here, which annotations cannot express
     return {
         PREFIX + call.name: _Endpoint(
+            call.name,
             msgspec.json.Decoder(array_of[call.request]),
             SERVICES[call.request],
             SECONDS.labels(call.name),
@@ -170,16 +173,31 @@ class InternalApi:
         except (msgspec.MsgspecError, UnicodeError, RecursionError) as error:
             return 400, self._encoder.encode({"error": f"not an array of the call's requests: {error}"})
         began = time.perf_counter()
-        try:
-            answers = await endpoint.serve(self._context, requests) if requests else ()
-        except (RequestError, Unavailable) as error:  # such as a character that PostgreSQL cannot store
-            answers = [error] * len(requests)
-        except Exception:
-            log.exception("a call failed", call=scope["path"])
-            answers = [Unavailable("internal error")] * len(requests)
+        answers = await (self._traced if is_exporting() else self._answers)(endpoint, requests)
         endpoint.seconds.observe(time.perf_counter() - began)
         endpoint.items.inc(len(requests))
         return 200, self._encoder.encode([_outcome(answer) for answer in answers])
+
+    async def _answers(self, endpoint: _Endpoint, requests: Sequence[Any]) -> Sequence[Answer]:
+        try:
+            return await endpoint.serve(self._context, requests) if requests else ()
+        except (RequestError, Unavailable) as error:  # such as a character that PostgreSQL cannot store
+            return [error] * len(requests)
+        except Exception:
+            log.exception("a call failed", call=endpoint.name)
+            return [Unavailable("internal error")] * len(requests)
+
+    async def _traced(self, endpoint: _Endpoint, requests: Sequence[Any]) -> Sequence[Answer]:
+        """Requests that travel together are each a step of a trace of their own, all of the same length."""
+        spans = [Span(endpoint.name, SpanKind.SERVER, parent=request.trace).begin() for request in requests]
+        traced = [msgspec.structs.replace(request, trace=span.trace) for request, span in zip(requests, spans, strict=True)]
+        answers = await self._answers(endpoint, traced)
+        for span, answer in zip(spans, answers, strict=True):
+            span.note({"domicile.items": len(requests)})
+            if isinstance(answer, RequestError | Unavailable):
+                span.fail(answer.code if isinstance(answer, RequestError) else type(answer).__name__)
+            span.end()
+        return answers
 
 
 async def _read(receive: Any) -> bytes | None:

@@ -7,6 +7,7 @@ constraint, each is tried in a transaction of its own.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
@@ -38,7 +39,11 @@ async def commit(context: Context, requests: Sequence[Commit]) -> list[Answer]:
 
 async def commit_all(context: Context, session: Session, requests: Sequence[Commit]) -> list[Answer]:
     # 1. The intents end, and nobody else changes their keys now.
-    taken = await intents.take(session, _references(requests))
+    traces = {request.version_id: request.trace for request in requests}
+    taken = {
+        version_id: replace(intent, trace=traces[version_id] or intent.trace)
+        for version_id, intent in (await intents.take(session, _references(requests))).items()
+    }
     # 2. What the keys hold decides the conditions.
     keys = {
         (intent.bucket_id, intent.key)

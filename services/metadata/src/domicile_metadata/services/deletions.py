@@ -89,6 +89,7 @@ async def _erase(
             request.key,
             None if request.version_id in (None, NULL) else request.version_id,
             request.bypass_governance,
+            request.trace,
         )
         for position, request in enumerate(requests)
         if request.bucket_id in homes and (request.version_id is not None or homes[request.bucket_id] != "enabled")

@@ -22,10 +22,13 @@ from typing import Any, Final
 
 import asyncpg
 import structlog
+from prometheus_client import Gauge
 
 from domicile_common.errors import ConfigurationError, DomicileError, PolicyRefused, RequestError, Unavailable
 
 log = structlog.get_logger()
+
+CONNECTIONS: Final = Gauge("domicile_database_connections", "Connections to PostgreSQL in the process's pool.", ["state"])
 
 # A plan is made once per connection. Every statement has an index to go by, so that a plan made while a table was
 # still small must not read the whole table when it has grown; and compiling (JIT) costs more than these short statements.
@@ -219,6 +222,11 @@ class Database(Statements):
                 connection.remove_termination_listener(wake)
                 await connection.remove_listener(channel, wake)
             await self._pool.release(connection)
+
+    def show_connections(self) -> None:
+        """To Prometheus: this is the pool of the process."""
+        CONNECTIONS.labels("idle").set_function(self._pool.get_idle_size)
+        CONNECTIONS.labels("busy").set_function(lambda: self._pool.get_size() - self._pool.get_idle_size())
 
     async def close(self) -> None:
         """Waits for running statements, a few seconds at most."""

@@ -41,6 +41,7 @@ async def erase(session: Session, erasures: Sequence[Erasure], grace_seconds: fl
         [erasure.version_id for erasure in erasures],
         [erasure.bypass_governance for erasure in erasures],
         grace_seconds,
+        [erasure.trace for erasure in erasures],
     )
     return {row["position"] - 1: (row["is_delete_marker"], row["is_locked"]) for row in rows}
 

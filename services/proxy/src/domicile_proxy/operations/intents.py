@@ -20,7 +20,7 @@ from domicile_common.errors import BackendError, BackendUnavailable, NamespaceNo
 from domicile_common.metadata_client.models import Abort, Begin, Commit, Condition, Intent, Renew, Stored
 from domicile_common.model import Blob, Bucket, Digest, Facts, Lock, Version
 from domicile_common.stamps import Stamp, stamp_header, stamped_facts
-from domicile_common.telemetry import current_trace
+from domicile_common.tracing import current_trace
 from domicile_proxy.context import Context
 from domicile_proxy.operations.fan_out import FanOut, open_all
 from domicile_proxy.s3.headers import object_policy

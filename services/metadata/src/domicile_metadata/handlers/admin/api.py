@@ -22,7 +22,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
 from domicile_common.errors import ConfigurationError, PolicyRefused, RequestError, Unavailable
-from domicile_common.telemetry import begin_trace
+from domicile_common.tracing import Arrival, SpanKind
 from domicile_metadata.context import Context
 from domicile_metadata.domain.audit import Entry
 from domicile_metadata.domain.ids import is_tenant_id
@@ -92,7 +92,13 @@ async def _no_such_endpoint(_context: Context, request: Request) -> None:
 
 def _serve(context: Context, endpoint: Endpoint, strangers: Strangers) -> Callable[[Request], Awaitable[Response]]:
     async def serve(request: Request) -> Response:
-        request.state.trace = begin_trace(request.headers.get("traceparent", ""))
+        with Arrival(f"{endpoint.method} {endpoint.path}", SpanKind.SERVER, request.headers.get("traceparent", "")) as span:
+            request.state.trace_id = span.trace_id
+            response = await respond(request)
+            span.note({"http.response.status_code": response.status_code})
+            return response
+
+    async def respond(request: Request) -> Response:
         request.state.named = frozenset()
         who: Caller | None = None
         try:
@@ -163,7 +169,7 @@ def _entry(context: Context, endpoint: Endpoint, request: Request, who: Caller |
         target=_SECRET.sub("[redacted]", request.scope["raw_path"].decode("latin-1"))[:LONGEST_TARGET],
         status=outcome[0],
         code=outcome[1],
-        request_id=request.state.trace.trace_id,
+        request_id=request.state.trace_id,
     )
 
 

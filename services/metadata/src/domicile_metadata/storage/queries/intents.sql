@@ -158,7 +158,9 @@ WITH incoming AS MATERIALIZED (
                'bucket_id', replace(bucket_id::text, '-', ''),
                'version_id', replace(version_id::text, '-', ''),
                'backend_id', backend_id,
-               'trace', trace)
+               'trace', trace,
+               'attempt', 0,
+               'since', to_char(now() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"'))
       FROM placed
      WHERE is_announced
 ), awaited AS (

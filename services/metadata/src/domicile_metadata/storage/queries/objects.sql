@@ -108,19 +108,19 @@ SELECT set_config('domicile.bypass_governance', 'on', true);
 -- name: erase_versions
 -- Removes versions for good, unless they are locked; a key's current version becomes the newest that is left. Their blobs are removed $5
 -- seconds later. One row for each that was found. $1 bucket ids, $2 keys, $3 version ids (NULL: the null version), $4 whether the
--- caller bypasses GOVERNANCE.
+-- caller bypasses GOVERNANCE, $6 traces of the deletions.
 WITH asked AS MATERIALIZED (
     SELECT *
-      FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::boolean[]) WITH ORDINALITY
-           AS row (bucket_id, key, version_id, bypasses, position)
+      FROM unnest($1::uuid[], $2::bytea[], $3::uuid[], $4::boolean[], $6::text[]) WITH ORDINALITY
+           AS row (bucket_id, key, version_id, bypasses, trace, position)
 ), found AS MATERIALIZED (
-    SELECT asked.position, versions.bucket_id, versions.version_id, is_delete_marker,
+    SELECT asked.position, asked.trace, versions.bucket_id, versions.version_id, is_delete_marker,
            is_locked(lock_mode, lock_until, legal_hold, asked.bypasses) AS is_locked
       FROM asked
       JOIN versions ON versions.bucket_id = asked.bucket_id AND versions.version_id = asked.version_id AND versions.key = asked.key
      WHERE NOT is_null
      UNION ALL
-    SELECT asked.position, versions.bucket_id, versions.version_id, is_delete_marker,
+    SELECT asked.position, asked.trace, versions.bucket_id, versions.version_id, is_delete_marker,
            is_locked(lock_mode, lock_until, legal_hold, asked.bypasses)
       FROM asked
       JOIN versions ON versions.bucket_id = asked.bucket_id AND versions.key = asked.key
@@ -131,7 +131,7 @@ WITH asked AS MATERIALIZED (
      WHERE versions.bucket_id = found.bucket_id
        AND versions.version_id = found.version_id
        AND NOT found.is_locked
-    RETURNING versions.bucket_id, versions.version_id, versions.key
+    RETURNING versions.bucket_id, versions.version_id, versions.key, found.trace
 ), remaining AS MATERIALIZED (
     SELECT touched.bucket_id, touched.key, newest.version_id, newest.is_delete_marker
       FROM (SELECT DISTINCT bucket_id, key FROM removed) AS touched
@@ -154,7 +154,7 @@ WITH asked AS MATERIALIZED (
     SELECT bucket_id, key, version_id FROM remaining WHERE NOT is_delete_marker
         ON CONFLICT (bucket_id, key) DO UPDATE SET version_id = excluded.version_id
 ), unneeded AS (
-    SELECT bucket_id, version_id, backend_id, removed.key
+    SELECT bucket_id, version_id, backend_id, removed.key, removed.trace
       FROM removed
       JOIN replicas USING (bucket_id, version_id)
      ORDER BY bucket_id, version_id, backend_id
@@ -162,7 +162,7 @@ WITH asked AS MATERIALIZED (
 ), unwanted AS (
     UPDATE replicas
        SET state = 'deleting', attempt = 0, parked_reason = NULL, changed_at = clock_timestamp(), key = unneeded.key,
-           next_attempt_at = now() + make_interval(secs => $5::float8)
+           trace = unneeded.trace, next_attempt_at = now() + make_interval(secs => $5::float8)
       FROM unneeded
      WHERE replicas.bucket_id = unneeded.bucket_id
        AND replicas.version_id = unneeded.version_id

@@ -34,7 +34,8 @@ WITH due AS (
      WHERE replicas.bucket_id = due.bucket_id
        AND replicas.version_id = due.version_id
        AND replicas.backend_id = due.backend_id
-    RETURNING replicas.bucket_id, replicas.version_id, replicas.backend_id, replicas.trace
+    RETURNING replicas.bucket_id, replicas.version_id, replicas.backend_id, replicas.trace,
+              replicas.attempt, replicas.changed_at
 )
 INSERT INTO outbox (routing_key, payload, is_backfill)
 SELECT 'replicate.' || backend_id,
@@ -42,7 +43,9 @@ SELECT 'replicate.' || backend_id,
            'bucket_id', replace(bucket_id::text, '-', ''),
            'version_id', replace(version_id::text, '-', ''),
            'backend_id', backend_id,
-           'trace', trace),
+           'trace', trace,
+           'attempt', attempt,
+           'since', to_char(changed_at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')),
        $3 <> 'fresh'
   FROM pushed
 RETURNING payload ->> 'backend_id' AS backend_id;
