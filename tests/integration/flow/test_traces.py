@@ -4,58 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from domicile_common.testing.collector import Collector
 from domicile_common.testing.installation import until
 from domicile_common.tracing import new_trace
 from domicile_local.servers import ports
 
 pytestmark = pytest.mark.servers
-
-
-class Collector(ThreadingHTTPServer):
-    """``spans``: (service, span), as they arrive. ``bodies``: the same, unread."""
-
-    def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), _Receive)
-        self.spans = []
-        self.bodies = []
-
-    def trace(self, trace_id: str) -> dict[str, tuple[str, str, str]]:
-        """Span id → parent's, service, name."""
-        return {
-            span.span_id.hex(): (span.parent_span_id.hex(), service, span.name)
-            for service, span in list(self.spans)
-            if span.trace_id.hex() == trace_id
-        }
-
-    def paths(self, trace_id: str) -> set[str]:
-        """Each span with those above it."""
-        found = self.trace(trace_id)
-
-        def path(span_id: str) -> str:
-            parent, service, name = found[span_id]
-            step = f"{service.removeprefix('domicile-')}: {name}"
-            return f"{path(parent)} > {step}" if parent in found else step
-
-        return {path(span_id) for span_id in found}
-
-
-class _Receive(BaseHTTPRequestHandler):
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.server.bodies.append(body)
-        for resource in ExportTraceServiceRequest.FromString(body).resource_spans:
-            service = next(each.value.string_value for each in resource.resource.attributes if each.key == "service.name")
-            self.server.spans += [(service, span) for scope in resource.scope_spans for span in scope.spans]
-        self.send_response(200)
-        self.end_headers()
-
-    def log_message(self, *_: object) -> None:
-        pass
 
 
 @pytest.fixture(scope="module")
@@ -93,8 +50,9 @@ def test_a_put_is_one_tree_over_http_and_amqp_to_the_last_copy(traced, collector
         f"{job} > replicator: metadata report > metadata: report",
     }
     until(lambda: wanted <= collector.paths(asked.trace_id), what=lambda: f"{wanted - collector.paths(asked.trace_id)}")
-    parents = {parent for parent, _, _ in collector.trace(asked.trace_id).values()}
-    assert parents - collector.trace(asked.trace_id).keys() == {asked.span_id}  # all else hangs together
+    spans = collector.traces[asked.trace_id]
+    assert {span.parent_id for span in spans.values()} - spans.keys() == {asked.span_id}  # all else hangs together
+    assert [line.split()[0] for line in collector.tree(asked.trace_id).splitlines()[:2]] == ["trace", "PutObject"]
 
     secrets = [b"what-nobody-shall-read", bucket.encode(), traced.keys["one"].secret_key.encode()]
     assert not [secret for body in collector.bodies for secret in secrets if secret in body]
