@@ -70,6 +70,7 @@ async def test_the_catalogue_and_the_words_of_a_policy_are_shown(client):
     words = (await client.get("/api/words")).json()
     assert "FI" in words["groups"]["EU"]
     assert "object_lock" in words["features"]
+    assert "generic" in words["quirks"]
 
 
 async def test_a_sovereignty_check_is_answered(client):

@@ -10,6 +10,7 @@ from functools import partial
 from domicile_local.errors import SuiteError
 from domicile_local.parts import Part, Servers
 from domicile_local.register import register_tenant
+from domicile_local.samples import add_samples
 from domicile_local.servers import ports
 from domicile_local.servers.process import Child
 from domicile_local.services import Service
@@ -58,6 +59,15 @@ class Launcher:
                 register_tenant(admin, tenant, self._state.tenant_key(tenant))
         self.run_env = self._run_env()
         write_run_env(self._state.run_env, self.run_env)
+
+    def add_samples(self, say: Callable[[str], None]) -> None:
+        """Once, and never into what is somebody else's."""
+        if self.settings.backends or self.settings.database_url or self._state.kept.has_samples:
+            return
+        say("Putting something in to be looked at")
+        add_samples(self.run_env)
+        self._state.kept.has_samples = True
+        self._state.save()
 
     def down(self) -> None:
         """In order, and whatever has been started so far."""

@@ -34,10 +34,11 @@ def random_key() -> Key:
 class Kept(msgspec.Struct):
     """What outlives a run. ``secrets``: by setting name, and the passwords of our own servers. ``tenants``: by tenant id.
 
-    ``backend_kind``: of the backends that hold the data here.
+    ``backend_kind``: of the backends that hold the data here. ``has_samples``: what is there to be shown was put in once.
     """
 
     backend_kind: BackendKind | None = None
+    has_samples: bool = False
     secrets: dict[str, str] = {}
     backends: dict[str, Key] = {}
     tenants: dict[str, Key] = {}

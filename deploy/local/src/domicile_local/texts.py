@@ -12,12 +12,15 @@ def welcome(env: Mapping[str, str], run_env: Path) -> str:
     endpoint, access, secret = env["DOMICILE_S3_ENDPOINT"], env["DOMICILE_ACCESS_KEY"], env["DOMICILE_SECRET_KEY"]
     ui = httpx.URL(env["RABBITMQ_MANAGEMENT_URL"])
     return f"""
-Domicile is ready.
+Domicile is ready. Look at it in a browser:
+
+  {env["DOMICILE_DISCOVERY_URL"]}
+
+Operators sign in with the admin key, tenants with an access key; the explorer takes the keys of any S3, such as those of the backends in run.env.
 
   S3 endpoint    {endpoint}
   tenant demo    {access}  {secret}
   tenant alt     {env["DOMICILE_ALT_ACCESS_KEY"]}  {env["DOMICILE_ALT_SECRET_KEY"]}
-  discovery      {env["DOMICILE_DISCOVERY_URL"]}
   RabbitMQ       {ui.copy_with(username=None, password=None)}  (user {ui.username}, password {ui.password})
   admin API      {env["DOMICILE_METADATA_URL"]}/proxy/  (X-Admin-Key: {env["ADMIN_API_KEY"]})
   all of it      {run_env}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from domicile_common.backends.quirks import QUIRKS
 from domicile_common.catalogue import Catalogue
 from domicile_common.countries import COUNTRIES, GROUPS
 from domicile_common.sovereignty import FEATURES
@@ -11,11 +12,12 @@ from domicile_discovery.handlers.api import Endpoint
 
 
 class Words(Value, frozen=True):
-    """What a policy may name. ``groups``: name → countries."""
+    """What a policy may name, and what a backend may behave like. ``groups``: name → countries."""
 
     countries: tuple[str, ...]
     groups: dict[str, tuple[str, ...]]
     features: tuple[str, ...]
+    quirks: tuple[str, ...]
 
 
 async def show(context: Context, _request: Request) -> Catalogue:
@@ -23,7 +25,7 @@ async def show(context: Context, _request: Request) -> Catalogue:
 
 
 async def words(_context: Context, _request: Request) -> Words:
-    return Words(tuple(sorted(COUNTRIES)), dict(GROUPS), FEATURES)
+    return Words(tuple(sorted(COUNTRIES)), dict(GROUPS), FEATURES, tuple(QUIRKS))
 
 
 ENDPOINTS = (

@@ -19,6 +19,22 @@ export interface Page {
 /** All pages, as they stand in the menu. Each is loaded when it is opened. */
 export const PAGES: readonly Page[] = [
   { name: "", title: "Domicile", inMenu: false, load: () => import("./home/index.tsx") },
+  { name: "sovereignty", title: "Where may it live?", inMenu: true, load: () => import("./sovereignty/index.tsx") },
+  { name: "catalogue", title: "Catalogue", inMenu: true, load: () => import("./catalogue/index.tsx") },
+  {
+    name: "snapshots",
+    title: "Snapshots",
+    inMenu: true,
+    roles: ["operator", "tenant"],
+    load: () => import("./snapshots/index.tsx"),
+  },
+  {
+    name: "adopt",
+    title: "Adopt",
+    inMenu: true,
+    roles: ["operator"],
+    load: () => import("./adopt/index.tsx"),
+  },
   { name: "signin", title: "Sign in", inMenu: false, load: () => import("./signin/index.tsx") },
 ];
 
