@@ -61,6 +61,16 @@ def limit(backend: str, **limits: float | None) -> Call:
     return replace(call("PATCH", "backends", backend), body=limits)
 
 
+def health() -> Call:
+    """How each looks to the services."""
+    return call("GET", "health")
+
+
+def probes(backend: str) -> Call:
+    """What probes have found that it can do, the latest first."""
+    return call("GET", "backends", backend, "probes", pages=Pages("probes"))
+
+
 def preview(backend: str, state: State) -> Call:
     """What would be moved if it were in this state."""
     return call("POST", "placement", "preview", body={"backend": backend, "state": state})

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from domicile_client.call import Call, call
+from domicile_client.call import Call, Pages, call
+
+
+def list_all(tenant: str | None = None) -> Call:
+    """With what was counted of each."""
+    return call("GET", "buckets", query={"tenant": tenant}, pages=Pages("buckets"))
+
+
+def show(tenant: str, bucket: str) -> Call:
+    return call("GET", "buckets", tenant, bucket)
 
 
 def explain(tenant: str, bucket: str, backend: str | None = None) -> Call:

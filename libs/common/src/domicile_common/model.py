@@ -73,6 +73,7 @@ class Backend(Value, frozen=True):
     ``paused``: nothing is replicated to it nor removed there until it is resumed. The rest limits what all replicators together do there:
     ``job_limit`` jobs at a time, ``bytes_per_second`` sent and read, ``requests_per_second``.
     ``sealed_secret``: the secret key as sealed by ``sealing``; never the secret itself.
+    ``capabilities``: what probes have found (``backends.capabilities``); missing is what is not known.
     """
 
     backend_id: str
@@ -91,6 +92,7 @@ class Backend(Value, frozen=True):
     job_limit: int | None = None
     bytes_per_second: int | None = None
     requests_per_second: float | None = None
+    capabilities: dict[str, bool] = {}
 
 
 class Decision(Value, frozen=True):

@@ -1,4 +1,4 @@
-"""Begins scrubs when they are due, and closes findings that are over."""
+"""Begins scrubs and probes when they are due, and closes findings that are over."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from domicile_common.metadata_client.scrub import Scrub
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, uuid7
 from domicile_metadata.leased import run_leased
+from domicile_metadata.services import probes
 from domicile_metadata.storage import scrub, tasks
 
 log = structlog.get_logger()
@@ -37,6 +38,7 @@ async def step(context: Context) -> None:
         task_id = uuid7(context.clock(), context.entropy(RANDOM_BYTES))
         await tasks.insert(context.database, task_id, "scrub", msgspec.json.encode(parameters))
         log.info("a scrub is due", backend=backend_id, depth=depth)
+    await probes.begin_due(context)
     FINDINGS.clear()
     for kind, count in (await scrub.settle(context.database)).items():
         FINDINGS.labels(kind).set(count)

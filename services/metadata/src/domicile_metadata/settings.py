@@ -70,6 +70,11 @@ class Settings(MigrateSettings, RabbitmqBlock, ServiceTokenBlock, AdminKeyBlock,
     scrub_deep_seconds: float = Field(
         90 * 86_400, ge=0, description="How often all bytes at each backend are read and compared; 0 for never."
     )
+    probe_seconds: float = Field(
+        7 * 86_400,
+        ge=0,
+        description="How often each backend is probed for what it can do, and when it is registered; 0 for only when you ask for it.",
+    )
     bucket_names: Literal["tenant", "global"] = Field(
         "tenant", description="Whether each tenant has bucket names of its own, or all share one name space as in S3."
     )

@@ -23,13 +23,14 @@ async def test_a_backend_is_registered_without_showing_its_secret(admin):
         "access_key": "AK",
         "region": "us-east-1",
         "addressing": "path",
-        "quirks": "generic",
+        "quirks": "probed",
         "state": "active",
         "cost": 5,
         "paused": False,
         "job_limit": None,
         "bytes_per_second": None,
         "requests_per_second": None,
+        "capabilities": {},
     }
     assert await admin.call("GET", "/backends") == {"backends": [shown]}
     assert await admin.call("GET", "/backends/fi-1") == shown

@@ -105,6 +105,8 @@ async def test_everything_can_be_looked_at_and_changed(cli, admin, tmp_path):
     assert (await cli("backends", "show", "us"))[1]["state"] == "draining"
     assert (await cli("policies", "set", f"@{document}", "acme/papers"))[0] == 0
     assert (await cli("policies", "show", "acme/papers"))[1]["effective"]["countries"] == ["FI", "DE"]
+    assert [it["bucket"] for it in (await cli("buckets", "list", "acme"))[1]["buckets"]] == ["papers"]
+    assert (await cli("buckets", "show", "acme/papers"))[1]["countries"] == ["FI", "DE"]
     name = (await cli("buckets", "explain", "acme/papers", "--backend", "fi"))[1]["namespaces"][0]
     assert (await cli("buckets", "explain", name["namespace"]))[1]["namespaces"] == [name]
     assert (await cli("buckets", "placement", "acme/papers", "a/ö"))[1]["replicas"][0]["backend_id"] == "de"

@@ -8,8 +8,11 @@ from typing import Final
 
 from domicile_replicator.adopt import adopt
 from domicile_replicator.export import export
+from domicile_replicator.probe import probe
 from domicile_replicator.rebuild import rebuild
 from domicile_replicator.scrub import scrub
 from domicile_replicator.tasks import Runner
 
-RUNNERS: Final[Mapping[str, Runner]] = MappingProxyType({"adopt": adopt, "export": export, "rebuild": rebuild, "scrub": scrub})
+RUNNERS: Final[Mapping[str, Runner]] = MappingProxyType(
+    {"adopt": adopt, "export": export, "probe": probe, "rebuild": rebuild, "scrub": scrub}
+)

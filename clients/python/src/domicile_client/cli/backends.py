@@ -4,12 +4,13 @@ from typing import Annotated, Literal
 
 import typer
 
-from domicile_client import backends
-from domicile_client.cli.options import BackendName, DryRun, SecretFile, read_secret
-from domicile_client.cli.shell import Action, ask, command, listing
+from domicile_client import backends, tasks
+from domicile_client.cli.options import LIMIT, BackendName, DryRun, Follow, Limit, SecretFile, read_secret
+from domicile_client.cli.shell import Action, ask, command, follow, listing
 
 app = typer.Typer(help="S3 endpoints where objects are kept.", no_args_is_help=True)
 COLUMNS = ("backend_id", "provider", "country", "jurisdictions", "state", "paused", "endpoint")
+PROBES = ("found_at", "seen_at", "changed", "capabilities", "notes")
 State = Annotated[
     backends.State,
     typer.Argument(
@@ -31,7 +32,7 @@ def add(
     keep_secret: Annotated[bool, typer.Option("--keep-secret", help="Keep the secret that is known.")] = False,
     region: Annotated[str | None, typer.Option(help="SigV4 region (us-east-1).")] = None,
     addressing: Annotated[Literal["path", "virtual"] | None, typer.Option(help="Where the bucket's name stands (path).")] = None,
-    quirks: Annotated[str | None, typer.Option(help="Whose software it is (generic).")] = None,
+    quirks: Annotated[str | None, typer.Option(help="Whose software it is (probed: what probes find).")] = None,
     cost: Annotated[int | None, typer.Option(help="Reads prefer the lowest (100).")] = None,
 ) -> Action:
     """Register a backend, or change one."""
@@ -62,6 +63,18 @@ def list_all() -> Action:
 def show(backend: BackendName) -> Action:
     """Show a backend."""
     return ask(backends.show(backend))
+
+
+@command(app, "probe")
+def probe(backend: BackendName, following: Follow = False) -> Action:
+    """Find out what a backend can do, by calls in buckets of their own, which are gone afterwards."""
+    return follow(tasks.start("probe", {"backend_id": backend}), to_the_end=following)
+
+
+@command(app, "probes")
+def probes(backend: BackendName, limit: Limit = LIMIT) -> Action:
+    """Show what probes have found that a backend can do, and what has changed, the latest first."""
+    return listing(backends.probes(backend), PROBES, limit)
 
 
 @command(app, "state")

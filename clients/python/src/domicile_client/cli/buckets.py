@@ -8,11 +8,12 @@ from rich.console import Group, RenderableType
 from domicile_client import buckets
 from domicile_client.call import Call, Json
 from domicile_client.cli import show as shown
-from domicile_client.cli.options import BucketName, bucket
-from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command
+from domicile_client.cli.options import LIMIT, All, BucketName, Limit, at_most, bucket
+from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command, listing
 
 app = typer.Typer(help="Buckets of tenants, and where their objects are.", no_args_is_help=True)
 Key = Annotated[str, typer.Argument(help="The object's key.")]
+BUCKETS = ("tenant_id", "bucket", "countries", "jurisdictions", "versioning", "object_lock", "versions", "bytes", "created_at")
 COPIES = (
     "backend_id",
     "provider",
@@ -26,6 +27,22 @@ COPIES = (
     "blob_key",
 )
 NAMES = ("tenant_id", "bucket", "backend_id", "namespace", "recorded", "counter")
+
+
+@command(app, "list")
+def list_all(
+    tenant: Annotated[str | None, typer.Argument(help="Whose; nothing: everybody's.")] = None,
+    limit: Limit = LIMIT,
+    everything: All = False,
+) -> Action:
+    """List buckets with their locks, and what was counted of them."""
+    return listing(buckets.list_all(tenant), BUCKETS, at_most(limit, everything))
+
+
+@command(app, "show")
+def show(of: BucketName) -> Action:
+    """Show a bucket, and what was counted of it at each backend."""
+    return ask(buckets.show(*of))
 
 
 @command(app, "explain")

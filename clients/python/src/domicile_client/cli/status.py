@@ -10,7 +10,8 @@ from domicile_client.cli import show
 from domicile_client.cli.shell import Action, Shell
 
 BACKENDS = (
-    "backend_id", "country", "state", "paused", "owed.copies", "owed.bytes", "owed.oldest_seconds", "owed.late", "owed.parked",
+    "backend_id", "country", "state", "paused", "health.proxies", "health.avoiding",
+    "owed.copies", "owed.bytes", "owed.oldest_seconds", "owed.late", "owed.parked",
     "owed.removals", "recent.p99_seconds",
 )  # fmt: skip
 BUCKETS = ("owed.tenant_id", "owed.bucket", "owed.copies", "owed.bytes", "owed.oldest_seconds", "owed.rpo_seconds", "kept")
@@ -25,10 +26,13 @@ def status() -> Action:
         lag = shell.client.ask(jobs.lag(limit=SHOWN))
         behind = {each["owed"]["backend_id"]: each for each in lag["backends"]}
         registered = shell.client.ask(backends.list_all())["backends"]
+        health = {each["backend_id"]: each for each in shell.client.ask(backends.health())["backends"]}
         running = shell.client.ask(limited(tasks.list_all(state="running"), SHOWN))["tasks"]
         failed = shell.client.ask(limited(tasks.list_all(state="failed"), SHOWN))["tasks"]
         answer = {
-            "backends": [{**each, **behind.get(each["backend_id"], {})} for each in registered],
+            "backends": [
+                {**each, **behind.get(each["backend_id"], {}), "health": health.get(each["backend_id"])} for each in registered
+            ],
             "outbox": lag["outbox"],
             "buckets": lag["buckets"],
             "tasks": running + failed,

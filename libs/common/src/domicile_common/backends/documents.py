@@ -70,6 +70,14 @@ def namespaces(document: bytes) -> tuple[str, ...]:
     return tuple(_text(bucket, "Name") for bucket in root.iterfind("{*}Buckets/{*}Bucket"))
 
 
+def versions(document: bytes) -> list[tuple[str, str]]:
+    """ListObjectVersions' answer: keys and version ids, also of delete markers."""
+    root = _parse(document, "ListVersionsResult", "ListObjectVersionsResult")
+    decode = _decoder(root)
+    found = [*root.iterfind("{*}Version"), *root.iterfind("{*}DeleteMarker")]
+    return [(decode(_text(entry, "Key")), _text(entry, "VersionId")) for entry in found]
+
+
 class UploadPage(NamedTuple):
     """``uploads``: key and upload id. ``next``: the query of the next page, ``None`` on the last one."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 from domicile_common.model import Backend
 
@@ -49,6 +49,13 @@ QUIRKS: dict[str, Quirks] = {
 }
 
 
+PROBED = "probed"  # nobody has said what it is: what the last probe found, and ``generic`` as far as that is not known
+_FIELDS = frozenset(field.name for field in fields(Quirks))
+
+
 def quirks_of(backend: Backend) -> Quirks:
-    """Those that its registration names; ``generic`` for names this version does not know."""
+    """Those that its registration names, whatever a probe says; ``generic`` for names this version does not know."""
+    if backend.quirks == PROBED:
+        known = {name: value for name, value in backend.capabilities.items() if name in _FIELDS}
+        return replace(QUIRKS["generic"], **known)
     return QUIRKS.get(backend.quirks, QUIRKS["generic"])

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal
 
 from domicile_common.bucket_settings import Acl, BucketSettings, CorsRule, SettingName
-from domicile_common.metadata_client import adoption, exports, findings, health, rebuild, scrub, tasks
+from domicile_common.metadata_client import adoption, exports, findings, health, probes, rebuild, scrub, tasks
 from domicile_common.metadata_client.base import Call as Call  # noqa: PLC0414 -- whoever calls looks for all of it here
 from domicile_common.metadata_client.base import Empty as Empty  # noqa: PLC0414
 from domicile_common.metadata_client.base import R as R  # noqa: PLC0414
@@ -694,5 +694,6 @@ CALLS: dict[type[Request[Any]], Call] = {
         *health.CALLS,
         *scrub.CALLS,
         *rebuild.CALLS,
+        *probes.CALLS,
     )
 }

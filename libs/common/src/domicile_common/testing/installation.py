@@ -38,6 +38,7 @@ SETTINGS: Mapping[str, str] = {
     "SWEEP_SECONDS": "0.5",
     "OVERDUE_SECONDS": "5",
     "REPLICATOR_TASK_SECONDS": "0.5",
+    "PROBE_SECONDS": "0",  # a test that wants one asks for it
     "S3_BASE_DOMAIN": "s3.test",
 }
 _BUSY = """SELECT (SELECT count(*) FROM intents WHERE NOT is_upload), (SELECT count(*) FROM outbox),

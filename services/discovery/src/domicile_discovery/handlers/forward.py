@@ -29,6 +29,7 @@ ROUTES = (
     ("POST", "/credentials/{access_key}/rotate"),
     ("GET", "/backends"),
     ("GET PUT PATCH", "/backends/{backend}"),
+    ("GET", "/backends/{backend}/probes"),
     ("GET PUT", "/policies/default"),
     ("GET PUT", "/policies/tenants/{tenant}"),
     ("GET PUT", "/policies/buckets/{tenant}/{bucket}"),

@@ -25,6 +25,7 @@ from domicile_common.metadata_client.exports import OpenTarget
 from domicile_common.metadata_client.findings import NoteFindings
 from domicile_common.metadata_client.health import NoteHealth
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
+from domicile_common.metadata_client.probes import NameProbe, ReportProbe
 from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_common.tracing import Span, SpanKind, is_exporting
 from domicile_metadata.context import Context
@@ -42,6 +43,7 @@ from domicile_metadata.services import (
     listing,
     objects,
     placement,
+    probes,
     rebuild,
     scrub,
     tasks,
@@ -98,6 +100,8 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         OpenTarget: each(exports.open_target),
         NoteFindings: each(findings.note),
         NoteHealth: each(health.note),
+        NameProbe: each(probes.name_buckets),
+        ReportProbe: each(probes.report),
         rebuilding.FindPrefix: each(rebuild.find_prefix),
         rebuilding.FindHome: each(rebuild.find_home),
         rebuilding.RestoreBucket: each(rebuild.restore_bucket),

@@ -7,14 +7,14 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from domicile_common.backends.quirks import QUIRKS
+from domicile_common.backends.quirks import PROBED, QUIRKS
 from domicile_common.countries import COUNTRIES
 from domicile_common.errors import RequestError
 from domicile_common.events import Invalidation
 from domicile_common.model import Backend, BackendState
 from domicile_common.sealing import backend_context
 from domicile_metadata.context import Context
-from domicile_metadata.services import rearrange
+from domicile_metadata.services import probes, rearrange
 from domicile_metadata.storage import backends, directory, invalidations
 from domicile_metadata.storage.database import Session
 from domicile_metadata.storage.rearrange import reconsider_refused
@@ -39,7 +39,7 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sealed_secret_key: Annotated[str, msgspec.Meta(max_length=1000)] | None = None
     region: Printable = "us-east-1"
     addressing: Literal["path", "virtual"] = "path"
-    quirks: str = "generic"
+    quirks: str = PROBED
     state: BackendState | None = None
     cost: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 100
 
@@ -58,7 +58,7 @@ class BackendChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class ShownBackend(msgspec.Struct, frozen=True):
-    """A backend without its secret."""
+    """A backend without its secret. ``capabilities``: what the last probes have found; missing is what is not known."""
 
     backend_id: str
     provider: str
@@ -75,6 +75,7 @@ class ShownBackend(msgspec.Struct, frozen=True):
     job_limit: int | None
     bytes_per_second: int | None
     requests_per_second: float | None
+    capabilities: dict[str, bool]
 
 
 class BackendList(msgspec.Struct, frozen=True):
@@ -104,13 +105,23 @@ async def put(context: Context, backend_id: str, registration: Registration) -> 
             cost=registration.cost,
             **kept,
         )
+        is_same = before is not None and _reached(before) == _reached(backend)
+        if before is not None and is_same:
+            backend = msgspec.structs.replace(backend, capabilities=before.capabilities)
         await _store(context, session, before, backend)
+        if not is_same:
+            await probes.begin(context, session, backend_id)
     return _shown(backend)
 
 
 class Place(NamedTuple):
     country: str
     jurisdictions: frozenset[str]
+
+
+def _reached(backend: Backend) -> tuple[str, str, str, str]:
+    """What a probe depends on."""
+    return backend.endpoint, backend.region, backend.addressing, backend.provider
 
 
 def _moves(before: Backend, place: Place, state: BackendState | None) -> bool:
@@ -177,8 +188,8 @@ def check_registration(registration: Registration) -> None:
         raise RequestError(
             "InvalidArgument", 'jurisdictions are one or more ISO 3166-1 alpha-2 codes in capitals, such as ["DE", "US"].'
         )
-    if registration.quirks not in QUIRKS:
-        raise RequestError("InvalidArgument", f"quirks is one of {', '.join(QUIRKS)}.")
+    if registration.quirks not in (PROBED, *QUIRKS):
+        raise RequestError("InvalidArgument", f"quirks is one of {', '.join((PROBED, *QUIRKS))}.")
     if not _is_endpoint(registration.endpoint):
         raise RequestError("InvalidArgument", "endpoint is an http:// or https:// address without path, user or query.")
 

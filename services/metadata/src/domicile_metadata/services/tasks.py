@@ -9,6 +9,7 @@ from typing import Any, Final, NamedTuple, TypeVar
 import msgspec
 
 from domicile_common.errors import RequestError
+from domicile_common.metadata_client.probes import Probe
 from domicile_common.metadata_client.rebuild import Rebuild
 from domicile_common.metadata_client.scrub import Scrub
 from domicile_common.metadata_client.tasks import Advanced, AdvanceTask, Claimed, ClaimTask, Json
@@ -16,7 +17,7 @@ from domicile_common.sealing import backend_context
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.tasks import Prepared, TaskState, Wish, after, task_backend, wished
-from domicile_metadata.services import adoption, audit, exports, rebuild, scrub
+from domicile_metadata.services import adoption, audit, exports, probes, rebuild, scrub
 from domicile_metadata.storage import tasks, transfers
 from domicile_metadata.storage.tasks import ShownTask
 
@@ -40,6 +41,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "adopt": Kind(adoption.WantedAdoption, adoption.prepare, adoption.count_copies),
         "export": Kind(exports.WantedExport, exports.prepare),
+        "probe": Kind(Probe, probes.check),
         "rebuild": Kind(Rebuild, rebuild.check),
         "scrub": Kind(Scrub, scrub.check),
     }

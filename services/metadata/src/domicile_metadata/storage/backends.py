@@ -6,6 +6,7 @@ import msgspec
 
 from domicile_common.model import Backend
 from domicile_metadata.storage.database import Session
+from domicile_metadata.storage.directory import as_backend
 
 
 async def stop_replica_changes(session: Session) -> None:
@@ -16,14 +17,12 @@ async def stop_replica_changes(session: Session) -> None:
 async def lock(session: Session, backend_id: str) -> Backend | None:
     """Unchanged until the transaction ends."""
     row = await session.row("lock_backend", backend_id)
-    if row is None:
-        return None
-    identity, provider, endpoint, country, jurisdictions, *rest = row
-    return Backend(identity, provider, endpoint, country, tuple(jurisdictions), *rest)
+    return None if row is None else as_backend(row)
 
 
 async def upsert(session: Session, backend: Backend) -> None:
-    await session.execute("upsert_backend", *msgspec.structs.astuple(backend))
+    *columns, capabilities = msgspec.structs.astuple(backend)
+    await session.execute("upsert_backend", *columns, msgspec.json.encode(capabilities).decode())
 
 
 async def replay_parked(session: Session, backend_id: str) -> None:

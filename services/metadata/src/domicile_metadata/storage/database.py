@@ -66,6 +66,7 @@ REFUSALS: Final[Mapping[str, Callable[[], DomicileError]]] = MappingProxyType(
     {
         "buckets_name_taken": lambda: RequestError("BucketAlreadyOwnedByYou", "You own a bucket of this name already."),
         "buckets_tenant_id_fkey": lambda: RequestError("AccessDenied", "The tenant does not exist."),
+        "tasks_one_probe": lambda: RequestError("TaskExists", "A probe of this backend is under way, or paused."),
         "intents_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "adopted_namespaces_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),
         "versions_bucket_id_fkey": lambda: RequestError("NoSuchBucket", "The bucket does not exist."),

@@ -39,10 +39,11 @@ async def find_tenants(statements: Statements, canonical_ids: Sequence[str]) -> 
 
 async def list_backends(statements: Statements) -> tuple[Backend, ...]:
     """Every registered backend, in whatever state."""
-    return tuple(_backend(row) for row in await statements.fetch("list_all_backends"))
+    return tuple(as_backend(row) for row in await statements.fetch("list_all_backends"))
 
 
-def _backend(row: Any) -> Backend:
+def as_backend(row: Any) -> Backend:
     """The columns stand in the order of the fields."""
-    backend_id, provider, endpoint, country, jurisdictions, *rest = row
-    return Backend(backend_id, provider, endpoint, country, tuple(jurisdictions), *rest)
+    backend_id, provider, endpoint, country, jurisdictions, *rest, capabilities = row
+    known: dict[str, bool] = msgspec.json.decode(capabilities)
+    return Backend(backend_id, provider, endpoint, country, tuple(jurisdictions), *rest, capabilities=known)

@@ -44,6 +44,7 @@ _CONFLICTS = frozenset(
         "CredentialExists",
         "CredentialInactive",
         "TaskFinished",
+        "TaskExists",
         "SnapshotFinished",
         "PieceExists",
         "TooManySnapshots",

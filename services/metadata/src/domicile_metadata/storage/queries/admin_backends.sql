@@ -9,7 +9,7 @@ LOCK TABLE replicas IN SHARE ROW EXCLUSIVE MODE;
 -- name: lock_backend
 -- In the order of model.Backend. Replicas may come about there meanwhile. $1 backend.
 SELECT backend_id, provider, endpoint, country, jurisdictions, access_key, sealed_secret, region, addressing, quirks, state, cost,
-       paused, job_limit, bytes_per_second, requests_per_second
+       paused, job_limit, bytes_per_second, requests_per_second, capabilities::text
   FROM backends
  WHERE backend_id = $1
    FOR NO KEY UPDATE;
@@ -18,11 +18,12 @@ SELECT backend_id, provider, endpoint, country, jurisdictions, access_key, seale
 -- In the order of model.Backend.
 INSERT INTO backends
        (backend_id, provider, endpoint, country, jurisdictions, access_key, sealed_secret, region, addressing, quirks, state, cost,
-        paused, job_limit, bytes_per_second, requests_per_second)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
+        paused, job_limit, bytes_per_second, requests_per_second, capabilities)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17::json)
     ON CONFLICT (backend_id) DO UPDATE
    SET provider = $2, endpoint = $3, country = $4, jurisdictions = $5, access_key = $6, sealed_secret = $7, region = $8,
-       addressing = $9, quirks = $10, state = $11, cost = $12, paused = $13, job_limit = $14, bytes_per_second = $15, requests_per_second = $16;
+       addressing = $9, quirks = $10, state = $11, cost = $12, paused = $13, job_limit = $14, bytes_per_second = $15, requests_per_second = $16,
+       capabilities = $17::json;
 
 -- name: replay_all_parked
 -- What was given up for now at a backend begins anew, and is seen by the reconciler. $1 backend.

@@ -18,6 +18,6 @@ SELECT tenant_id, name, canonical_id, state FROM tenants WHERE canonical_id = AN
 -- name: list_all_backends
 -- Every backend; the columns stand in the order of model.Backend.
 SELECT backend_id, provider, endpoint, country, jurisdictions, access_key, sealed_secret, region, addressing, quirks, state, cost,
-       paused, job_limit, bytes_per_second, requests_per_second
+       paused, job_limit, bytes_per_second, requests_per_second, capabilities::text
   FROM backends
  ORDER BY backend_id;
