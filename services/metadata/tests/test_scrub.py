@@ -201,10 +201,10 @@ class TestService:
         await metadata.sql("UPDATE backends SET created_at = now() - interval '2 days' WHERE backend_id <> 'us'")
         for _ in range(2):
             await step(metadata.context)
-            rows = await metadata.sql("SELECT parameters ->> 'backend_id' AS at FROM tasks ORDER BY 1")
+            rows = await metadata.sql("SELECT parameters ->> 'backend_id' AS at FROM tasks WHERE kind = 'scrub' ORDER BY 1")
             assert [row["at"] for row in rows] == ["de", "fi"]
         await metadata.sql(
-            "UPDATE tasks SET state = 'done', finished_at = now() - interval '3 days' WHERE parameters ->> 'backend_id' = 'fi'"
+            "UPDATE tasks SET state = 'done', finished_at = now() - interval '3 days' WHERE kind = 'scrub' AND parameters ->> 'backend_id' = 'fi'"
         )
         await step(metadata.context)
-        assert len(await metadata.sql("SELECT 1 FROM tasks")) == 3
+        assert len(await metadata.sql("SELECT 1 FROM tasks WHERE kind = 'scrub'")) == 3

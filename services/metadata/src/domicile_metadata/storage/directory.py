@@ -45,5 +45,5 @@ async def list_backends(statements: Statements) -> tuple[Backend, ...]:
 def as_backend(row: Any) -> Backend:
     """The columns stand in the order of the fields."""
     backend_id, provider, endpoint, country, jurisdictions, *rest, capabilities = row
-    known: dict[str, bool] = msgspec.json.decode(capabilities)
-    return Backend(backend_id, provider, endpoint, country, tuple(jurisdictions), *rest, capabilities=known)
+    fields = (backend_id, provider, endpoint, country, tuple(jurisdictions), *rest, msgspec.json.decode(capabilities))
+    return Backend(*fields)
