@@ -14,13 +14,13 @@ from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 
 from domicile_common.backends import documents
+from domicile_common.backends.http1 import EarlyAnswer, HttpError
 from domicile_common.backends.wire import Reply, Wire
 from domicile_common.checksums import multipart_md5
 from domicile_common.errors import BackendError
 from domicile_common.model import Part
 from domicile_common.sigv4.canonical import EMPTY_SHA256, encode
 
-MAX_ANSWER: Final = 8 << 20  # bytes
 PATIENCE_SECONDS: Final = 60.0
 SMALLEST_PART: Final = 5 << 20
 _CHUNKED: Final = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -54,6 +54,11 @@ class Answer(NamedTuple):
         return self.status in (HTTPStatus.OK, HTTPStatus.NO_CONTENT, HTTPStatus.PARTIAL_CONTENT)
 
     @property
+    def is_transient(self) -> bool:
+        failed = self.status >= HTTPStatus.INTERNAL_SERVER_ERROR and self.status != HTTPStatus.NOT_IMPLEMENTED
+        return failed or self.status in (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY, HTTPStatus.TOO_MANY_REQUESTS)
+
+    @property
     def code(self) -> str:
         return documents.error_code(self.body)
 
@@ -78,15 +83,25 @@ class Place:
         headers: Mapping[str, str] | None = None,
         body: bytes = b"",
         payload: str = "",
+        vague: bool = False,
     ) -> Answer:
+        """Raises ``BackendUnavailable`` for whatever says nothing of what the backend can do; with ``vague``, a 500 may be an answer."""
         payload = payload or (hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256)
         exchange = await self._wire.open(method, self.bucket, key, query, headers, payload=payload, length=len(body))
-        if body:
-            await exchange.write(body)
+        try:
+            if body:
+                await exchange.write(body)
+        except EarlyAnswer:
+            pass  # then that is the answer
+        except HttpError as error:
+            raise self._wire.unavailable(method, error) from error
         response = await self._wire.response(method, exchange, PATIENCE_SECONDS)
         reply = await self._wire.reply(method, response)
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
-        return Answer(method, reply.status, named, reply.document)
+        answer = Answer(method, reply.status, named, reply.document)
+        if answer.is_transient and not (vague and answer.status == HTTPStatus.INTERNAL_SERVER_ERROR):
+            raise self.problem(answer)
+        return answer
 
     async def put(self, key: str, body: bytes, **headers: str) -> Answer:
         named = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -166,7 +181,7 @@ async def check_consistency(place: Place) -> Found:
 
 async def check_puts(place: Place) -> Found:
     body = b"0123456789"
-    put = await place.put("p/1", body, content_type="text/x-probe", x_amz_meta_probe="a b=c")
+    await place.put("p/1", body, content_type="text/x-probe", x_amz_meta_probe="a b=c")
     head = await place.send("HEAD", "p/1")
     part = await place.send("GET", "p/1", headers={"range": "bytes=2-4"})
     again = await place.put("p/1", b"something else", if_none_match="*")
@@ -174,8 +189,6 @@ async def check_puts(place: Place) -> Found:
         "keeps_metadata": head.headers.get("x-amz-meta-probe") == "a b=c" and head.headers.get("content-type") == "text/x-probe",
         "ranges": part.is_done and (part.body, part.headers.get("content-range")) == (b"234", "bytes 2-4/10"),
         "conditional_put": again.status == HTTPStatus.PRECONDITION_FAILED and await place.holds("p/1", body),
-        # Falls with that of multipart uploads, which comes later.
-        "etag_is_md5": put.etag == head.etag == _md5(body),
     }
 
 
@@ -219,18 +232,24 @@ async def check_copies(place: Place) -> Found:
 async def check_multipart(place: Place) -> Found:
     """The last part first, the first one twice, and none in between. A key without a folder: rclone forgets folders of uploads that fail."""
     begun = await place.send("POST", "m-1", query={"uploads": ""})
+    if not begun.is_done:
+        return {"multipart": False, "etag_is_md5": False}
     upload_id = place.parsed(begun, documents.upload_id)
     large = bytes(SMALLEST_PART)
     sent = [await _part(place, upload_id, number, body) for number, body in ((3, b"end"), (1, large[1:]), (1, large))]
     parts = (Part(1, len(large), sent[2]), Part(3, 3, sent[0]))
     query, body = {"uploadId": upload_id}, documents.complete_request(parts)
     done = await place.send("POST", "m-1", query=query, body=body)
-    again = await place.send("POST", "m-1", query=query, body=body)
+    again = await place.send("POST", "m-1", query=query, body=body, vague=True)
     head = await place.send("HEAD", "m-1")
     works = done.is_done and not done.code and await place.holds("m-1", large + b"end")
-    found = {"multipart": works, "vague_completion": again.code == "InternalError"}
-    is_md5 = works and head.etag == f"{multipart_md5((_md5(large), _md5(b'end')))}-{len(parts)}"
-    return found if is_md5 else found | {"etag_is_md5": False}
+    single = await place.put("m-2", b"end")
+    whole = f"{multipart_md5((_md5(large), _md5(b'end')))}-{len(parts)}"
+    return {
+        "multipart": works,
+        "vague_completion": again.code == "InternalError",
+        "etag_is_md5": works and head.etag == whole and single.etag == _md5(b"end"),
+    }
 
 
 async def _part(place: Place, upload_id: str, number: int, body: bytes) -> str:
@@ -289,7 +308,7 @@ async def clear(place: Place) -> None:
     if first.is_done or first.code == "NoSuchBucket":
         return
     uploads = await place.send("GET", query={"uploads": ""})
-    for key, upload_id in documents.uploads(uploads.body).uploads if uploads.is_done else ():
+    for key, upload_id in place.parsed(uploads, documents.uploads).uploads if uploads.is_done else ():
         await place.send("DELETE", key, query={"uploadId": upload_id})
     async for key, version in _contents(place):
         if version and version != "null":

@@ -84,6 +84,7 @@ ACCESS: Final[Mapping[str, Rule]] = MappingProxyType(
         "POST /proxy/credentials/{access_key}/rotate": _rule("operator tenant_admin", "looked_up"),
         "GET /proxy/backends": _rule("operator auditor"),
         "GET /proxy/backends/{backend}": _rule("operator auditor"),
+        "GET /proxy/backends/{backend}/probes": _rule("operator auditor"),
         "PUT /proxy/backends/{backend}": OPERATORS,
         "PATCH /proxy/backends/{backend}": OPERATORS,
         "GET /proxy/policies/default": _rule("operator auditor"),
