@@ -10,11 +10,12 @@ import hashlib
 import zlib
 from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Final, NamedTuple, TypeVar
 
 from domicile_common.backends import documents
-from domicile_common.backends.http1 import EarlyAnswer, HttpError
+from domicile_common.backends.http1 import EarlyAnswer
 from domicile_common.backends.wire import Reply, Wire
 from domicile_common.checksums import multipart_md5
 from domicile_common.errors import BackendError
@@ -87,15 +88,11 @@ class Place:
     ) -> Answer:
         """Raises ``BackendUnavailable`` for whatever says nothing of what the backend can do; with ``vague``, a 500 may be an answer."""
         payload = payload or (hashlib.sha256(body).hexdigest() if body else EMPTY_SHA256)
-        exchange = await self._wire.open(method, self.bucket, key, query, headers, payload=payload, length=len(body))
-        try:
-            if body:
-                await exchange.write(body)
-        except EarlyAnswer:
-            pass  # then that is the answer
-        except HttpError as error:
-            raise self._wire.unavailable(method, error) from error
-        response = await self._wire.response(method, exchange, PATIENCE_SECONDS)
+        call = await self._wire.open(method, self.bucket, key, query, headers, payload=payload, length=len(body))
+        if body:
+            with self._wire.watching(call), suppress(EarlyAnswer):  # then that is the answer
+                await call.exchange.write(body)
+        response = await self._wire.response(call, PATIENCE_SECONDS)
         reply = await self._wire.reply(method, response)
         named = {name.decode("latin-1"): value.decode("latin-1") for name, value in response.headers}
         answer = Answer(method, reply.status, named, reply.document)
