@@ -95,4 +95,9 @@ def test_what_is_known_of_backends_can_be_told(health: Health):
     assert health.seen() == ()
     health.answered("fi", 0.25)
     health.failed("de")
-    assert health.seen() == (Seen("de", is_avoided=True, seconds=0.0), Seen("fi", is_avoided=False, seconds=0.25))
+    health.succeeded("se")  # by a write, of which nobody waits for the first byte
+    assert health.seen() == (
+        Seen("de", is_avoided=True, seconds=0.0),
+        Seen("fi", is_avoided=False, seconds=0.25),
+        Seen("se", is_avoided=False, seconds=0.0),
+    )

@@ -51,7 +51,7 @@ function Header() {
       </button>
       {who && who.role !== "nobody" ? (
         <>
-          <span class="who">{who.role === "operator" ? "Operator" : who.tenant_id}</span>
+          <span class="who">{who.tenant_id ?? (who.role === "operator" ? "Operator" : "Auditor")}</span>
           <button type="button" class="button quiet" onClick={() => signOut().catch(failed)}>
             Sign out
           </button>

@@ -23,6 +23,11 @@ export function formatCount(count: number): string {
   return whole.format(count);
 }
 
+/** Such as `1 bucket`, `2 buckets`. */
+export function formatThings(count: number, thing: string): string {
+  return `${formatCount(count)} ${thing}${count === 1 ? "" : "s"}`;
+}
+
 /** `when`: RFC 3339, or milliseconds since 1970. In the reader's time zone. */
 export function formatTime(when: string | number): string {
   const date = new Date(when);

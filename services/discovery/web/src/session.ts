@@ -2,8 +2,11 @@ import { signal } from "@preact/signals";
 import { ApiError, api, onSignedOut } from "./api.ts";
 import { importKey, Signer } from "./signing.ts";
 
+/** As the admin API has them (docs/api.md); `nobody` has not signed in. */
+export type Role = "operator" | "auditor" | "tenant_admin" | "tenant" | "nobody";
+
 export interface Session {
-  readonly role: "operator" | "tenant" | "nobody";
+  readonly role: Role;
   readonly tenant_id: string | null;
   readonly access: "full" | "read" | null;
   readonly expires_at: string | null;
@@ -32,6 +35,12 @@ export async function signInAsOperator(adminKey: string): Promise<void> {
   await refreshSession();
 }
 
+/** The session has the token's role, and ends before it. */
+export async function signInWithToken(token: string): Promise<void> {
+  await api.post("/api/session/token", { token });
+  await refreshSession();
+}
+
 /** Shows that the secret key is known by signing the request with it, here. */
 export async function signInAsTenant(accessKey: string, secretKey: string): Promise<void> {
   const signer = new Signer({ accessKey, key: await importKey(secretKey), region: "us-east-1" });
@@ -43,4 +52,18 @@ export async function signInAsTenant(accessKey: string, secretKey: string): Prom
 export async function signOut(): Promise<void> {
   await api.delete("/api/session");
   await refreshSession();
+}
+
+/** Whether everybody's things are shown, not only one tenant's. */
+export function seesAll(): boolean {
+  return session.value?.role === "operator" || session.value?.role === "auditor";
+}
+
+export function isOperator(): boolean {
+  return session.value?.role === "operator";
+}
+
+/** Whether keys and policies may be changed: an operator's right, and that of a tenant's admin in its own house. */
+export function managesTenants(): boolean {
+  return session.value?.role === "operator" || session.value?.role === "tenant_admin";
 }

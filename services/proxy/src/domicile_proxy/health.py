@@ -34,6 +34,7 @@ class Health:
         self._clock = clock
         self._ill: dict[str, _Illness] = {}
         self._seconds: dict[str, float] = {}
+        self._served: set[str] = set()
 
     def failed(self, backend_id: str) -> None:
         known = self._ill.get(backend_id)
@@ -44,6 +45,7 @@ class Health:
         metrics.AVOIDED.labels(backend_id).set(1)
 
     def succeeded(self, backend_id: str) -> None:
+        self._served.add(backend_id)
         if backend_id in self._ill:
             del self._ill[backend_id]
             metrics.AVOIDED.labels(backend_id).set(0)
@@ -59,8 +61,8 @@ class Health:
         return self._seconds.get(backend_id, 0.0)
 
     def seen(self) -> tuple[Seen, ...]:
-        """All that is known: of backends that were asked, or failed."""
-        known = sorted(self._ill.keys() | self._seconds.keys())
+        """All that is known: of backends that have served, or failed."""
+        known = sorted(self._ill.keys() | self._served)
         return tuple(Seen(backend_id, backend_id in self._ill, self.seconds(backend_id)) for backend_id in known)
 
     def avoided(self) -> tuple[str, ...]:

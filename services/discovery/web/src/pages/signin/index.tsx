@@ -1,6 +1,6 @@
 import { Field, Form } from "../../components/index.ts";
 import { go, link } from "../../router.ts";
-import { session, signInAsOperator, signInAsTenant } from "../../session.ts";
+import { session, signInAsOperator, signInAsTenant, signInWithToken } from "../../session.ts";
 import type { PageProps } from "../index.ts";
 
 export default function SignIn({ route }: PageProps) {
@@ -11,6 +11,10 @@ export default function SignIn({ route }: PageProps) {
   }
   async function tenant(values: Readonly<Record<string, string>>) {
     await signInAsTenant(values.access_key?.trim() ?? "", values.secret_key?.trim() ?? "");
+    go(back);
+  }
+  async function token(values: Readonly<Record<string, string>>) {
+    await signInWithToken(values.token ?? "");
     go(back);
   }
   return (
@@ -31,6 +35,13 @@ export default function SignIn({ route }: PageProps) {
           <p>For operators. The key is exchanged for a session that ends by itself, and is not kept here.</p>
           <Form action="Sign in as operator" onSubmit={operator}>
             <Field label="Admin key" name="admin_key" type="password" required autocomplete="new-password" />
+          </Form>
+        </section>
+        <section>
+          <h2>With a token</h2>
+          <p>For operators, auditors and admins of a tenant who have one of their own. It is exchanged for a session as well.</p>
+          <Form action="Sign in with the token" onSubmit={token}>
+            <Field label="Token" name="token" type="password" required autocomplete="new-password" />
           </Form>
         </section>
       </div>

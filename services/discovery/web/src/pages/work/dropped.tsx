@@ -1,0 +1,51 @@
+import { useState } from "preact/hooks";
+import type { Drops } from "../../admin.ts";
+import { api } from "../../api.ts";
+import { Button, type Column, Empty, Load, Table, Time } from "../../components/index.ts";
+import { useResource } from "../../resource.ts";
+
+type Row = Drops["drops"][number];
+
+const COLUMNS: readonly Column<Row>[] = [
+  { name: "at", title: "Given up", width: "minmax(10rem, 1fr)", show: (it) => <Time at={it.dropped_at} /> },
+  { name: "action", title: "What", show: (it) => it.action },
+  {
+    name: "object",
+    title: "Object",
+    width: "minmax(14rem, 2fr)",
+    show: (it) => `${it.tenant_id}/${it.bucket}/${it.key}`,
+  },
+  { name: "backend", title: "Backend", show: (it) => it.backend_id },
+  { name: "reason", title: "Why", width: "minmax(12rem, 2fr)", show: (it) => <span title={it.reason}>{it.reason}</span> },
+  {
+    name: "parked",
+    title: "Had been parked because",
+    width: "minmax(14rem, 2fr)",
+    show: (it) => <span title={it.parked_reason}>{it.parked_reason}</span>,
+  },
+];
+
+export function Dropped() {
+  const [more, setMore] = useState<readonly Drops[]>([]);
+  const load = (after: number | undefined, signal?: AbortSignal) =>
+    api.get<Drops>("/api/jobs/drops", { after, limit: 200 }, signal);
+  const first = useResource((signal) => load(undefined, signal));
+  return (
+    <Load resource={first}>
+      {(data) => {
+        const pages = [data, ...more];
+        const next = pages.at(-1)?.next ?? undefined;
+        return (
+          <>
+            {data.drops.length ? (
+              <Table label="Given up" rows={pages.flatMap((it) => it.drops)} columns={COLUMNS} />
+            ) : (
+              <Empty title="Nobody has given anything up." />
+            )}
+            {next !== undefined && <Button onClick={async () => setMore([...more, await load(next)])}>More</Button>}
+          </>
+        );
+      }}
+    </Load>
+  );
+}
