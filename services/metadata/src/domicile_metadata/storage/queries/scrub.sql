@@ -205,12 +205,14 @@ SELECT finding_id, kind, task_id, backend_id, namespace, blob_key, tenant_id, bu
  LIMIT $5;
 
 -- name: list_due_scrubs
--- Backends that have not been scrubbed for so long, and are not being scrubbed. $1 depths, $2 seconds for each.
+-- Backends that have not been scrubbed for so long, and are not being scrubbed. None before a rebuild has been done: until then the record
+-- may take what it does not know any more for something that was removed. $1 depths, $2 seconds for each.
 SELECT backend_id, depth
   FROM backends
  CROSS JOIN unnest($1::text[], $2::float8[]) AS wanted (depth, seconds)
  WHERE backends.state NOT IN ('disabled', 'lost')
    AND backends.created_at < now() - make_interval(secs => seconds)
+   AND NOT EXISTS (SELECT FROM tasks WHERE kind = 'rebuild' AND state NOT IN ('done', 'cancelled'))
    AND NOT EXISTS (SELECT
                      FROM tasks
                     WHERE kind = 'scrub'
