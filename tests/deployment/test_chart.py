@@ -52,6 +52,24 @@ def test_the_chart_opens_the_door_that_the_component_opens(chart, rendered):
     assert objects["ConfigMap", "domicile"]["data"]["S3_BASE_DOMAIN"] == "s3.example.com"
 
 
+def test_the_chart_speaks_tls_as_the_component_does(chart, rendered):
+    objects = by_name(manifests.helm(chart, "--set", "tls.enabled=true", "--set", "ingress.enabled=true"))
+    production = by_name(rendered["production-tls"])
+    assert objects["Ingress", "s3"] == production["Ingress", "s3"]
+    config = production["ConfigMap", "domicile"]["data"]
+    told = {name for name in config if name.startswith("TLS_")} | {"DOMICILE_METADATA_URL", "METADATA_HEALTH_PORT"}
+    assert {name: objects["ConfigMap", "domicile"]["data"][name] for name in told} == {name: config[name] for name in told}
+    for service in ("metadata", "proxy", "replicator", "discovery"):
+        pods = [each["Deployment", service]["spec"]["template"]["spec"] for each in (objects, production)]
+        for part in (
+            lambda pod: [each for each in pod["volumes"] if each["name"] == "tls"],
+            lambda pod: [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "tls"],
+            lambda pod: sorted(pod["containers"][0]["ports"], key=lambda port: port["name"]),
+            lambda pod: [pod["containers"][0][probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe")],
+        ):
+            assert part(pods[0]) == part(pods[1])
+
+
 def test_an_autoscaler_may_decide_how_many_there_are(chart):
     objects = by_name(manifests.helm(chart, "--set", "services.proxy.replicas=null"))
     assert "replicas" not in objects["Deployment", "proxy"]["spec"]

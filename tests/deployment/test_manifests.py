@@ -248,3 +248,23 @@ def test_what_lacks_a_field_is_found():
     assert found[0] == "ScaledObject x lacks spec.scaleTargetRef.name"
     assert "'portz' was unexpected" in found[1]
     assert "no such kind" in found[2]
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_with_tls_every_service_shows_what_it_was_given_and_is_asked_for_its_health_over_it(rendered, service):
+    objects = rendered["production-tls"]
+    (config,) = [each["data"] for each in of_kind(objects, "ConfigMap") if "DOMICILE_METADATA_URL" in each["data"]]
+    assert {name for name in variables("metadata") if name.startswith("TLS_")} | {"METADATA_HEALTH_PORT"} <= set(config)
+    assert {file.rpartition("/")[0] for name, file in config.items() if name.startswith("TLS_")} == {"/run/tls"}
+    identity = one(objects, "Certificate", service)["spec"]["secretName"]
+    spec = pod(one(objects, "Deployment", service))
+    (container,) = spec["containers"]
+    (mounted,) = [each["name"] for each in container["volumeMounts"] if each["mountPath"] == "/run/tls"]
+    (volume,) = [each for each in spec["volumes"] if each["name"] == mounted]
+    assert volume["projected"]["sources"] == [{"secret": {"name": identity}}]
+    numbers = {port["name"]: port["containerPort"] for port in container["ports"]}
+    for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+        http = container[probe]["httpGet"]
+        assert http["scheme"] == "HTTPS"
+        expected = int(config["METADATA_HEALTH_PORT"]) if service == "metadata" else ports(service)[HEALTH[service]]
+        assert numbers[http["port"]] == expected

@@ -19,8 +19,26 @@ securityContext:
 
 {{/* Number, name and probe of each service's ports, and what its Service leads to. The services' own settings decide; a test compares. */}}
 {{- define "domicile.ports" -}}
+{{- if .Values.tls.enabled }}
+metadata: {ports: [{name: http, number: 9010, open: true}, {name: health, number: 9011}], health: health}
+{{- else }}
 metadata: {ports: [{name: http, number: 9010, open: true}], health: http}
+{{- end }}
 proxy: {ports: [{name: s3, number: 9000, open: true}, {name: admin, number: 9001}], health: admin}
 replicator: {ports: [{name: http, number: 9020}], health: http}
 discovery: {ports: [{name: http, number: 9030, open: true}], health: http}
+{{- end }}
+
+{{/* As deploy/k8s/components/tls. */}}
+{{- define "domicile.tls" -}}
+{{- if .Values.tls.enabled }}
+DOMICILE_METADATA_URL: https://metadata:9010
+METADATA_HEALTH_PORT: "9011"
+TLS_CERTIFICATE: /run/tls/tls.crt
+TLS_KEY: /run/tls/tls.key
+TLS_CA: /run/tls/ca.crt
+TLS_CLIENT_CA: /run/tls/ca.crt
+TLS_CLIENT_CERTIFICATE: /run/tls/tls.crt
+TLS_CLIENT_KEY: /run/tls/tls.key
+{{- end }}
 {{- end }}

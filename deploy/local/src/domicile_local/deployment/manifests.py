@@ -37,6 +37,8 @@ REQUIRED: Final[Mapping[tuple[str, str], tuple[str, ...]]] = {
     ("postgresql.cnpg.io/v1", "Cluster"): ("spec.instances", "spec.storage.size"),
     ("rabbitmq.com/v1beta1", "RabbitmqCluster"): ("spec.replicas", "spec.persistence.storage"),
     ("external-secrets.io/v1", "ExternalSecret"): ("spec.secretStoreRef.name", "spec.target.name", "spec.dataFrom"),
+    ("cert-manager.io/v1", "Issuer"): ("spec",),
+    ("cert-manager.io/v1", "Certificate"): ("spec.secretName", "spec.issuerRef.name"),
     ("monitoring.coreos.com/v1", "PodMonitor"): ("spec.selector", "spec.podMetricsEndpoints"),
     ("monitoring.coreos.com/v1", "PrometheusRule"): ("spec.groups",),
 }
