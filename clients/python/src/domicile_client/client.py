@@ -68,11 +68,13 @@ class _Connection:
         token: str = "",
         discovery_url: str = "",
         ca_file: str | None = None,
+        certificate: tuple[str, str] | None = None,
         timeout: float = TIMEOUT_SECONDS,
     ) -> None:
         """``url``: of the metadata service; ``discovery_url``: of discovery, where calls need it.
 
         ``admin_key``, or the ``token`` of a session (``POST /proxy/sessions/…``). ``ca_file``: certificates to trust, besides the public ones.
+        ``certificate``: files with what is shown to services that ask for it, and its key.
         ``timeout``: seconds without a byte of an answer.
         """
         self._urls = {"metadata": url.rstrip("/"), "discovery": discovery_url.rstrip("/")}
@@ -81,6 +83,8 @@ class _Connection:
         trusted = ssl.create_default_context()
         if ca_file is not None:
             trusted.load_verify_locations(ca_file)
+        if certificate is not None:
+            trusted.load_cert_chain(*certificate)
         self._options: dict[str, Any] = {
             "timeout": httpx.Timeout(timeout, connect=CONNECT_SECONDS),
             "verify": trusted,

@@ -63,15 +63,23 @@ def connect(
         typer.Option(envvar="DOMICILE_TOKEN_FILE", help="A file with a token, instead of the admin key (DOMICILE_TOKEN)."),
     ] = None,
     ca_file: Annotated[
-        Path | None, typer.Option(envvar="DOMICILE_CA_FILE", help="Certificates to trust besides the public ones.")
+        Path | None,
+        typer.Option(envvar=["DOMICILE_CA_FILE", "TLS_CA"], help="Certificates to trust besides the public ones."),
     ] = None,
+    certificate_file: Annotated[
+        Path | None,
+        typer.Option(envvar="TLS_CLIENT_CERTIFICATE", help="The certificate to show where the service asks for one."),
+    ] = None,
+    certificate_key_file: Annotated[Path | None, typer.Option(envvar="TLS_CLIENT_KEY", help="Its key.")] = None,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     # Keys are no options: what is said in arguments, anybody on the machine can see.
     key, token = os.environ.get("ADMIN_API_KEY", ""), os.environ.get("DOMICILE_TOKEN", "")
-    context.obj = Shell(Settings(url, discovery_url, key, admin_key_file, token, token_file, ca_file))
+    context.obj = Shell(
+        Settings(url, discovery_url, key, admin_key_file, token, token_file, ca_file, certificate_file, certificate_key_file)
+    )
 
 
 command(app, "status")(status.status)

@@ -22,6 +22,8 @@ class Settings:
     token: str = ""
     token_file: Path | None = None
     ca_file: Path | None = None
+    certificate_file: Path | None = None
+    certificate_key_file: Path | None = None
 
     def connection(self) -> dict[str, Any]:
         """The arguments of a client. Raises ``BadParameter``."""
@@ -31,17 +33,26 @@ class Settings:
             raise typer.BadParameter(
                 "Who asks? Set ADMIN_API_KEY or DOMICILE_TOKEN, or name a file: --admin-key-file, --token-file."
             )
-        try:
-            ca_file = None if self.ca_file is None else str(self.ca_file.resolve(strict=True))
-        except OSError as error:
-            raise typer.BadParameter(f"{self.ca_file}: {error.strerror}") from None
+        if (self.certificate_file is None) != (self.certificate_key_file is None):
+            raise typer.BadParameter("--certificate-file and --certificate-key-file go together.")
+        certificate = None
+        if self.certificate_file and self.certificate_key_file:
+            certificate = _place(self.certificate_file), _place(self.certificate_key_file)
         return {
             "url": self.url,
             "discovery_url": self.discovery_url,
             "admin_key": "" if self.token_file else key,
             "token": token,
-            "ca_file": ca_file,
+            "ca_file": _place(self.ca_file) if self.ca_file else None,
+            "certificate": certificate,
         }
+
+
+def _place(file: Path) -> str:
+    try:
+        return str(file.resolve(strict=True))
+    except OSError as error:
+        raise typer.BadParameter(f"{file}: {error.strerror}") from None
 
 
 def _content(file: Path | None) -> str:
