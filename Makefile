@@ -132,6 +132,11 @@ bench-listing: venv rabbitmq
 secrets: venv
 	@$(BIN)/python -m domicile_local.deployment.secrets deploy/secrets
 
+## settings writes docs/settings.md, the table of all settings, from the code
+.PHONY: settings
+settings: venv
+	@$(BIN)/python -m domicile_local.deployment.settings docs/settings.md
+
 ## sbom     a CycloneDX bill of materials for each image, from the lock it is built of, into build/sbom
 .PHONY: sbom
 sbom: audit-tools

@@ -15,7 +15,10 @@ from domicile_common.settings import (
     SealingBlock,
     ServiceBlock,
     load,
+    misspelt,
     refuse_weak_secret,
+    setting_files,
+    variables,
 )
 
 
@@ -35,8 +38,9 @@ GOOD = {
 
 @pytest.fixture
 def environment(monkeypatch):
-    for name in (*GOOD, "DOMICILE_HOST", "LOG_LEVEL", "METADATA_PORT", "TENANT_SECRET_PASSPHRASE_PREVIOUS"):
+    for name in (*variables(Settings), "DOMICILE_SETTINGS"):
         monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(f"{name}_FILE", raising=False)
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
@@ -73,8 +77,71 @@ def test_a_weak_secret_in_a_file_is_named_and_not_shown(environment, tmp_path):
 def test_a_secret_that_cannot_be_read_is_named(environment, tmp_path):
     environment.delenv("ADMIN_API_KEY")
     (tmp_path / "ADMIN_API_KEY").write_bytes(b"\xff" * 32)
-    with pytest.raises(ConfigurationError, match=r"^ADMIN_API_KEY cannot be read$"):
+    with pytest.raises(ConfigurationError) as caught:
         load(Settings, tmp_path)
+    assert str(caught.value) == f"ADMIN_API_KEY cannot be read from {tmp_path}/ADMIN_API_KEY: it is not UTF-8"
+
+
+def test_a_file_may_be_named(environment, tmp_path):
+    environment.setenv("DOMICILE_SETTINGS", str(tmp_path))
+    (tmp_path / "LOG_LEVEL").write_text("error")
+    (tmp_path / "level").write_text("debug\n")
+    assert load(Settings).log_level == "error"
+    environment.setenv("LOG_LEVEL_FILE", str(tmp_path / "level"))
+    assert load(Settings).log_level == "debug"
+    environment.setenv("LOG_LEVEL", "info")
+    with pytest.raises(ConfigurationError, match=r"^LOG_LEVEL and LOG_LEVEL_FILE are both set: one of them must go$"):
+        load(Settings)
+
+
+def test_a_named_file_must_be_there_and_one_in_a_folder_need_not(environment, tmp_path):
+    environment.setenv("DOMICILE_SETTINGS", f"{tmp_path}/none:{tmp_path}")
+    environment.setenv("ADMIN_API_KEY_FILE", str(tmp_path / "gone"))
+    environment.delenv("ADMIN_API_KEY")
+    with pytest.raises(ConfigurationError, match=r"^ADMIN_API_KEY cannot be read from .*/gone: No such file or directory$"):
+        load(Settings)
+
+
+def test_the_first_folder_goes_first(environment, tmp_path):
+    for name, port in (("a", "1000"), ("b", "2000")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "METADATA_PORT").write_text(port)
+    environment.setenv("DOMICILE_SETTINGS", f"{tmp_path}/a:{tmp_path}/b")
+    assert load(Settings).port == 1000
+
+
+def test_every_file_that_settings_come_from_or_point_to_is_known(environment, tmp_path):
+    certificate = tmp_path / "certificate.pem"
+    certificate.touch()
+    environment.setenv("DOMICILE_SETTINGS", str(tmp_path))
+    environment.setenv("TLS_CERTIFICATE", str(certificate))
+    environment.setenv("TLS_KEY", str(certificate))
+    environment.setenv("LOG_LEVEL_FILE", str(tmp_path / "level"))
+    (tmp_path / "level").write_text("debug")
+    assert {certificate, tmp_path / "level", tmp_path / "METADATA_PORT"} <= set(setting_files(load(Settings)))
+
+
+def test_a_certificate_needs_its_key(environment, tmp_path):
+    (tmp_path / "pem").touch()
+    environment.setenv("TLS_CERTIFICATE", str(tmp_path / "pem"))
+    with pytest.raises(ConfigurationError, match=r"^TLS_CERTIFICATE and TLS_KEY go together: one of them is not set$"):
+        load(Settings)
+    environment.setenv("TLS_KEY", str(tmp_path / "gone"))
+    with pytest.raises(ConfigurationError, match=r"^TLS_KEY is not valid: Path does not point to a file, not '.*/gone'$"):
+        load(Settings)
+
+
+def test_what_looks_like_a_slip_is_named(environment, tmp_path):
+    environment.setenv("DOMICILE_SETTINGS", str(tmp_path))
+    environment.setenv("STOP_GRACE_SECOND", "5")
+    environment.setenv("METADATA_PRT", "5")
+    (tmp_path / "ADMIN_API_KEYS").touch()
+    (tmp_path / "POSTGRES_PASSWORD").touch()
+    assert misspelt(Settings) == {
+        "STOP_GRACE_SECOND": "STOP_GRACE_SECONDS",
+        "METADATA_PRT": "METADATA_PORT",
+        "ADMIN_API_KEYS": "ADMIN_API_KEY",
+    }
 
 
 def test_the_environment_overrides_defaults(environment):
@@ -108,13 +175,10 @@ def test_a_missing_setting_is_named(environment, name, value):
         ("DATABASE_URL", "mysql://root:hunter2@localhost/db"),
         ("DATABASE_URL", "postgresql://root:hunter2@localhost:port/db"),
         ("RABBITMQ_URL", "http://guest:hunter2@localhost"),
-        ("DOMICILE_METADATA_URL", "localhost:8001"),
-        ("METADATA_PORT", "99999"),
-        ("METADATA_PORT", "http"),
-        ("LOG_LEVEL", "chatty"),
+        ("DOMICILE_METADATA_URL", "ftp://root:hunter2@localhost:8001"),
     ],
 )
-def test_a_bad_setting_is_named_and_its_value_kept_back(environment, name, value):
+def test_a_bad_secret_is_named_and_its_value_kept_back(environment, name, value):
     environment.setenv(name, value)
     with pytest.raises(ConfigurationError) as caught:
         load(Settings)
@@ -122,6 +186,24 @@ def test_a_bad_setting_is_named_and_its_value_kept_back(environment, name, value
     assert value not in str(caught.value)
     assert "hunter2" not in str(caught.value)
     assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "name,value,allowed",
+    [
+        ("METADATA_PORT", "99999", "less than or equal to 65535"),
+        ("METADATA_PORT", "http", "a valid integer"),
+        ("LOG_LEVEL", "chatty", "'debug', 'info', 'warning' or 'error'"),
+        ("DOMICILE_METADATA_URL", "localhost:8001", "a URL that begins with http:// or https:// and names a host"),
+    ],
+)
+def test_a_bad_setting_is_named_with_what_was_given_and_what_is_allowed(environment, name, value, allowed):
+    environment.setenv(name, value)
+    with pytest.raises(ConfigurationError) as caught:
+        load(Settings)
+    assert str(caught.value).startswith(f"{name} ")
+    assert allowed in str(caught.value)
+    assert str(caught.value).endswith(f", not '{value}'")
 
 
 def test_every_fault_is_told_at_once(environment):

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+from importlib.metadata import version
 from pathlib import Path
 
 import httpx
@@ -136,17 +137,18 @@ async def _stuck():
     await asyncio.Event().wait()
 
 
-def _client(checks):
+def _client(checks, **more):
     registry = CollectorRegistry()
     Counter("puts", "Writes.", registry=registry).inc()
-    app = Starlette(routes=health_routes(checks, timeout_seconds=0.05, registry=registry))
+    app = Starlette(routes=health_routes(checks, timeout_seconds=0.05, registry=registry, **more))
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://probe")
 
 
 async def test_health_ready_and_metrics_answer():
     async with _client({"database": _healthy}) as client:
         assert (await client.get("/healthz")).json() == {"status": "ok"}
-        assert (await client.get("/readyz")).json() == {"status": "ready"}
+        assert (await client.get("/readyz")).json() == {"status": "ready", "degraded": []}
+        assert (await client.get("/version")).json() == {"version": version("domicile-common"), "revision": "unknown"}
         assert "puts_total 1.0" in (await client.get("/metrics")).text
 
 
@@ -155,6 +157,16 @@ async def test_a_failed_or_stuck_dependency_is_named_but_not_why():
         answer = await client.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"status": "unready", "failed": ["rabbitmq", "metadata"]}
+
+
+async def test_what_is_degraded_is_told_by_who_is_ready_all_the_same():
+    async def weak():
+        return ["outbox", "backend de"]
+
+    for degraded, names in ((weak, ["backend de", "outbox"]), (_broken, ["unknown"]), (_stuck, ["unknown"])):
+        async with _client({"database": _healthy}, degraded=degraded) as client:
+            answer = await client.get("/readyz")
+        assert (answer.status_code, answer.json()) == (200, {"status": "ready", "degraded": names})
 
 
 PROGRAM = """

@@ -57,7 +57,7 @@ async def test_the_page_runs_its_own_code_only_and_loads_nothing_from_elsewhere(
     assert headers["cross-origin-opener-policy"] == "same-origin"
 
 
-@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics"])
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/version"])
 async def test_health(client, path):
     assert (await client.get(path, headers={"host": "10.1.2.3:9030"})).status_code == 200
 

@@ -5,7 +5,9 @@ import asyncio
 import pytest
 
 from domicile_common.errors import RequestError, Unavailable
-from domicile_proxy.directory import Cache
+from domicile_common.metadata_client.fake import FakeMetadata
+from domicile_common.testing.memory import MemoryStore, backend
+from domicile_proxy.directory import Cache, Directory
 
 
 class Loader:
@@ -106,3 +108,21 @@ async def test_forgetting_by_condition_leaves_the_rest():
     for key in ("a", "b"):
         await known.get(key)
     assert loader.loads == 3
+
+
+async def test_stores_that_are_reopened_are_others_and_the_old_ones_close():
+    closed = []
+
+    class Store(MemoryStore):
+        async def close(self):
+            closed.append(self)
+
+    directory = Directory(FakeMetadata([backend("fi")]), lambda known: known.sealed_secret, Store, Clock(), 30)
+    before = await directory.store("fi")
+    directory.forget_everything()
+    assert await directory.store("fi") is before, "a backend that has not changed keeps its store"
+    directory.reopen(30)
+    after = await directory.store("fi")
+    assert after is not before
+    await asyncio.sleep(0)
+    assert closed == [before]

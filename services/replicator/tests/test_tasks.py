@@ -47,7 +47,7 @@ class Site:
     async def working(self, runner=count, slots=1):
         await self.directory.refresh()
         running = asyncio.create_task(
-            Tasks(self.metadata, self.directory, {"count": runner}, slots=slots, seconds=0.01).run(self.stop)
+            Tasks(self.metadata, self.directory, {"count": runner}, slots=slots, seconds=lambda: 0.01).run(self.stop)
         )
         try:
             yield

@@ -171,3 +171,22 @@ async def test_a_store_spends_requests_and_bytes_both_ways():
     await source.close()
     await throttled.head(blob("de"))
     assert spent == {"requests": 3, "bytes": 10}
+
+
+async def test_more_bytes_may_be_allowed_while_some_wait():
+    throttle = Throttle(10, 100)
+    first, second = asyncio.Event(), asyncio.Event()
+
+    async def copy(begun):
+        async with throttle.copy(8, fresh=True):
+            begun.set()
+            await asyncio.Event().wait()
+
+    tasks = [asyncio.create_task(copy(begun)) for begun in (first, second)]
+    await first.wait()
+    assert not second.is_set()
+    throttle.allow(16)
+    async with asyncio.timeout(5):
+        await second.wait()
+    for task in tasks:
+        task.cancel()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping
 from types import TracebackType
 from typing import Any, Self
@@ -12,8 +13,12 @@ from domicile_local.errors import SuiteError
 
 
 class Admin:
-    def __init__(self, url: str, key: str) -> None:
-        self._client = httpx.Client(base_url=url, headers={"X-Admin-Key": key}, timeout=30, trust_env=False)
+    """``tls``: how it is met at an https URL."""
+
+    def __init__(self, url: str, key: str, tls: ssl.SSLContext | None = None) -> None:
+        self._client = httpx.Client(
+            base_url=url, headers={"X-Admin-Key": key}, timeout=30, trust_env=False, verify=True if tls is None else tls
+        )
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -36,11 +37,15 @@ HEALTH_PORT: Final = {
 
 @dataclass(frozen=True)
 class Wiring:
-    """``values``: by setting name, for whoever needs them. ``passed_on``: what every service gets beside that."""
+    """``values``: by setting name, for whoever needs them. ``passed_on``: what every service gets beside that.
+
+    ``tls``: how their ports are met, when they speak TLS.
+    """
 
     values: Mapping[str, str] = field(repr=False)
     logs: Path
     passed_on: Mapping[str, str] = field(default_factory=dict, repr=False)
+    tls: ssl.SSLContext | None = None
 
 
 class Service:
@@ -48,7 +53,7 @@ class Service:
 
     def __init__(self, name: str, wiring: Wiring) -> None:
         self.name = name
-        self.health = f"http://127.0.0.1:{wiring.values[HEALTH_PORT[name]]}"
+        self.health = f"{scheme(wiring.tls)}://127.0.0.1:{wiring.values[HEALTH_PORT[name]]}"
         self.wiring = wiring
         self._child: Child | None = None
 
@@ -81,7 +86,7 @@ class Service:
 
     def fault(self) -> str:
         """Why it is not ready; empty when it is."""
-        return readiness_fault(self.health)
+        return readiness_fault(self.health, self.wiring.tls)
 
     def ask_to_stop(self) -> None:
         if self._child:
@@ -97,9 +102,13 @@ class Service:
             self._child.kill()
 
 
-def readiness_fault(health: str) -> str:
+def scheme(tls: ssl.SSLContext | None) -> str:
+    return "http" if tls is None else "https"
+
+
+def readiness_fault(health: str, tls: ssl.SSLContext | None = None) -> str:
     try:
-        response = httpx.get(f"{health}/readyz", timeout=5, trust_env=False)
+        response = httpx.get(f"{health}/readyz", timeout=5, trust_env=False, verify=True if tls is None else tls)
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     if response.is_success:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,7 @@ from domicile_local import migrations
 from domicile_local.admin import Admin
 from domicile_local.register import register_backends, register_default_policy
 from domicile_local.servers.reach import S3Backend
-from domicile_local.services import NAMES, Service, Wiring
+from domicile_local.services import NAMES, Service, Wiring, scheme
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,10 @@ class Infrastructure:
 
 
 class Suite:
-    """``ports``: by setting name (PROXY_PORT, …). ``secrets``: by setting name, see ``settings.SECRETS``."""
+    """``ports``: by setting name (PROXY_PORT, …). ``secrets``: by setting name, see ``settings.SECRETS``.
+
+    ``tls``: how its ports are met, when it is told to speak TLS.
+    """
 
     def __init__(
         self,
@@ -34,11 +38,14 @@ class Suite:
         secrets: Mapping[str, str],
         logs: Path,
         passed_on: Mapping[str, str] | None = None,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self.infrastructure = infrastructure
-        self.s3_endpoint = f"http://127.0.0.1:{ports['PROXY_PORT']}"
-        self.metadata_url = f"http://127.0.0.1:{ports['METADATA_PORT']}"
-        self.discovery_url = f"http://127.0.0.1:{ports['DISCOVERY_PORT']}"
+        self._tls = tls
+        here = f"{scheme(tls)}://127.0.0.1"
+        self.s3_endpoint = f"{here}:{ports['PROXY_PORT']}"
+        self.metadata_url = f"{here}:{ports['METADATA_PORT']}"
+        self.discovery_url = f"{here}:{ports['DISCOVERY_PORT']}"
         self.admin_key = secrets["ADMIN_API_KEY"]
         values = {
             **secrets,
@@ -52,10 +59,10 @@ class Suite:
         }
         logs.mkdir(parents=True, exist_ok=True)
         told = {"STOP_NOTICE_SECONDS": "0", **(passed_on or {})}  # nobody balances requests over several processes here
-        self.services = {name: Service(name, Wiring(values, logs, told)) for name in NAMES}
+        self.services = {name: Service(name, Wiring(values, logs, told, tls)) for name in NAMES}
 
     def admin(self) -> Admin:
-        return Admin(self.metadata_url, self.admin_key)
+        return Admin(self.metadata_url, self.admin_key, self._tls)
 
     def start(self) -> None:
         """Metadata first: the others ask it for backends as they start."""

@@ -12,10 +12,12 @@ the page has made for this one answer.
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hashlib
 import os
+from collections.abc import Sequence
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -63,7 +65,12 @@ class Sealer:
     """Seals with the current passphrase; opens with it and with the previous ones."""
 
     def __init__(self, current: str, *previous: str) -> None:
-        keys = [_Key(passphrase) for passphrase in (current, *previous)]
+        self._use([_Key(passphrase) for passphrase in (current, *previous)])
+
+    async def change(self, current: str, *previous: str) -> None:
+        self._use([await asyncio.to_thread(_Key, passphrase) for passphrase in (current, *previous)])
+
+    def _use(self, keys: Sequence[_Key]) -> None:
         self._current = keys[0]
         self._keys = {key.key_id: key for key in keys}
 
@@ -112,8 +119,7 @@ class Sealer:
 
 
 def sealer(settings: SealingBlock) -> Sealer:
-    previous = settings.tenant_secret_passphrase_previous
-    return Sealer(settings.tenant_secret_passphrase.get_secret_value(), *([previous.get_secret_value()] if previous else []))
+    return Sealer(*settings.passphrases)
 
 
 def credential_context(access_key: str) -> str:

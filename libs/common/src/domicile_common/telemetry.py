@@ -9,11 +9,14 @@ import asyncio
 import contextlib
 import errno
 import logging
+import os
 import re
 import signal
 import socket
+import ssl
 import sys
-from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping, MutableMapping
+from importlib.metadata import version
 from typing import Any, TextIO, cast
 
 import msgspec
@@ -104,7 +107,7 @@ def configure_logging(service: str, level: str = "info") -> None:
         processors=[*start, *end],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         logger_factory=structlog.WriteLoggerFactory(output),
-        cache_logger_on_first_use=True,
+        cache_logger_on_first_use=False,  # so that another level holds for every logger at once
     )
     handler = logging.StreamHandler(output)
     handler.setFormatter(
@@ -118,18 +121,25 @@ def configure_logging(service: str, level: str = "info") -> None:
 # --- health ---
 
 Check = Callable[[], Awaitable[None]]
+VERSION = version("domicile-common")  # all parts of a release have the same
+
+
+async def _nothing() -> Iterable[str]:
+    return ()
 
 
 def health_routes(
     checks: Mapping[str, Check],
     *,
+    degraded: Callable[[], Awaitable[Iterable[str]]] = _nothing,
     stop: asyncio.Event | None = None,
     timeout_seconds: float = 2.0,
     registry: CollectorRegistry = REGISTRY,
 ) -> list[BaseRoute]:
-    """``/healthz`` (this process answers), ``/readyz`` (each check returns without an error in time), ``/metrics`` (Prometheus).
+    """``/healthz`` (this process answers), ``/readyz`` (each check returns without an error in time), ``/metrics`` (Prometheus), ``/version``.
 
-    A process that was told to ``stop`` is not ready.
+    ``degraded``: the names of what does not work as it should, without which requests are served all the same; a ready process tells them. A
+    process that was told to ``stop`` is not ready.
     """
 
     async def failure(name: str, check: Check) -> str | None:
@@ -148,12 +158,28 @@ def health_routes(
         if stop is not None and stop.is_set():
             return JSONResponse({"status": "stopping", "failed": ["stopping"]}, 503)
         failed = [name for name in await asyncio.gather(*(failure(*item) for item in checks.items())) if name]
-        return JSONResponse({"status": "unready", "failed": failed}, 503) if failed else JSONResponse({"status": "ready"})
+        if failed:
+            return JSONResponse({"status": "unready", "failed": failed}, 503)
+        return JSONResponse({"status": "ready", "degraded": sorted(await _weak(degraded, timeout_seconds))})
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST})
 
-    return [Route("/healthz", healthz), Route("/readyz", readyz), Route("/metrics", metrics)]
+    routes = {"/healthz": healthz, "/readyz": readyz, "/metrics": metrics, "/version": _tell_version}
+    return [Route(path, endpoint) for path, endpoint in routes.items()]
+
+
+async def _weak(degraded: Callable[[], Awaitable[Iterable[str]]], seconds: float) -> Iterable[str]:
+    try:
+        async with asyncio.timeout(seconds):
+            return await degraded()
+    except Exception as error:  # noqa: BLE001 - whatever went wrong, nobody can tell
+        structlog.get_logger().warning("cannot tell what is degraded", error=repr(error))
+        return ["unknown"]
+
+
+async def _tell_version(_request: Request) -> Response:
+    return JSONResponse({"version": VERSION, "revision": os.environ.get("DOMICILE_REVISION", "unknown")})
 
 
 # --- running and stopping ---
@@ -189,13 +215,14 @@ async def serve(
     leave: Callable[[], None] = lambda: None,
     protocol: type[BoundedProtocol] = BoundedProtocol,
     maximum_connections: int = BoundedProtocol.maximum_connections,
+    tls: ssl.SSLContext | None = None,
 ) -> None:
     """Serves an ASGI application until ``stop`` is set; then, for ``notice_seconds``, it goes on but asks clients to connect elsewhere.
 
     After that it refuses new connections, calls ``leave`` and lets requests in flight finish for ``grace_seconds``. So whoever balances
     requests over several processes has time to notice, and a client finds no connection closed that it is about to use.
 
-    ``protocol``: what reads HTTP. Connections beyond ``maximum_connections`` are told to come again.
+    ``protocol``: what reads HTTP. Connections beyond ``maximum_connections`` are told to come again. ``tls``: with it, nothing else is spoken.
 
     Raises ``ConfigurationError`` when the address cannot be listened on.
     """
@@ -203,6 +230,7 @@ async def serve(
         uvicorn.Config(
             _asking_to_leave(app, stop),
             http=type(protocol.__name__, (protocol,), {"maximum_connections": maximum_connections}),
+            ssl_context_factory=(lambda *_: tls) if tls else None,
             ws="none",
             interface="asgi3",
             log_config=None,

@@ -232,7 +232,7 @@ async def test_callers_that_give_up_are_left_out_and_disturb_nobody(service, cli
 
 async def test_silence_is_unavailable(service):
     service.gate.clear()
-    client = MetadataClient(f"http://127.0.0.1:{service.port}", TOKEN, module.Limits(silence=0.3))
+    client = MetadataClient(f"http://127.0.0.1:{service.port}", TOKEN, limits=module.Limits(silence=0.3))
     with pytest.raises(Unavailable, match="TimedOut"):
         await asyncio.wait_for(client.call(COMMIT), 5)
     await client.close()
@@ -245,3 +245,17 @@ async def test_closing_fails_what_is_under_way(service, client):
     await client.close()
     with pytest.raises(Unavailable, match="closed"):
         await tasks[0]
+
+
+async def test_while_the_token_is_changed_the_other_one_is_shown_to_who_refuses_the_first(service, client):
+    def answer(items):
+        good = service.heads[-1].count("Bearer the-old-token\r\n")
+        return (200, OK) if good else (401, {"error": "the service token is missing or wrong"})
+
+    service.answer = answer
+    with pytest.raises(Unavailable, match="401"):
+        await client.call(Delete(bucket_id="b", key="k"))
+    client.use_tokens("the-new-token", "the-old-token")
+    service.heads.clear()
+    await client.call(Delete(bucket_id="b", key="k"))  # which may not be repeated when it may have been done
+    assert [head.partition("Bearer ")[2].partition("\r\n")[0] for head in service.heads] == ["the-new-token", "the-old-token"]

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Sequence
 
 from starlette.applications import Starlette
 
+from domicile_common.errors import Unavailable
 from domicile_common.telemetry import health_routes
 from domicile_discovery.context import Context
 from domicile_discovery.handlers import api_routes
@@ -38,7 +40,15 @@ def page_headers(context: Context) -> dict[str, str]:
     }
 
 
-def create_app(context: Context, stop: asyncio.Event | None = None) -> Starlette:
-    """Ready without metadata: the explorer works without it."""
+def create_app(context: Context, stop: asyncio.Event | None = None, faults: Callable[[], Sequence[str]] = list) -> Starlette:
+    """Ready without metadata: the explorer works without it. ``faults``: what the process itself has to complain of."""
+
+    async def degraded() -> Sequence[str]:
+        try:
+            await context.metadata.ping()
+        except Unavailable:
+            return [*faults(), "metadata"]
+        return faults()
+
     pages = page_routes(page_headers(context))
-    return Starlette(routes=[*pages, *health_routes({}, stop=stop), *api_routes(context)])
+    return Starlette(routes=[*pages, *health_routes({}, degraded=degraded, stop=stop), *api_routes(context)])

@@ -6,6 +6,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from domicile_common.backends.http1 import Tls, default_tls
 from domicile_common.catalogue import Catalogue, load_catalogue
 from domicile_discovery.metadata import MetadataApi
 from domicile_discovery.relay.relay import Bounds, Relay
@@ -27,8 +28,18 @@ class Context:
         await self.metadata.close()
 
 
-def make_context(settings: Settings) -> Context:
+def bounds(settings: Settings) -> Bounds:
+    return Bounds(settings.relay_seconds, settings.relay_bytes, settings.relay_concurrency)
+
+
+def make_context(settings: Settings, to_metadata: Tls = default_tls, to_endpoints: Tls | None = None) -> Context:
+    """``to_metadata``, ``to_endpoints``: how they are met at https URLs."""
     catalogue = load_catalogue()
-    bounds = Bounds(settings.relay_seconds, settings.relay_bytes, settings.relay_concurrency)
-    relay = Relay(bounds, lambda: datetime.now(UTC), allowed=settings.relay_endpoints, catalogue=catalogue.endpoints())
-    return Context(settings, catalogue, MetadataApi(settings.metadata_url), relay)
+    relay = Relay(
+        bounds(settings),
+        lambda: datetime.now(UTC),
+        allowed=settings.relay_endpoints,
+        catalogue=catalogue.endpoints(),
+        tls=to_endpoints,
+    )
+    return Context(settings, catalogue, MetadataApi(settings.metadata_url, to_metadata), relay)

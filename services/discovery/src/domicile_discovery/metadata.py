@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar
 import httpx
 import msgspec
 
+from domicile_common.backends.http1 import Tls
 from domicile_common.catalogue import Catalogue
 from domicile_common.errors import DomicileError, Unavailable
 from domicile_common.tracing import current_trace
@@ -47,13 +48,27 @@ def bearer(token: str) -> dict[str, str]:
 
 
 class MetadataApi:
-    def __init__(self, url: str) -> None:
-        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
-        self._client = httpx.AsyncClient(base_url=url, timeout=TIMEOUT, limits=limits, trust_env=False)
+    """``tls``: how it is met at an https URL."""
+
+    def __init__(self, url: str, tls: Tls) -> None:
+        self._url = url
+        self._tls = tls
+        self._client = self._retired = self._connect()
         self._callers: OrderedDict[str, tuple[float, Caller]] = OrderedDict()
+
+    def _connect(self) -> httpx.AsyncClient:
+        limits = httpx.Limits(max_connections=100, max_keepalive_connections=20)
+        return httpx.AsyncClient(base_url=self._url, timeout=TIMEOUT, limits=limits, trust_env=False, verify=self._tls())
+
+    async def renew(self) -> None:
+        """Connects anew, since certificates may have changed. What is under way goes on until the next time."""
+        retired, self._retired, self._client = self._retired, self._client, self._connect()
+        if retired is not self._retired:
+            await retired.aclose()
 
     async def close(self) -> None:
         await self._client.aclose()
+        await self._retired.aclose()
 
     @asynccontextmanager
     async def stream(
@@ -76,6 +91,11 @@ class MetadataApi:
         if response.is_error:
             raise Refused(response.status_code, document)
         return msgspec.json.decode(document, type=shape)
+
+    async def ping(self) -> None:
+        """Raises ``Unavailable`` unless it can be reached; it may be that it is not ready."""
+        async with self.stream("GET", "/healthz", {}):
+            pass
 
     async def caller(self, token: str) -> Caller | None:
         """Whose session it is; what was found is believed for a few seconds."""

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_settings import NoDecode
 
 from domicile_common.catalogue import origin
-from domicile_common.settings import MetadataUrlBlock, Port, ServiceBlock
+from domicile_common.settings import LIVE, BackendsBlock, MetadataUrlBlock, Port, ServiceBlock
 
 
 def _words(value: object) -> object:
@@ -25,18 +25,24 @@ def _origins(values: tuple[str, ...]) -> tuple[str, ...]:
 Origins = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_words), AfterValidator(_origins)]
 
 
-class Settings(ServiceBlock, MetadataUrlBlock):
+class Settings(ServiceBlock, MetadataUrlBlock, BackendsBlock):
     port: Port = Field(9030, validation_alias="DISCOVERY_PORT", description="Port of the page, its API and its health checks.")
     discovery_origins: Origins = Field(
-        (), description="Where people's browsers reach the page; requests to its API for anything else are refused."
+        (),
+        description="Where people's browsers reach the page, such as https://discovery.example.com; requests to its API for anything else are"
+        " refused. None: this machine.",
+        json_schema_extra=LIVE,
     )
     relay_for: Literal["session", "page"] = Field(
         "session",
         description="Whose requests are relayed: those of people who have signed in, or of everybody who reaches the page.",
+        json_schema_extra=LIVE,
     )
-    relay_endpoints: Origins = Field((), description="Endpoints that are relayed to although they are not public, or not https.")
-    relay_seconds: float = Field(30, gt=0, description="How long one relayed request may take.")
-    relay_bytes: int = Field(16 << 20, ge=1, description="The most bytes of one relayed answer.")
+    relay_endpoints: Origins = Field(
+        (), description="Origins that are relayed to although they are not public, not https or on another port."
+    )
+    relay_seconds: float = Field(30, gt=0, description="How long one relayed request may take.", json_schema_extra=LIVE)
+    relay_bytes: int = Field(16 << 20, ge=1, description="The most bytes of one relayed answer.", json_schema_extra=LIVE)
     relay_concurrency: int = Field(64, ge=1, le=10_000, description="How many requests are relayed at once.")
 
     @property

@@ -316,7 +316,7 @@ async def test_the_checked_address_is_met_under_the_name_that_was_asked_for(make
     port = server.sockets[0].getsockname()[1]
     good, other = f"https://s3.test.example:{port}", f"https://other.test.example:{port}"
     relay = make_relay(
-        allowed={good, other}, resolver=resolver(["127.0.0.1"]), tls=ssl.create_default_context(cafile=certificate)
+        allowed={good, other}, resolver=resolver(["127.0.0.1"]), tls=lambda: ssl.create_default_context(cafile=certificate)
     )
     answer, body = await read(relay, asked(good))
     assert (answer.status, body, names) == (200, LISTING, ["s3.test.example"])

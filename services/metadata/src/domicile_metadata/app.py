@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Final
 
 from starlette.applications import Starlette
+from starlette.routing import BaseRoute
 
 from domicile_common.telemetry import health_routes
 from domicile_metadata.context import Context
 from domicile_metadata.handlers.admin import admin_routes
 from domicile_metadata.handlers.internal import InternalApi
+from domicile_metadata.storage.lag import measure_outbox
+
+OUTBOX_SECONDS: Final = 60.0  # of a message that is due; usually it takes milliseconds
+
+
+def health_checks(context: Context, stop: asyncio.Event) -> list[BaseRoute]:
+    async def database() -> None:
+        await context.database.value("ping")
+
+    async def degraded() -> Iterable[str]:
+        outbox = await measure_outbox(context.database)
+        return [*context.faults(), *(["outbox"] if outbox.oldest_seconds > OUTBOX_SECONDS else [])]
+
+    return health_routes({"database": database}, degraded=degraded, stop=stop)
 
 
 def create_app(context: Context, stop: asyncio.Event) -> Any:
     """A process without the ``api`` role serves only its health checks and metrics."""
-
-    async def database() -> None:
-        await context.database.value("ping")
-
-    health = health_routes({"database": database}, stop=stop)
+    health = health_checks(context, stop)
     if "api" not in context.settings.metadata_roles:
         return Starlette(routes=health)
     control = Starlette(routes=[*health, *admin_routes(context)])

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from domicile_common.copy_watch import CopyWatch, Place
 from domicile_common.metadata_client.models import Copy
 from domicile_common.sealing import Sealer
+from domicile_common.tls import Caller
 from domicile_metadata.domain.lag import RecentCopies
 from domicile_metadata.settings import Settings
 from domicile_metadata.storage.database import Database
@@ -24,15 +25,17 @@ def utc_now() -> datetime:
 class Context:
     """``clock``: the time in UTC. ``entropy``: so many random bytes. Both are replaced in tests. ``watch``: operators that wait for copies.
 
-    ``recent_copies``: how long they took.
+    ``recent_copies``: how long they took. ``tls``: how RabbitMQ is met at an amqps URL. ``faults``: what the process itself has to complain of.
     """
 
     settings: Settings
     database: Database
     sealer: Sealer
+    tls: Caller | None = None
     clock: Callable[[], datetime] = field(default=utc_now)
     entropy: Callable[[int], bytes] = field(default=os.urandom)
     watch: CopyWatch = field(init=False)
+    faults: Callable[[], Sequence[str]] = field(default=list)
     recent_copies: RecentCopies = field(default_factory=RecentCopies)
 
     def __post_init__(self) -> None:

@@ -15,11 +15,13 @@ REST: Final = 19  # times as long as counting took: at most a twentieth of one c
 
 async def run_counting(context: Context) -> None:
     """Counts until it is cancelled."""
-    every = context.settings.measure_seconds
+
+    def every() -> float:
+        return context.settings.measure_seconds
 
     async def step() -> bool:
         began = time.monotonic()
-        found = await count_next(context, every)
+        found = await count_next(context, every())
         await asyncio.sleep(REST * (time.monotonic() - began) if found else 0)
         return found
 

@@ -43,7 +43,7 @@ async def run_lifecycle(context: Context) -> None:
             await work_through(context)
         return False
 
-    await run_leased(context.database, "lifecycle", context.settings.lifecycle_seconds, step)
+    await run_leased(context.database, "lifecycle", lambda: context.settings.lifecycle_seconds, step)
 
 
 async def clocks_agree(context: Context) -> bool:

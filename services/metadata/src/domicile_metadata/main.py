@@ -1,25 +1,30 @@
-"""The process: ``python -m domicile_metadata [serve|prepare|migrate]``.
+"""The process: ``python -m domicile_metadata [serve|prepare|migrate|restored|moved]``.
 
 ``serve`` (the default) brings the schema up to what this release needs and runs the parts named by METADATA_ROLES; ``prepare`` only does the
-former, which the release before runs on as well; ``migrate`` also does what must wait until no older release runs.
+former, which the release before runs on as well; ``migrate`` also does what must wait until no older release runs. ``restored`` and ``moved``: see
+``restored``.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ssl
 import sys
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from types import MappingProxyType
 from typing import Any, Final, TypeVar
 
 import structlog
+from starlette.applications import Starlette
 
 from domicile_common.errors import ConfigurationError
+from domicile_common.live import Live
 from domicile_common.sealing import sealer
-from domicile_common.settings import load
+from domicile_common.settings import PASSPHRASES, load
 from domicile_common.telemetry import configure_logging, run
 from domicile_common.telemetry import serve as serve_http
-from domicile_metadata.app import create_app
+from domicile_common.tls import listening, to_services
+from domicile_metadata.app import create_app, health_checks
 from domicile_metadata.context import Context
 from domicile_metadata.count import run_counting
 from domicile_metadata.lifecycle import run_lifecycle
@@ -27,6 +32,7 @@ from domicile_metadata.measure import run_measuring
 from domicile_metadata.rearrange import run_rearranger
 from domicile_metadata.reconcile import run_reconciler
 from domicile_metadata.relay import run_relay
+from domicile_metadata.restored import accept, check_home
 from domicile_metadata.schedule import run_schedule
 from domicile_metadata.settings import MigrateSettings, Settings
 from domicile_metadata.storage import buckets
@@ -55,8 +61,9 @@ SIDE_TASKS: Final[Mapping[str, SideTask]] = MappingProxyType(
 
 
 async def serve(stop: asyncio.Event) -> None:
-    settings = load(Settings)
-    configure_logging("metadata", settings.log_level)
+    live = Live("metadata", Settings)
+    settings = live.settings
+    tls, health_tls = listening(live, settings.tls_client_ca), listening(live)
     url = settings.database_url.get_secret_value()
     database = await _unless(stop, connect(url, size=settings.database_connections))
     if database is None:
@@ -65,9 +72,16 @@ async def serve(stop: asyncio.Event) -> None:
     try:
         await apply_migrations(url, trailing_post=False)
         await check_bucket_names(settings, database)
-        context = Context(settings=settings, database=database, sealer=sealer(settings))
+        await check_home(database)
+        seals = sealer(settings)
+        live.after_change(lambda: database.use(settings.database_url.get_secret_value()), "database_url")
+        live.after_change(lambda: seals.change(*settings.passphrases), *PASSPHRASES)
+        context = Context(settings=settings, database=database, sealer=seals, tls=to_services(live), faults=live.faults)
         log.info("starting", port=settings.metadata_port, roles=settings.metadata_roles)
-        await _run_roles(context, stop)
+        async with asyncio.TaskGroup() as group:
+            following = group.create_task(live.follow())
+            await _run_roles(context, stop, tls, health_tls)
+            following.cancel()
     finally:
         await database.close()
 
@@ -90,13 +104,19 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
         stopping.cancel()
 
 
-async def _run_roles(context: Context, stop: asyncio.Event) -> None:
+async def _run_roles(
+    context: Context, stop: asyncio.Event, tls: ssl.SSLContext | None = None, health_tls: ssl.SSLContext | None = None
+) -> None:
     """Until ``stop``. A side task never ends by itself: when one dies, its error stops the whole process."""
     settings = context.settings
     async with asyncio.TaskGroup() as group:
         side = [
             group.create_task(_watch(name, work, context)) for name, work in SIDE_TASKS.items() if name in settings.metadata_roles
         ]
+        served = asyncio.Event()
+        if settings.metadata_health_port:
+            health = Starlette(routes=health_checks(context, stop))
+            group.create_task(serve_http(health, settings.host, settings.metadata_health_port, stop=served, tls=health_tls))
         await serve_http(
             create_app(context, stop),
             settings.host,
@@ -106,7 +126,9 @@ async def _run_roles(context: Context, stop: asyncio.Event) -> None:
             grace_seconds=settings.stop_grace_seconds,
             maximum_connections=settings.maximum_connections,
             leave=context.watch.stop,
+            tls=tls,
         )
+        served.set()
         for task in side:
             task.cancel()
 
@@ -124,6 +146,23 @@ async def migrate(stop: asyncio.Event) -> None:
     await _migrate(stop, trailing_post=True)
 
 
+async def restored(stop: asyncio.Event) -> None:
+    await _accept(stop, is_whole=False)
+
+
+async def moved(stop: asyncio.Event) -> None:
+    await _accept(stop, is_whole=True)
+
+
+async def _accept(stop: asyncio.Event, *, is_whole: bool) -> None:
+    await prepare(stop)
+    database = await connect(load(MigrateSettings).database_url.get_secret_value(), size=1, patient=True)
+    try:
+        log.info("the record is at home here", doubted=await accept(database, is_whole=is_whole))
+    finally:
+        await database.close()
+
+
 async def _migrate(stop: asyncio.Event, *, trailing_post: bool) -> None:
     settings = load(MigrateSettings)
     configure_logging("metadata", settings.log_level)
@@ -137,7 +176,7 @@ async def _migrate(stop: asyncio.Event, *, trailing_post: bool) -> None:
 
 
 def main() -> int:
-    commands = {"serve": serve, "prepare": prepare, "migrate": migrate}
+    commands = {"serve": serve, "prepare": prepare, "migrate": migrate, "restored": restored, "moved": moved}
     match sys.argv[1:]:
         case []:
             return run("metadata", serve)

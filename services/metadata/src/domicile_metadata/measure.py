@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -44,12 +44,12 @@ class Measured(NamedTuple):
 class LagCollector(Collector):
     """What was measured last; nothing when that is longer than ``life_seconds`` ago, because another process measures now, or nobody."""
 
-    life_seconds: float
+    life_seconds: Callable[[], float]
     measured: Measured | None = field(default=None)
 
     def collect(self) -> Iterable[Metric]:
         measured = self.measured
-        if measured is None or time.monotonic() > measured.at + self.life_seconds:
+        if measured is None or time.monotonic() > measured.at + self.life_seconds():
             return
         for name, attribute, text in GAUGES:
             gauge = GaugeMetricFamily(name, text, labels=["backend"])
@@ -64,8 +64,7 @@ class LagCollector(Collector):
 
 async def run_measuring(context: Context) -> None:
     """Measures until it is cancelled."""
-    every = context.settings.measure_seconds
-    collector = LagCollector(2 * every + 10)
+    collector = LagCollector(lambda: 2 * context.settings.measure_seconds + 10)
 
     async def step() -> bool:
         backends, outbox = await lag.measure_backends(context.database), await lag.measure_outbox(context.database)
@@ -76,6 +75,6 @@ async def run_measuring(context: Context) -> None:
 
     REGISTRY.register(collector)
     try:
-        await run_leased(context.database, "measure", every, step)
+        await run_leased(context.database, "measure", lambda: context.settings.measure_seconds, step)
     finally:
         REGISTRY.unregister(collector)

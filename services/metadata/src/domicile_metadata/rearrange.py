@@ -31,7 +31,7 @@ async def run_rearranger(context: Context) -> None:
             log.warning("will compare again", why=refused.message)
             return False
 
-    await run_leased(context.database, "rearrange", context.settings.rearrange_seconds, work)
+    await run_leased(context.database, "rearrange", lambda: context.settings.rearrange_seconds, work)
 
 
 async def step(context: Context) -> bool:

@@ -35,7 +35,7 @@ ENQUEUED: Final = Counter("domicile_reconciler_enqueued", "Jobs that were due wi
 async def run_reconciler(context: Context) -> None:
     """Reconciles until it is cancelled."""
     settings = context.settings
-    broker = Broker(settings.rabbitmq_url.get_secret_value(), "domicile-reconciler")
+    broker = Broker(settings.broker_url, "domicile-reconciler", context.tls)
 
     parking = Parking(context.database, broker)
 
@@ -45,7 +45,7 @@ async def run_reconciler(context: Context) -> None:
         return await reconcile(context.database, settings.overdue_seconds, waiting) >= BATCH
 
     try:
-        await run_leased(context.database, "reconcile", settings.reconcile_seconds, step)
+        await run_leased(context.database, "reconcile", lambda: settings.reconcile_seconds, step)
     finally:
         await broker.close()
 

@@ -43,7 +43,7 @@ PUBLISHED: Final = Counter("domicile_outbox_published", "Messages that the broke
 
 async def run_relay(context: Context) -> None:
     """Relays until it is cancelled, through losses of PostgreSQL and RabbitMQ."""
-    broker = Broker(context.settings.rabbitmq_url.get_secret_value(), "domicile-relay")
+    broker = Broker(context.settings.broker_url, "domicile-relay", context.tls)
     try:
         await Relay(context.database, broker).run()
     finally:

@@ -27,7 +27,7 @@ async def run_schedule(context: Context) -> None:
         await step(context)
         return False
 
-    await run_leased(context.database, "schedule", context.settings.schedule_seconds, work)
+    await run_leased(context.database, "schedule", lambda: context.settings.schedule_seconds, work)
 
 
 async def step(context: Context) -> None:

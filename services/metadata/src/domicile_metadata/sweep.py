@@ -27,7 +27,7 @@ async def run_sweeper(context: Context) -> None:
             await quotas.fold(session)
         return await sweep(context.database) == BATCH
 
-    await run_leased(context.database, "sweep", context.settings.sweep_seconds, step)
+    await run_leased(context.database, "sweep", lambda: context.settings.sweep_seconds, step)
 
 
 async def sweep(database: Database) -> int:

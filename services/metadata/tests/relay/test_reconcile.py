@@ -239,7 +239,7 @@ async def test_leased_work_runs_in_one_place(metadata):
 
         return run
 
-    runs = [asyncio.create_task(run_leased(metadata.database, "x", 0.01, step(index))) for index in (0, 1)]
+    runs = [asyncio.create_task(run_leased(metadata.database, "x", lambda: 0.01, step(index))) for index in (0, 1)]
     async with asyncio.timeout(20):
         await enough.wait()
     for run in runs:

@@ -47,7 +47,7 @@ class Cache(Generic[K, V]):
         self._load = load
         self._clock = clock
         self._limit = limit
-        self._ttl = ttl
+        self.ttl = ttl
         self._refusal_ttl = refusal_ttl
         self._entries: OrderedDict[K, _Entry[V]] = OrderedDict()
         self._loads: dict[K, asyncio.Task[V]] = {}
@@ -89,7 +89,7 @@ class Cache(Generic[K, V]):
             raise
         else:
             if self._loads.get(key) is mine:
-                self._store(key, _Entry(value, self._clock() + self._ttl))
+                self._store(key, _Entry(value, self._clock() + self.ttl))
             return value
         finally:
             if self._loads.get(key) is mine:
@@ -135,6 +135,7 @@ class Directory:
         self._open_secret = open_secret
         self._open_store = open_store
         self._stores: dict[str, BlobStore] = {}
+        self._outdated = False
         self._retired: set[asyncio.Task[None]] = set()
         self._credentials: Cache[str, KnownCredential] = Cache(
             self._find_credential, clock, limit=CREDENTIALS_KEPT, ttl=ttl, refusal_ttl=UNKNOWN_KEY_SECONDS
@@ -194,6 +195,13 @@ class Directory:
         self._cors.forget_if(_always)
         self._backends.forget_if(_always)
 
+    def reopen(self, ttl: float) -> None:
+        """Entries live ``ttl`` seconds from now on; stores are opened anew, and the old ones close when their requests have ended."""
+        for cache in (self._credentials, self._buckets, self._cors, self._backends):
+            cache.ttl = ttl
+        self._outdated = True
+        self._backends.forget(None)
+
     async def close(self) -> None:
         for store in self._stores.values():
             await store.close()
@@ -210,10 +218,11 @@ class Directory:
 
     async def _list_backends(self, _: None) -> dict[str, BlobStore]:
         listed = (await self._metadata.call(ListBackends())).backends
-        before = self._stores
+        before, keep = self._stores, not self._outdated
+        self._outdated = False
         self._stores = {
             backend.backend_id: kept
-            if (kept := before.get(backend.backend_id)) and kept.backend == backend
+            if keep and (kept := before.get(backend.backend_id)) and kept.backend == backend
             else self._open_store(backend)
             for backend in listed
         }

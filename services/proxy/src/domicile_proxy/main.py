@@ -16,13 +16,15 @@ from domicile_common.backends.port import BlobStore
 from domicile_common.backends.stores import open_store
 from domicile_common.copy_watch import CopyWatch, look_through
 from domicile_common.errors import ConfigurationError
+from domicile_common.live import Live
 from domicile_common.metadata_client.client import Metadata, MetadataClient
 from domicile_common.metadata_client.models import ListBackends
 from domicile_common.model import Backend, Credential
 from domicile_common.sealing import backend_context, credential_context, sealer
-from domicile_common.settings import load
+from domicile_common.settings import PASSPHRASES, SERVICE_TOKENS
 from domicile_common.sigv4.keys import KeyRing
-from domicile_common.telemetry import configure_logging, health_routes, run, serve
+from domicile_common.telemetry import health_routes, run, serve
+from domicile_common.tls import listening, to_backends, to_services
 from domicile_proxy.app import App
 from domicile_proxy.context import Context
 from domicile_proxy.directory import Directory
@@ -35,20 +37,27 @@ from domicile_proxy.settings import ProxySettings
 log = structlog.get_logger()
 
 
-def make_context(settings: ProxySettings, metadata: Metadata) -> Context:
+def make_context(live: Live[ProxySettings], metadata: Metadata) -> Context:
+    settings = live.settings
     seals = sealer(settings)
-    limits = Limits(connections=settings.backend_connections, silence=settings.backend_idle_seconds)
+    tls = to_backends(live, settings)
 
     def open_secret(credential: Credential) -> str:
         return seals.open(credential.sealed_secret, credential_context(credential.access_key))
 
     def open_backend(backend: Backend) -> BlobStore:
-        return open_store(backend, seals.open(backend.sealed_secret, backend_context(backend.backend_id)), limits)
+        limits = Limits(connections=settings.backend_connections, silence=settings.backend_idle_seconds)
+        return open_store(backend, seals.open(backend.sealed_secret, backend_context(backend.backend_id)), limits, tls)
 
+    directory = Directory(metadata, open_secret, open_backend, time.monotonic, settings.cache_seconds)
+    live.after_change(lambda: seals.change(*settings.passphrases), *PASSPHRASES)
+    live.after_change(
+        lambda: directory.reopen(settings.cache_seconds), "cache_seconds", "backend_connections", "backend_idle_seconds"
+    )
     return Context(
         settings=settings,
         metadata=metadata,
-        directory=Directory(metadata, open_secret, open_backend, time.monotonic, settings.cache_seconds),
+        directory=directory,
         health=Health(time.monotonic),
         keys=KeyRing(),
         watch=CopyWatch(look_through(metadata)),
@@ -57,23 +66,29 @@ def make_context(settings: ProxySettings, metadata: Metadata) -> Context:
 
 
 async def proxy(stop: asyncio.Event) -> None:
-    settings = load(ProxySettings)
-    configure_logging("proxy", settings.log_level)
-    metadata = MetadataClient(settings.metadata_url, settings.service_token.get_secret_value())
-    context = make_context(settings, metadata)
-    broker = Broker(settings.rabbitmq_url.get_secret_value(), "proxy")
-    listener = InvalidationListener(broker, context.directory.forget, context.directory.forget_everything)
+    live = Live("proxy", ProxySettings)
+    settings, tls, shown = live.settings, to_services(live), listening(live)
+    metadata = MetadataClient(settings.metadata_url, *settings.service_tokens, tls=tls)
+    live.after_change(lambda: metadata.use_tokens(*settings.service_tokens), *SERVICE_TOKENS)
+    context = make_context(live, metadata)
+    broker = Broker(settings.broker_url, "proxy", tls)
+    invalidations = InvalidationListener(broker, context.directory.forget, context.directory.forget_everything)
 
     async def metadata_answers() -> None:
         await metadata.call(ListBackends())
 
+    async def degraded() -> list[str]:
+        unheard = [] if invalidations.listening else ["invalidations"]
+        return [*live.faults(), *unheard, *(f"backend {name}" for name in context.health.avoided())]
+
     log.info("starting", port=settings.proxy_port, admin_port=settings.proxy_admin_port)
     try:
         async with asyncio.TaskGroup() as group:
-            group.create_task(listen(listener))
+            following = group.create_task(live.follow())
+            group.create_task(listen(invalidations))
             served = asyncio.Event()
-            admin = Starlette(routes=health_routes({"metadata": metadata_answers}, stop=stop))
-            group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=served))
+            admin = Starlette(routes=health_routes({"metadata": metadata_answers}, degraded=degraded, stop=stop))
+            group.create_task(serve(admin, settings.host, settings.proxy_admin_port, stop=served, tls=shown))
             side = [group.create_task(keep(context, served)) for keep in (keep_probing, keep_reporting)]
             await serve(
                 App(context),
@@ -85,9 +100,11 @@ async def proxy(stop: asyncio.Event) -> None:
                 maximum_connections=settings.maximum_connections,
                 leave=context.watch.stop,
                 protocol=S3Protocol,
+                tls=shown,
             )
             served.set()
-            listener.stop()
+            following.cancel()
+            invalidations.stop()
             await asyncio.gather(*side)
     finally:
         await broker.close()
@@ -95,10 +112,10 @@ async def proxy(stop: asyncio.Event) -> None:
         await metadata.close()
 
 
-async def listen(listener: InvalidationListener) -> None:
+async def listen(invalidations: InvalidationListener) -> None:
     """Without invalidations the caches' age still bounds how stale they are, so nothing here stops the proxy."""
     try:
-        await listener.run()
+        await invalidations.run()
     except ConfigurationError:
         log.exception("invalidations are not heard")
 

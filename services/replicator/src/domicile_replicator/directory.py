@@ -44,6 +44,7 @@ class Directory:
         self._backends: dict[str, Backend] = {}
         self._workers: dict[str, int] = {}
         self.stores: dict[str, BlobStore] = {}
+        self.unusable: list[str] = []
         self._throttles: dict[str, Throttle] = {}
         self.fresh: dict[str, BlobStore] = {}
         self.backfill: dict[str, BlobStore] = {}
@@ -66,12 +67,21 @@ class Directory:
             if backend_id in self.stores:
                 self._backends[backend_id] = backend
                 self._adjust(backend_id)
+        self.unusable = [backend_id for backend_id in listed if backend_id not in self.stores]
 
     def throttle(self, backend_id: str) -> Throttle:
         """The same for ever, also when the store is another."""
         if backend_id not in self._throttles:
             self._throttles[backend_id] = Throttle(self._limits.bytes_in_flight, self._limits.multipart_bytes)
         return self._throttles[backend_id]
+
+    def limit(self, limits: Limits) -> None:
+        """From now on."""
+        self._limits = limits
+        for backend_id, throttle in self._throttles.items():
+            throttle.allow(limits.bytes_in_flight)
+            if backend_id in self._backends:
+                self._adjust(backend_id)
 
     def shared_by(self, backend_id: str, workers: int) -> None:
         """So many processes take jobs for a backend."""

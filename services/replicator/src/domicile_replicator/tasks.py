@@ -85,7 +85,7 @@ class Tasks:
     """``runners``: by kind; each returns when its task is done, and raises ``BackendError`` to be tried again, or ``RequestError`` to give up."""
 
     def __init__(
-        self, metadata: Metadata, directory: Directory, runners: Mapping[str, Runner], *, slots: int, seconds: float
+        self, metadata: Metadata, directory: Directory, runners: Mapping[str, Runner], *, slots: int, seconds: Callable[[], float]
     ) -> None:
         self._metadata = metadata
         self._directory = directory
@@ -105,7 +105,7 @@ class Tasks:
             worker = f"{socket.gethostname()}:{secrets.token_hex(8)}"
             task = await self._claim(worker) if self._directory.stores else None  # which are not known at once
             if task is None:
-                await set_within(stop, spread(self._seconds))
+                await set_within(stop, spread(self._seconds()))
             else:
                 await self._work(Run(task, self._metadata, self._directory, stop, worker))
 

@@ -107,7 +107,7 @@ class Throttle:
     """What one process may do at one backend. ``bytes_in_flight``: of all copies to it, of which one counts ``heaviest`` at most."""
 
     def __init__(self, bytes_in_flight: int, heaviest: int) -> None:
-        self._heaviest: Final = min(heaviest, bytes_in_flight)
+        self._heaviest: Final = heaviest
         self._jobs = Capacity(1)
         self._in_flight = Capacity(bytes_in_flight)
         self.bytes = Meter()
@@ -118,6 +118,9 @@ class Throttle:
         self._jobs.resize(share.jobs)
         self.bytes.change(share.bytes_per_second)
         self.requests.change(share.requests_per_second)
+
+    def allow(self, bytes_in_flight: int) -> None:
+        self._in_flight.resize(bytes_in_flight)
 
     @contextlib.asynccontextmanager
     async def job(self, *, fresh: bool) -> AsyncIterator[None]:

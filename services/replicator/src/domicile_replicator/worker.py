@@ -63,6 +63,13 @@ class Worker:
                 lane.stop()
             listening.cancel()
 
+    def reopen(self) -> None:
+        """Consumers as they are wanted now; the old ones finish what they have in hand."""
+        for lane in self._lanes.values():
+            lane.stop()
+        self._lanes.clear()
+        self._stale.set()
+
     async def _follow(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> None:
         """Keeps the list of backends fresh, and a consumer for each one that is in service. Raises ``Unavailable``."""
         while not stop.is_set():

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 import aio_pika
@@ -19,6 +19,7 @@ from aio_pika.exceptions import AMQPError, ChannelNotFoundEntity, ChannelPrecond
 from pamqp.exceptions import PAMQPException
 
 from domicile_common.amqp.topology import Topology
+from domicile_common.backends.http1 import Tls
 from domicile_common.errors import ConfigurationError, Unavailable
 from domicile_common.model import Value
 
@@ -41,10 +42,14 @@ class QueueState(Value, frozen=True):
 
 
 class Broker:
-    """RabbitMQ as one process sees it. ``name``, with host and process, shows in the management UI: of connections and as consumer tags."""
+    """RabbitMQ as one process sees it. ``url``: or what gives it, asked for each connection. ``tls``: how it is met at an amqps URL.
 
-    def __init__(self, url: str, name: str) -> None:
+    ``name``, with host and process, shows in the management UI: of connections and as consumer tags.
+    """
+
+    def __init__(self, url: str | Callable[[], str], name: str, tls: Tls | None = None) -> None:
         self._url = url
+        self._tls = tls
         self.name = f"{name}@{socket.gethostname()}:{os.getpid()}"
         self._opening = asyncio.Lock()
         self._connection: AbstractConnection | None = None
@@ -117,7 +122,8 @@ class Broker:
             # ``is_closed`` tells only whether we have closed it.
             if self._connection is None or not self._connection.connected.is_set():
                 self._connection = await aio_pika.connect(
-                    self._url,
+                    self._url if isinstance(self._url, str) else self._url(),
+                    ssl_context=self._tls() if self._tls else None,
                     timeout=CONNECT_SECONDS,
                     client_properties={"connection_name": self.name},
                     heartbeat=HEARTBEAT_SECONDS,

@@ -192,6 +192,7 @@ class InvalidationListener:
         self._forget = forget
         self._forget_everything = forget_everything
         self._stopping = asyncio.Event()
+        self.listening = False
 
     async def run(self) -> None:
         """Listens, through losses of the broker, until ``stop``."""
@@ -209,10 +210,12 @@ class InvalidationListener:
             await queue.bind(INVALIDATE)
             await queue.consume(self._receive, no_ack=True, consumer_tag=self._broker.name)
             self._forget_everything()
+            self.listening = True
             await any_of(lost, self._stopping)
         except BROKEN as error:
             raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
         finally:
+            self.listening = False
             await quietly(channel.close())
 
     async def _receive(self, message: AbstractIncomingMessage) -> None:

@@ -29,8 +29,9 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass
+from functools import cache
 from math import inf
 from typing import cast
 from urllib.parse import urlsplit
@@ -80,6 +81,10 @@ class Limits:
     idle: float = 4.0
 
 
+Tls = Callable[[], ssl.SSLContext]
+"""Asked for each connection: certificates change."""
+
+
 def default_tls() -> ssl.SSLContext:
     """Trusts the system's certificates, or those in the file that ``SSL_CERT_FILE`` names. Making one takes about 10 ms."""
     return ssl.create_default_context()
@@ -92,9 +97,7 @@ class Client:
     to, in place of asking what address the host's name has.
     """
 
-    def __init__(
-        self, origin: str, limits: Limits | None = None, tls: ssl.SSLContext | None = None, address: str | None = None
-    ) -> None:
+    def __init__(self, origin: str, limits: Limits | None = None, tls: Tls | None = None, address: str | None = None) -> None:
         url = urlsplit(origin)
         if url.scheme not in DEFAULT_PORTS or not url.hostname or url.username is not None:
             raise ValueError("an origin is http(s)://host[:port]")
@@ -104,7 +107,7 @@ class Client:
         self._port = url.port or DEFAULT_PORTS[url.scheme]
         host = f"[{self._host}]" if ":" in self._host else self._host
         self.authority = host if self._port == DEFAULT_PORTS[url.scheme] else f"{host}:{self._port}"
-        self._ssl = (tls or default_tls()) if url.scheme == "https" else None
+        self._tls = (tls or cache(default_tls)) if url.scheme == "https" else None
         self._places = asyncio.Semaphore(self.limits.connections)
         self._idle: list[Connection] = []  # the most recently used is last and taken first
         self._open: set[Connection] = set()
@@ -171,11 +174,12 @@ class Client:
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
-        name = self._host if self._ssl else None
+        context = self._tls() if self._tls else None
+        name = self._host if context else None
         try:
             async with asyncio.timeout(self.limits.connect):
                 _, connection = await loop.create_connection(
-                    lambda: Connection(self, loop), self._address, self._port, ssl=self._ssl, server_hostname=name
+                    lambda: Connection(self, loop), self._address, self._port, ssl=context, server_hostname=name
                 )
         except OSError as error:  # TimeoutError and ssl.SSLError are OSErrors too
             raise ConnectFailed(f"cannot connect: {type(error).__name__}") from error

@@ -15,7 +15,7 @@ from typing import NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 from domicile_common.backends import documents
-from domicile_common.backends.http1 import Client, EarlyAnswer, HttpError, Limits, Response, default_tls
+from domicile_common.backends.http1 import Client, EarlyAnswer, HttpError, Limits, Response, Tls
 from domicile_common.backends.observed import Call, show_connections
 from domicile_common.errors import (
     BackendError,
@@ -71,12 +71,12 @@ class Reply(NamedTuple):
 class Wire:
     """Everything it raises is of the ``BackendError`` family; texts carry the method, the status and S3's code, nothing else."""
 
-    def __init__(self, backend: Backend, secret: str, limits: Limits | None) -> None:
+    def __init__(self, backend: Backend, secret: str, limits: Limits | None, tls: Tls | None = None) -> None:
         self._backend = backend
         self._signer = Signer(backend.access_key, secret, backend.region)
         self._limits = limits
         self._endpoint = urlsplit(backend.endpoint)
-        self._tls = default_tls() if self._endpoint.scheme == "https" else None
+        self._tls = tls
         self._clients: dict[str, Client] = {}  # by host: one, or one for each namespace with virtual addressing
         show_connections(backend.backend_id, self)
 

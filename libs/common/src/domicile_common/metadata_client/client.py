@@ -21,7 +21,7 @@ from typing import Any, Protocol
 
 import msgspec
 
-from domicile_common.backends.http1 import Client, ConnectFailed, EarlyAnswer, HttpError, Limits
+from domicile_common.backends.http1 import Client, ConnectFailed, EarlyAnswer, HttpError, Limits, Tls
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
 from domicile_common.loops import spread
 from domicile_common.metadata_client.models import CALLS, Call, Failure, Outcome, R, Request
@@ -34,6 +34,9 @@ RIDE_OUT_SECONDS = 2.0
 FIRST_PAUSE_SECONDS, LONGEST_PAUSE_SECONDS = 0.05, 0.4
 CLOSED = "the client of metadata was closed"
 MAX_ANSWER = 256 * 1024 * 1024  # bytes; a Located with 10,000 parts is 1 MiB
+
+
+_Headers = tuple[tuple[str, str], ...]
 
 
 class Metadata(Protocol):
@@ -73,12 +76,12 @@ class _Lane:
 
 
 class MetadataClient:
-    """``url``: of the metadata service; ``token``: the service token. Belongs to one event loop."""
+    """``url``: of the metadata service; ``tokens``: the service token, and the other one while it is changed. Belongs to one event loop."""
 
-    def __init__(self, url: str, token: str, limits: Limits = LIMITS) -> None:
-        self._client = Client(url.rstrip("/"), limits)
+    def __init__(self, url: str, *tokens: str, limits: Limits = LIMITS, tls: Tls | None = None) -> None:
+        self._client = Client(url.rstrip("/"), limits, tls)
         self._patience = limits.silence
-        self._headers = (("authorization", f"Bearer {token}"), ("content-type", "application/json"))
+        self.use_tokens(*tokens)
         self._encoder = msgspec.json.Encoder()
         self._posts: set[asyncio.Task[None]] = set()
         self._lanes = {request: _Lane(call, _decoder(call)) for request, call in CALLS.items()}
@@ -103,6 +106,10 @@ class MetadataClient:
             post.add_done_callback(self._posts.discard)
         answer: R = await item.answer
         return answer
+
+    def use_tokens(self, *tokens: str) -> None:
+        """The next one is shown when one is refused, so that tokens may be changed in any order of the services."""
+        self._headers = [(("authorization", f"Bearer {token}"), ("content-type", "application/json")) for token in tokens]
 
     async def close(self) -> None:
         """What is under way fails with ``Unavailable``."""
@@ -155,7 +162,14 @@ class MetadataClient:
 
     async def _exchange(self, call: Call, items: list[_Item]) -> tuple[int, bytes]:
         body = b"[%b]" % b",".join([item.body for item in items])
-        exchange = await self._client.open("POST", f"/internal/{call.name}", self._headers, len(body))
+        for headers in self._headers:
+            status, document = await self._once(f"/internal/{call.name}", headers, body)
+            if status != HTTPStatus.UNAUTHORIZED:
+                break
+        return status, document
+
+    async def _once(self, path: str, headers: _Headers, body: bytes) -> tuple[int, bytes]:
+        exchange = await self._client.open("POST", path, headers, len(body))
         try:
             with suppress(EarlyAnswer):  # then that is the answer
                 await exchange.write(body)

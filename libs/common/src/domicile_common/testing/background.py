@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Coroutine, Iterator, Mapping
 from contextlib import contextmanager
@@ -33,12 +34,12 @@ class Background:
 
 
 @contextmanager
-def fault_proxies(server_ports: Mapping[str, int]) -> Iterator[Background]:
-    """A proxy before each of these ports of 127.0.0.1."""
+def fault_proxies(server_ports: Mapping[str, int], tls: ssl.SSLContext | None = None) -> Iterator[Background]:
+    """A proxy before each of these ports of 127.0.0.1. ``tls``: what it shows, to clients that speak TLS."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
-    background = Background(loop, {name: FaultProxy(port) for name, port in server_ports.items()})
+    background = Background(loop, {name: FaultProxy(port, tls) for name, port in server_ports.items()})
     try:
         for proxy in background.proxies.values():
             background.run(proxy.accept())

@@ -10,6 +10,7 @@ async with FaultProxy(backend.port) as proxy:
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -46,9 +47,13 @@ class _CutError(Exception):
 
 
 class FaultProxy:
-    """Listens on ``port`` of 127.0.0.1. ``connections``: how many were accepted; ``up``, ``down``: bytes passed on."""
+    """Listens on ``port`` of 127.0.0.1. ``connections``: how many were accepted; ``up``, ``down``: bytes passed on.
 
-    def __init__(self, server_port: int) -> None:
+    ``tls``: with it, TLS ends here, in front of a server that speaks none.
+    """
+
+    def __init__(self, server_port: int, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self.lead_to(server_port)
         self._listener: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
@@ -75,7 +80,7 @@ class FaultProxy:
 
     async def accept(self) -> None:
         """Listens (again), on the same port."""
-        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=CHUNK)
+        self._listener = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=CHUNK, ssl=self._tls)
         self.port = self._listener.sockets[0].getsockname()[1]
 
     async def refuse(self) -> None:
@@ -105,7 +110,8 @@ class FaultProxy:
             server_reader, server_writer = await self._connect()
             writers.append(server_writer)
             for each in writers:
-                each.transport.set_write_buffer_limits(0)  # what is written has left when ``drain`` returns
+                if each.get_extra_info("sslcontext") is None:  # over TLS, asyncio never wakes who waits for an empty buffer
+                    each.transport.set_write_buffer_limits(0)  # what is written has left when ``drain`` returns
             with suppress(asyncio.CancelledError):  # by ``refuse``
                 async with asyncio.TaskGroup() as pumps:
                     pumps.create_task(self._pump(reader, server_writer, client=writer))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import ssl
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from domicile_common.testing.raw_s3 import RawS3, Signer
 from domicile_local.register import register_tenant
 from domicile_local.servers import ports, postgres, rabbitmq, s3
 from domicile_local.servers.reach import S3Backend
-from domicile_local.services import NEEDS, Service
+from domicile_local.services import NEEDS, Service, scheme
 from domicile_local.settings import SECRETS
 from domicile_local.state import Key, random_key
 from domicile_local.suite import Infrastructure, Suite
@@ -29,6 +30,7 @@ T = TypeVar("T")
 TENANTS = ("one", "two")
 PORTS = ("PROXY_PORT", "PROXY_ADMIN_PORT", "METADATA_PORT", "REPLICATOR_PORT", "DISCOVERY_PORT")
 REGISTRATION = ("provider", "endpoint", "country", "jurisdictions", "access_key", "region", "addressing", "quirks", "cost")
+IN_FILES = (*SECRETS, "DATABASE_URL", "RABBITMQ_URL")
 # Short enough for tests to see what otherwise takes minutes, and long enough not to hit what is merely slow.
 SETTINGS: Mapping[str, str] = {
     "REMOVAL_GRACE_SECONDS": "0.5",
@@ -287,6 +289,8 @@ def installation(
     database: str | None = None,
     broker: tuple[str, str] | None = None,
     links: Mapping[str, int] | None = None,
+    folder: Path | None = None,
+    tls: ssl.SSLContext | None = None,
     **settings: str,
 ) -> Iterator[Installation]:
     """A fresh one, with two tenants.
@@ -297,6 +301,8 @@ def installation(
         database: URL of a database of its own; made on the run's server, and dropped again, when not given.
         broker: URL with a virtual host, and that of the management API; likewise.
         links: backend id → port of a link to it, where its services are not to connect straight.
+        folder: where its secrets are files, as in containers; they are in the environment when not given.
+        tls: how its ports are met, when ``settings`` have them speak TLS, and the links as well.
         settings: of the services, over ``SETTINGS``.
     """
     name = f"test_{secrets.token_hex(8)}"
@@ -305,14 +311,18 @@ def installation(
         _database(name) if database is None else _given(database) as database_url,
         _vhost(name) if broker is None else _given(broker) as (rabbitmq_url, management_url),
     ):
-        linked = [_through(backend, (links or {}).get(backend.backend_id)) for backend in backends]
+        linked = [_through(backend, scheme(tls), (links or {}).get(backend.backend_id)) for backend in backends]
         suite = Suite(
             Infrastructure(database_url, rabbitmq_url, management_url, linked),
             ports={each: ports.take() for each in PORTS},
             secrets={each: secrets.token_hex(32) for each in SECRETS},
             logs=logs,
-            passed_on={**SETTINGS, "NAMESPACE_PREFIX": prefix, **settings},
+            passed_on={**SETTINGS, "NAMESPACE_PREFIX": prefix, **settings, **(_in_files(folder) if folder else {})},
+            tls=tls,
         )
+        if folder:
+            for name in IN_FILES:
+                (folder / name).write_text(suite.services["metadata"].wiring.values[name])
         made = Installation(suite, backends, prefix, logs)
         try:
             suite.start()
@@ -325,8 +335,12 @@ def installation(
                 _empty(made, backend_id)
 
 
-def _through(backend: S3Backend, port: int | None) -> S3Backend:
-    return backend if port is None else replace(backend, endpoint=f"http://127.0.0.1:{port}")
+def _in_files(folder: Path) -> dict[str, str]:
+    return {"DOMICILE_SETTINGS": str(folder), **dict.fromkeys(IN_FILES, "")}
+
+
+def _through(backend: S3Backend, scheme: str, port: int | None) -> S3Backend:
+    return backend if port is None else replace(backend, endpoint=f"{scheme}://127.0.0.1:{port}")
 
 
 @contextmanager

@@ -14,13 +14,13 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from ssl import SSLContext
+from functools import cache
 from typing import Annotated
 
 import msgspec
 import structlog
 
-from domicile_common.backends.http1 import Client, ConnectFailed, Exchange, HttpError, Limits, Response, default_tls
+from domicile_common.backends.http1 import Client, ConnectFailed, Exchange, HttpError, Limits, Response, Tls, default_tls
 from domicile_common.errors import DomicileError, Unavailable
 from domicile_discovery.relay import addresses, operations
 from domicile_discovery.relay.addresses import Target
@@ -120,14 +120,14 @@ class Relay:
         allowed: Collection[str] = (),
         catalogue: Collection[str] = (),
         resolver: Resolver = resolve,
-        tls: SSLContext | None = None,
+        tls: Tls | None = None,
     ) -> None:
-        self._bounds = bounds
+        self.bounds = bounds
         self._clock = clock
         self._allowed = allowed
         self._catalogue = catalogue
         self._resolver = resolver
-        self._tls = tls or default_tls()
+        self._tls = tls or cache(default_tls)
         self._places = asyncio.Semaphore(bounds.concurrency)
         self._limits = Limits(connections=bounds.concurrency, connect=CONNECT_SECONDS, silence=SILENCE_SECONDS)
         self._clients: OrderedDict[tuple[str, str], Client] = OrderedDict()
@@ -165,7 +165,7 @@ class Relay:
             raise Unavailable("Too many requests are being relayed: try again.") from None
 
     async def _pass_on(self, method: str, target: Target, operation: Operation, headers: Mapping[str, str]) -> Answer:
-        end = asyncio.get_running_loop().time() + self._bounds.seconds
+        end = asyncio.get_running_loop().time() + self.bounds.seconds
         try:
             async with asyncio.timeout_at(end):
                 found = await self._addresses(target)
@@ -173,7 +173,7 @@ class Relay:
                 try:
                     response = await exchange.response()
                     start = await _start(operation, response)
-                    return Answer(target, operation, exchange, response, start, bounds=self._bounds, end=end)
+                    return Answer(target, operation, exchange, response, start, bounds=self.bounds, end=end)
                 except BaseException:
                     exchange.abort()
                     raise

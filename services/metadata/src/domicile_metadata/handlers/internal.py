@@ -6,7 +6,6 @@ requests; otherwise 200, whatever became of the items.
 
 from __future__ import annotations
 
-import hmac
 import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
@@ -29,6 +28,7 @@ from domicile_common.metadata_client.probes import NameProbe, ReportProbe
 from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_common.tracing import Span, SpanKind, is_exporting
 from domicile_metadata.context import Context
+from domicile_metadata.handlers.secrets import is_one_of
 from domicile_metadata.services import (
     adoption,
     begin,
@@ -151,7 +151,6 @@ class InternalApi:
     def __init__(self, context: Context) -> None:
         self._context = context
         self._endpoints = _endpoints()
-        self._authorization = b"Bearer " + context.settings.service_token.get_secret_value().encode()
         self._encoder = msgspec.json.Encoder()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -162,7 +161,7 @@ class InternalApi:
 
     async def _respond(self, scope: Any, receive: Any) -> tuple[int, bytes]:
         shown = next((value for name, value in scope["headers"] if name == b"authorization"), b"")
-        if not hmac.compare_digest(shown, self._authorization):
+        if not is_one_of(shown, (f"Bearer {token}" for token in self._context.settings.service_tokens)):
             return 401, b'{"error":"the service token is missing or wrong"}'
         endpoint = self._endpoints.get(scope["path"])
         if endpoint is None:

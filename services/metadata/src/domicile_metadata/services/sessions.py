@@ -9,7 +9,6 @@ is made with that key.
 from __future__ import annotations
 
 import base64
-import hmac
 from collections.abc import Mapping
 from datetime import timedelta
 from hashlib import sha256
@@ -24,6 +23,7 @@ from domicile_common.sigv4 import canonical, keys
 from domicile_common.sigv4.verify import parse, verify
 from domicile_metadata.context import Context
 from domicile_metadata.domain.roles import Caller, caller_of_token
+from domicile_metadata.services.proofs import is_proven, prove
 from domicile_metadata.storage import directory, sessions
 from domicile_metadata.storage.sessions import Origin
 
@@ -80,7 +80,7 @@ async def _issue(context: Context, caller: Caller, origin: Origin, login: bytes 
         await sessions.delete_expired(session, now)
         hashed = _hash(token)
         if not await sessions.insert(
-            session, hashed, origin, proof=_proof(context, hashed, origin), login=login, expires_at=expires_at
+            session, hashed, origin, proof=prove(context, _bound(hashed, origin)), login=login, expires_at=expires_at
         ):
             raise _denied()
     return Issued(token, msgspec.structs.replace(caller, expires_at=expires_at, kind="session"))
@@ -90,7 +90,7 @@ async def find(context: Context, token: str) -> Caller | None:
     """Whose session it is, if it goes on."""
     hashed = _hash(token)
     row = await sessions.find(context.database, hashed, context.clock())
-    if row is None or not hmac.compare_digest(row.proof, _proof(context, hashed, Origin(row.access_key, row.token_id))):
+    if row is None or not is_proven(context, _bound(hashed, Origin(row.access_key, row.token_id)), row.proof):
         return None
     if row.token_id is not None and row.role is not None:
         return caller_of_token(row.role, row.tenant_id, row.expires_at, "session", row.token_id)
@@ -108,11 +108,10 @@ def _hash(token: str) -> bytes:
     return sha256(token.encode("utf-8", "surrogateescape")).digest()
 
 
-def _proof(context: Context, hashed: bytes, origin: Origin) -> bytes:
-    """Binds a row to the admin key and to what it began with."""
-    key = context.settings.admin_api_key.get_secret_value().encode()
-    bound = b"token\0" + origin.token_id.encode() if origin.token_id is not None else (origin.access_key or "").encode()
-    return hmac.digest(key, b"session\0" + hashed + bound, "sha256")
+def _bound(hashed: bytes, origin: Origin) -> bytes:
+    """A row is bound to what it began with."""
+    began = b"token\0" + origin.token_id.encode() if origin.token_id is not None else (origin.access_key or "").encode()
+    return b"session\0" + hashed + began
 
 
 def _headers(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

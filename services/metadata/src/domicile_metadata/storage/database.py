@@ -41,6 +41,13 @@ SESSION_SETTINGS: Final = {
     "idle_in_transaction_session_timeout": "60s",
 }
 COMMAND_SECONDS: Final = 35.0
+CONNECTION: Final[Mapping[str, Any]] = {
+    "command_timeout": COMMAND_SECONDS,
+    "statement_cache_size": 500,
+    "max_cached_statement_lifetime": 0,
+    "server_settings": SESSION_SETTINGS,
+}
+PATIENT: Final = {**CONNECTION, "command_timeout": None, "server_settings": {**SESSION_SETTINGS, "statement_timeout": "0"}}
 ACQUIRE_SECONDS: Final = 10.0
 RETRY_SECONDS: Final = 0.5
 
@@ -88,6 +95,7 @@ REFUSALS: Final[Mapping[str, Callable[[], DomicileError]]] = MappingProxyType(
 PASSING: Final = (
     OSError,
     asyncpg.PostgresConnectionError,
+    asyncpg.InvalidAuthorizationSpecificationError,  # once it had let us in: the password is being changed
     asyncpg.InsufficientResourcesError,
     asyncpg.OperatorInterventionError,
     asyncpg.TransactionRollbackError,
@@ -229,6 +237,11 @@ class Database(Statements):
         CONNECTIONS.labels("idle").set_function(self._pool.get_idle_size)
         CONNECTIONS.labels("busy").set_function(lambda: self._pool.get_size() - self._pool.get_idle_size())
 
+    async def use(self, url: str) -> None:
+        """From now on connections are opened there; each one that is open goes on until its use ends."""
+        self._pool.set_connect_args(url, **CONNECTION)
+        await self._pool.expire_connections()
+
     async def close(self) -> None:
         """Waits for running statements, a few seconds at most."""
         try:
@@ -241,8 +254,8 @@ async def _keep_session(_connection: object) -> None:
     """Statements leave nothing behind in a session, so the reset that asyncpg sends by default would be a wasted round trip."""
 
 
-async def connect(url: str, *, size: int = 10, wait_seconds: float = 60.0) -> Database:
-    """Opens the pool; while PostgreSQL is not there yet, tries again for ``wait_seconds``.
+async def connect(url: str, *, size: int = 10, wait_seconds: float = 60.0, patient: bool = False) -> Database:
+    """Opens the pool; while PostgreSQL is not there yet, tries again for ``wait_seconds``. ``patient``: statements may take for ever.
 
     Raises ``ConfigurationError`` when it refuses the user, the password or the database name, ``Unavailable`` when time is up.
     """
@@ -254,10 +267,7 @@ async def connect(url: str, *, size: int = 10, wait_seconds: float = 60.0) -> Da
                 min_size=min(2, size),
                 max_size=size,
                 max_queries=1_000_000_000,
-                command_timeout=COMMAND_SECONDS,
-                statement_cache_size=500,
-                max_cached_statement_lifetime=0,
-                server_settings=SESSION_SETTINGS,
+                **(PATIENT if patient else CONNECTION),
                 reset=_keep_session,
             )
             return Database(pool)

@@ -71,6 +71,8 @@ def world(folder: Path, *, broker: tuple[str, str] | None = None) -> Iterator[Wo
                 database=_through(record, links["postgres"]),
                 broker=(_through(amqp, links["rabbitmq"]), management),
                 links={name: links[name].port for name in BACKENDS},
+                folder=None,
+                tls=None,
                 **SETTINGS,
             )
         )

@@ -7,7 +7,6 @@ there, 409 for what contradicts what is there, 503 while the database is away.
 
 from __future__ import annotations
 
-import hmac
 import re
 import time
 from collections.abc import Awaitable, Callable, Iterable
@@ -27,6 +26,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.domain.audit import Entry
 from domicile_metadata.domain.ids import is_tenant_id
 from domicile_metadata.domain.roles import OPEN, Caller, refuse, rule_of
+from domicile_metadata.handlers.secrets import is_one_of
 from domicile_metadata.services import audit, sessions, tokens
 from domicile_metadata.services.audit import ADMINS, Action, Strangers
 
@@ -205,8 +205,7 @@ async def _fields(request: Request) -> dict[str, Any]:
 
 
 async def _who(context: Context, request: Request) -> Caller | None:
-    key = context.settings.admin_api_key.get_secret_value().encode()
-    if hmac.compare_digest(request.headers.get("x-admin-key", "").encode("latin-1"), key):
+    if is_one_of(request.headers.get("x-admin-key", "").encode("latin-1"), context.settings.admin_api_keys):
         return Caller("operator")
     shown = bearer(request)
     if not shown:
