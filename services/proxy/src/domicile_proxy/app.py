@@ -67,10 +67,10 @@ class App:
             if response.close is not None:
                 await response.close()
             seconds = time.perf_counter() - started
-            metrics.REQUESTS.labels(incoming.label, response.status).inc()
-            metrics.SECONDS.labels(incoming.label).observe(seconds)
-            metrics.RECEIVED_BYTES.labels(incoming.label).inc(incoming.wire.received)
-            metrics.SENT_BYTES.labels(incoming.label).inc(incoming.sent)
+            metrics.requests(incoming.label, response.status).inc()
+            metrics.seconds(incoming.label).observe(seconds)
+            metrics.received_bytes(incoming.label).inc(incoming.wire.received)
+            metrics.sent_bytes(incoming.label).inc(incoming.sent)
             span.rename(incoming.label)
             span.note({"http.response.status_code": response.status, "domicile.request_id": incoming.request_id})
             if response.status >= SERVER_FAULT:

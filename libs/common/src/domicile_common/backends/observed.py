@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import weakref
-from functools import lru_cache
+from functools import cache
 from typing import Final, Protocol
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -25,8 +25,8 @@ SECONDS: Final = Histogram(
 )
 CONNECTIONS: Final = Gauge("domicile_backend_connections", "Connections to a backend that are open.", ["backend", "state"])
 
-_calls = lru_cache(maxsize=None)(CALLS.labels)  # finding a labelled child costs more than counting
-_seconds = lru_cache(maxsize=None)(SECONDS.labels)
+_calls = cache(CALLS.labels)  # finding a labelled child costs more than counting
+_seconds = cache(SECONDS.labels)
 
 
 class Call:
