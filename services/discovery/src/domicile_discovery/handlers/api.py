@@ -11,6 +11,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -23,6 +24,10 @@ from domicile_discovery.metadata import Refused, Sources, bearer
 from domicile_discovery.relay.relay import RelayFailed
 
 log = structlog.get_logger()
+
+REQUESTS = Counter(
+    "domicile_discovery_requests", "Requests of the page to its API, by route and HTTP status.", ["method", "route", "status"]
+)
 
 MAXIMUM_BODY = 64 << 10  # bytes
 COOKIE = "domicile_session"
@@ -66,6 +71,7 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
         with Arrival(f"{endpoint.method} {endpoint.path}", SpanKind.SERVER, request.headers.get("traceparent", "")) as span:
             response = await respond(request)
             span.note({"http.response.status_code": response.status_code})
+            REQUESTS.labels(endpoint.method, endpoint.path, response.status_code).inc()
             return response
 
     async def respond(request: Request) -> Response:

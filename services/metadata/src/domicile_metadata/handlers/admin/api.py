@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import structlog
+from prometheus_client import Counter
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
@@ -31,6 +32,10 @@ from domicile_metadata.services import audit, sessions, tokens
 from domicile_metadata.services.audit import ADMINS, Action, Strangers
 
 log = structlog.get_logger()
+
+REQUESTS = Counter(
+    "domicile_admin_requests", "Requests to the admin API, by route and HTTP status.", ["method", "route", "status"]
+)
 
 MAXIMUM_BODY = 64 << 10  # bytes
 PAGE = 100
@@ -97,6 +102,7 @@ def _serve(context: Context, endpoint: Endpoint, strangers: Strangers) -> Callab
             request.state.trace_id = span.trace_id
             response = await respond(request)
             span.note({"http.response.status_code": response.status_code})
+            REQUESTS.labels(endpoint.method, endpoint.path, response.status_code).inc()
             return response
 
     async def respond(request: Request) -> Response:
