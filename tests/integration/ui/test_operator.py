@@ -137,6 +137,15 @@ def test_a_scrub_is_begun_and_tasks_are_paused_resumed_and_cancelled(operator, d
     look(operator, "work-tasks")
 
 
+def test_what_scrubs_found_is_listed(operator, domicile, stored):
+    stranger = f"stranger-{secrets.token_hex(4)}"
+    domicile.at("fi").put_object(Bucket=domicile.namespace("fi", stored.bucket), Key=stranger, Body=b"nobody's")
+    domicile.finished_task(domicile.begin_task("scrub", backend_id="fi", depth="light", foreign="report"))
+    operator.goto("/#/work/findings")
+    row = operator.get_by_role("table", name="Findings").get_by_role("row").filter(has_text=stranger)
+    expect(row.get_by_text("reported")).to_be_visible()
+
+
 def test_lag_is_drawn_over_time(operator, domicile, stored, look):
     until(lambda: domicile.admin("GET", "/lag/history")["samples"], what="a sample")
     operator.goto("/#/lag")
@@ -165,6 +174,8 @@ def test_a_backend_is_paused_limited_and_changed_after_a_preview(operator, domic
     assert shown()["paused"]
     operator.get_by_role("button", name="Resume replication").click()
     expect(operator.get_by_role("button", name="Pause replication")).to_be_visible()
+    operator.get_by_role("button", name="Probe it").click()
+    expect(operator.get_by_text("A probe of us begins")).to_be_visible()
     operator.get_by_role("button", name="Set limits…").click()
     operator.get_by_label("Jobs at a time").fill("7")
     operator.get_by_role("button", name="Set limits", exact=True).click()
@@ -180,6 +191,19 @@ def test_a_backend_is_paused_limited_and_changed_after_a_preview(operator, domic
     expect(operator.get_by_role("dialog")).to_have_count(0)
     expect(operator.get_by_role("main")).to_contain_text("gets nothing new, and all that is there moves away")
     assert shown()["state"] == "draining"
+
+
+def test_what_was_done_is_in_the_audit_log(operator, domicile, look):
+    name = f"renamed-{secrets.token_hex(4)}"
+    domicile.admin("PATCH", "/tenants/two", {"name": name})
+    operator.goto("/#/audit?refused=false")
+    operator.get_by_label("About").fill("/tenants/two")
+    operator.get_by_label("About").press("Enter")
+    row = operator.get_by_role("table", name="Audit log").get_by_role("row").filter(has_text="PATCH /proxy/tenants/{tenant}")
+    expect(row.first.get_by_text("done", exact=True)).to_be_visible()
+    operator.get_by_role("button", name="Verify the log").click()
+    expect(operator.get_by_text("entries hang together")).to_be_visible()
+    look(operator, "audit")
 
 
 def test_a_buckets_objects_and_their_copies(operator, domicile, stored, look):

@@ -106,6 +106,8 @@ export interface Backend {
   readonly job_limit: number | null;
   readonly bytes_per_second: number | null;
   readonly requests_per_second: number | null;
+  /** What probes have found that it can do, and cannot; missing is what is not known. */
+  readonly capabilities: Readonly<Record<string, boolean>>;
 }
 
 export interface Share {

@@ -57,6 +57,7 @@ ROUTES = (
     ("GET POST", "/tasks"),
     ("GET PATCH", "/tasks/{task}"),
     ("GET", "/tasks/{task}/findings"),
+    ("GET", "/findings"),
     ("GET POST", "/tokens"),
     ("DELETE", "/tokens/{token}"),
     ("GET", "/audit"),

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
-import { type Backend, type BackendState, type Health, type Lag, type Preview, preview } from "../../admin.ts";
+import { type Backend, type BackendState, type Health, type Lag, type Preview, preview, type Task } from "../../admin.ts";
 import { api, at } from "../../api.ts";
-import { Button, Bytes, Dialog, done, Field, Form, Load, Select, Time } from "../../components/index.ts";
+import { Badge, Button, Bytes, Dialog, done, Field, Form, Load, Select, Time } from "../../components/index.ts";
 import { countryName } from "../../countries.ts";
 import { formatBytes, formatCount, formatDuration } from "../../format.ts";
 import { type Resource, useResource } from "../../resource.ts";
@@ -71,7 +71,25 @@ function Facts({ backend }: { readonly backend: Backend }) {
       <dd>{backend.cost}: what is cheaper is read first, and chosen first among equals</dd>
       <dt>Limits</dt>
       <dd>{limitsOf(backend)}</dd>
+      <dt>Found by probes</dt>
+      <dd>
+        <Capabilities of={backend.capabilities} />
+      </dd>
     </dl>
+  );
+}
+
+function Capabilities({ of: found }: { readonly of: Backend["capabilities"] }) {
+  const names = Object.keys(found).sort();
+  if (!names.length) return <>nothing yet</>;
+  return (
+    <>
+      {names.map((it) => (
+        <span key={it}>
+          <Badge tone={found[it] ? "good" : "plain"}>{`${found[it] ? "" : "no "}${it.replaceAll("_", " ")}`}</Badge>{" "}
+        </span>
+      ))}
+    </>
   );
 }
 
@@ -138,6 +156,11 @@ function Now({ id }: { readonly id: string }) {
   );
 }
 
+async function probe(backend_id: string): Promise<void> {
+  await api.post<Task>("/api/tasks", { kind: "probe", parameters: { backend_id } });
+  done(`A probe of ${backend_id} begins as soon as a replicator takes it.`);
+}
+
 interface SteeringProps {
   readonly backend: Backend;
   readonly change: (fields: object) => Promise<void>;
@@ -153,6 +176,7 @@ function Steering({ backend, change }: SteeringProps) {
         <Button onClick={() => change({ paused: !backend.paused })}>
           {backend.paused ? "Resume replication" : "Pause replication"}
         </Button>
+        <Button onClick={() => probe(backend.backend_id)}>Probe it</Button>
         <Button onClick={() => setOpen("limits")}>Set limits…</Button>
         <Button onClick={() => setOpen("state")}>Change state…</Button>
       </div>

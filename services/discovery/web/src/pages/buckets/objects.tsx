@@ -134,7 +134,7 @@ function columnsOf(prefix: string, open: (prefix: string) => void, choose: (vers
       ),
     },
     { name: "size", title: "Size", end: true, show: version((it) => (it.is_delete_marker ? "" : <Bytes of={it.size} />)) },
-    { name: "written", title: "Written", width: "minmax(9.5rem, 1fr)", show: version((it) => <Time at={it.last_modified} />) },
+    { name: "written", title: "Written", width: "minmax(10.5rem, 1fr)", show: version((it) => <Time at={it.last_modified} />) },
     { name: "latest", title: "Version", show: version((it) => (it.is_latest ? "current" : "older")) },
   ];
 }

@@ -91,14 +91,14 @@ const COLUMNS: readonly Column<Credential>[] = [
   {
     name: "made",
     title: "Made",
-    width: "minmax(9.5rem, 1fr)",
+    width: "minmax(10.5rem, 1fr)",
     by: (it) => it.created_at,
     show: (it) => <Time at={it.created_at} />,
   },
   {
     name: "expires",
     title: "Expires",
-    width: "minmax(9.5rem, 1fr)",
+    width: "minmax(10.5rem, 1fr)",
     by: (it) => it.expires_at ?? "",
     show: (it) => (it.expires_at ? <Time at={it.expires_at} /> : "never"),
   },

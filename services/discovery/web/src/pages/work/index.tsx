@@ -1,10 +1,11 @@
 import { link } from "../../router.ts";
 import type { PageProps } from "../index.ts";
 import { Dropped } from "./dropped.tsx";
+import { Findings } from "./findings.tsx";
 import { JobList } from "./jobs.tsx";
 import { TaskList } from "./tasks.tsx";
 
-const PARTS = { jobs: "Jobs", tasks: "Long tasks", dropped: "Given up" } as const;
+const PARTS = { jobs: "Jobs", tasks: "Long tasks", findings: "Findings", dropped: "Given up" } as const;
 type Part = keyof typeof PARTS;
 
 export default function Work({ route }: PageProps) {
@@ -21,6 +22,7 @@ export default function Work({ route }: PageProps) {
       </nav>
       {part === "jobs" && <JobList query={route.query} />}
       {part === "tasks" && <TaskList />}
+      {part === "findings" && <Findings />}
       {part === "dropped" && <Dropped />}
     </>
   );
