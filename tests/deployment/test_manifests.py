@@ -7,7 +7,7 @@ import re
 import pytest
 
 from domicile_common.amqp.topology import parking_queue, topology, work_queue
-from domicile_common.settings import load
+from domicile_common.settings import FOLDERS, load
 from domicile_common.telemetry import health_routes
 from domicile_local.deployment import manifests
 from domicile_local.deployment.secrets import contents
@@ -84,6 +84,8 @@ def secret_files(workload):
     files = set()
     for volume in pod(workload).get("volumes", ()):
         for source in volume["projected"]["sources"]:
+            if "secret" not in source:
+                continue
             of_service = source["secret"]["name"].removeprefix("domicile-")
             everything = {path.partition("/")[2] for path in made if path.startswith(f"{of_service}/")}
             files |= {item["path"] for item in source["secret"].get("items", ())} or everything
@@ -268,3 +270,12 @@ def test_with_tls_every_service_shows_what_it_was_given_and_is_asked_for_its_hea
         assert http["scheme"] == "HTTPS"
         expected = int(config["METADATA_HEALTH_PORT"]) if service == "metadata" else ports(service)[HEALTH[service]]
         assert numbers[http["port"]] == expected
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_settings_that_change_without_a_restart_have_a_place(rendered, service):
+    spec = pod(one(rendered["base"], "Deployment", service))
+    (volume,) = [each for each in spec["volumes"] if each["name"] == "settings"]
+    assert volume["projected"]["sources"] == [{"configMap": {"name": "domicile-live", "optional": True}}]
+    mounted = {each["name"]: each["mountPath"] for each in spec["containers"][0]["volumeMounts"]}
+    assert mounted["settings"] in FOLDERS.split(":")
