@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import ipaddress
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common.errors import RequestError
+from domicile_common.sigv4.sign import Signer
 from domicile_discovery.relay.addresses import MAXIMUM_URL, check_address, check_target, is_public, parse_target
 
 PUBLIC = "https://s3.fr-par.scw.cloud/"
@@ -166,6 +168,25 @@ OTHER_PORTS = [f"https://s3.example.com:{port}/" for port in (1, 22, 25, 80, 637
 def test_names_without_a_domain_odd_ports_and_plain_http_are_refused(url):
     with pytest.raises(RequestError):
         check_target(parse_target(url), allowed=(), catalogue=())
+
+
+@pytest.mark.servers  # whatever is asked for, nothing but the loop is needed: sockets are not blocked here, and none is opened
+async def test_the_service_refuses_the_list_to_its_last_entry(make_client, monkeypatch):
+    """As the page would ask for it, signed, by whoever reaches the page."""
+
+    async def connect(_loop, _protocol, host=None, port=None, **_kwargs):
+        raise AssertionError(f"connected to {host}:{port}")
+
+    client, signer = make_client(relay_for="page"), Signer("AKEXAMPLE", "a-made-up-secret-key", "eu-1")
+    monkeypatch.setattr("asyncio.base_events.BaseEventLoop.create_connection", connect)
+    hosts = [f"[{address}]" if ":" in address else address for address in PRIVATE]
+    signed = [signer.presign("GET", "/", "", {"host": host}, expires=60, now=datetime.now(UTC)) for host in hosts]
+    private = [f"https://{host}/?{query}" for host, query in zip(hosts, signed, strict=True)]
+    for url in [*MALFORMED, *NAMELESS, *OTHER_PORTS, "http://s3.example.com/", *private]:
+        answer = await client.post("/api/relay", json={"method": "GET", "url": url})
+        assert (answer.status_code, answer.json()["error"]["code"]) in {(400, "RelayRefused"), (400, "InvalidArgument")}, url
+        if url in private:
+            assert "an address that is not public" in answer.text, url
 
 
 def test_the_catalogue_may_use_its_ports_and_the_operator_allows_by_name():
