@@ -34,20 +34,8 @@ export const PAGES: readonly Page[] = [
   { name: "keys", title: "Access keys", inMenu: true, roles: TENANTS, load: () => import("./tenants/own.tsx") },
   { name: "sovereignty", title: "Where may it live?", inMenu: true, load: () => import("./sovereignty/index.tsx") },
   { name: "catalogue", title: "Catalogue", inMenu: true, load: () => import("./catalogue/index.tsx") },
-  {
-    name: "snapshots",
-    title: "Snapshots",
-    inMenu: true,
-    roles: ["operator", "auditor", "tenant_admin", "tenant"],
-    load: () => import("./snapshots/index.tsx"),
-  },
-  {
-    name: "adopt",
-    title: "Adopt",
-    inMenu: true,
-    roles: ["operator"],
-    load: () => import("./adopt/index.tsx"),
-  },
+  { name: "snapshots", title: "Snapshots", inMenu: true, roles: BOTH, load: () => import("./snapshots/index.tsx") },
+  { name: "adopt", title: "Adopt", inMenu: true, roles: ["operator"], load: () => import("./adopt/index.tsx") },
   { name: "signin", title: "Sign in", inMenu: false, load: () => import("./signin/index.tsx") },
 ];
 

@@ -2,7 +2,7 @@ import { Badge, Bytes, type Column, Empty, Form, Load, Select, Table, Time } fro
 import { formatCount } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
-import { session } from "../../session.ts";
+import { seesAll } from "../../session.ts";
 import { listSnapshots, type Snapshot } from "./snapshots.ts";
 
 export function All() {
@@ -49,7 +49,7 @@ function columns(): readonly Column<Snapshot>[] {
       by: titleOf,
       width: "minmax(12rem, 2fr)",
     },
-    ...(session.value?.role === "operator" ? [owner] : []),
+    ...(seesAll() ? [owner] : []),
     { name: "endpoint", title: "Of", show: (it) => it.endpoint, by: (it) => it.endpoint, width: "minmax(12rem, 1.5fr)" },
     { name: "created", title: "When", show: (it) => <Time at={it.created_at} />, by: (it) => it.created_at, width: "11rem" },
     {

@@ -3,7 +3,7 @@ import { countryName } from "../../countries.ts";
 import { formatCount } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
-import { session } from "../../session.ts";
+import { seesAll } from "../../session.ts";
 import { QuestionForm } from "../sovereignty/form.tsx";
 import { Place } from "../sovereignty/place.tsx";
 import { asRequest, type Question, questionOf, textsOf } from "../sovereignty/question.ts";
@@ -16,7 +16,7 @@ type Texts = Readonly<Record<string, string>>;
 export function MovePlan({ id, query }: { readonly id: string; readonly query: Texts }) {
   const shown = useResource((signal) => showSnapshot(id, signal), [id]);
   const asked = Object.keys(query).length > 0;
-  const question = questionOf(asked ? query : { among: session.value?.role === "operator" ? "backends" : "catalogue" });
+  const question = questionOf(asked ? query : { among: seesAll() ? "backends" : "catalogue" });
   return (
     <>
       <p>

@@ -3,7 +3,7 @@ import { api } from "../../api.ts";
 import { FEATURES } from "../../catalogue.ts";
 import { Checkbox, Field, Form, Load, Select } from "../../components/index.ts";
 import { useResource } from "../../resource.ts";
-import { session } from "../../session.ts";
+import { seesAll } from "../../session.ts";
 import { type Question, questionOf, SPREADS } from "./question.ts";
 import "./form.css";
 
@@ -82,7 +82,7 @@ function Asking({ question, action, onAsk, words: { groups, countries } }: Props
 
 /** Which backends there are is the operators' to know. */
 function Among({ value }: { value: Question["among"] }) {
-  if (session.value?.role !== "operator") return <input type="hidden" name="among" value="catalogue" />;
+  if (!seesAll()) return <input type="hidden" name="among" value="catalogue" />;
   return (
     <Select label="Among" name="among" value={value}>
       <option value="catalogue">all places of the catalogue</option>
