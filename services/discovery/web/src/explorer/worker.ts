@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { Account } from "./account.ts";
+
+expose(Account);
