@@ -23,6 +23,7 @@ const BOTH: readonly Role[] = [...OPERATORS, ...TENANTS];
 /** All pages, as they stand in the menu. Each is loaded when it is opened. */
 export const PAGES: readonly Page[] = [
   { name: "", title: "Domicile", inMenu: false, load: () => import("./home/index.tsx") },
+  { name: "explore", title: "Explore", inMenu: true, load: () => import("./explore/index.tsx") },
   { name: "overview", title: "Overview", inMenu: true, roles: BOTH, load: () => import("./overview/index.tsx") },
   { name: "buckets", title: "Buckets", inMenu: true, roles: BOTH, load: () => import("./buckets/index.tsx") },
   { name: "policies", title: "Policies", inMenu: true, roles: BOTH, load: () => import("./policies/index.tsx") },

@@ -1,0 +1,102 @@
+import { hierarchy, treemap } from "d3-hierarchy";
+import { Empty, Load } from "../../components/index.ts";
+import type { Total } from "../../explorer/index.ts";
+import { formatBytes, formatCount } from "../../format.ts";
+import { useResource } from "../../resource.ts";
+import { bucketLink } from "./accounts.tsx";
+import { type BucketProps, wholeOf } from "./bucket.tsx";
+
+const EVERY = 3; // seconds between two counts while the listing grows
+
+export function TotalsPage(props: BucketProps) {
+  const { account, bucket, prefix } = props;
+  const scan = wholeOf(props);
+  const totals = useResource(
+    () => account.worker.totals(bucket, prefix),
+    [bucket, prefix, scan?.state],
+    scan?.state === "running" ? EVERY : 0,
+  );
+  if (!scan) return <Empty title="List everything below here, and this shows what it amounts to." />;
+  return (
+    <Load resource={totals} what="Counting">
+      {(found) =>
+        found && (
+          <>
+            <p class="lead">
+              {formatCount(found.objects)} objects, {formatBytes(found.bytes)}
+              {scan.state === "running" && " so far"}
+            </p>
+            <h2>By folder</h2>
+            <Treemap {...props} totals={found.prefixes} />
+            <div class="columns">
+              <Bars title="By folder" totals={found.prefixes} />
+              <Bars title="By type" totals={found.types} />
+              <Bars title="By age" totals={found.ages} />
+              <Bars title="By storage class" totals={found.classes} />
+            </div>
+          </>
+        )
+      }
+    </Load>
+  );
+}
+
+const WIDTH = 1000;
+const HEIGHT = 320;
+
+/** Areas are bytes. The same figures stand below it in words. */
+function Treemap({ account, bucket, prefix, totals }: BucketProps & { readonly totals: readonly Total[] }) {
+  const root = hierarchy<{ children?: readonly Total[] } | Total>({ children: totals }).sum((it) =>
+    "bytes" in it ? it.bytes : 0,
+  );
+  const tiles = treemap<{ children?: readonly Total[] } | Total>().size([WIDTH, HEIGHT]).padding(2)(root).leaves();
+  return (
+    <svg class="treemap" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label="Bytes by folder">
+      {tiles.map(({ data, x0, x1, y0, y1 }, index) => {
+        const { name, bytes } = data as Total;
+        const tile = (
+          <g transform={`translate(${x0} ${y0})`}>
+            <title>{`${name}: ${formatBytes(bytes)}`}</title>
+            <rect class={`tile-${index % 6}`} width={x1 - x0} height={y1 - y0} rx="3" />
+            {x1 - x0 > 70 && y1 - y0 > 24 && (
+              <text x="6" y="17">
+                {name.slice(0, (x1 - x0) / 9)}
+              </text>
+            )}
+          </g>
+        );
+        return name.endsWith("/") ? (
+          <a key={name} href={bucketLink(account, bucket, prefix + name, { tab: "totals" })} tabIndex={-1}>
+            {tile}
+          </a>
+        ) : (
+          tile
+        );
+      })}
+    </svg>
+  );
+}
+
+function Bars({ title, totals }: { readonly title: string; readonly totals: readonly Total[] }) {
+  const most = Math.max(1, ...totals.map((it) => it.bytes));
+  return (
+    <section>
+      <h2>{title}</h2>
+      <ul class="bars">
+        {totals.map((it) => (
+          <li key={it.name}>
+            <span class="bar-name" title={it.name}>
+              {it.name}
+            </span>
+            <span class="bar" aria-hidden="true">
+              <span style={{ width: `${(it.bytes / most) * 100}%` }} />
+            </span>
+            <span class="bar-value">
+              {formatBytes(it.bytes)}, {formatCount(it.objects)}
+            </span>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
