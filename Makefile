@@ -158,6 +158,12 @@ audit: audit-tools
 bench-adopt: venv rabbitmq
 	@exec $(BIN)/python -m benchmarks.adopt $(ARGS)
 
+## bench-explore  a large bucket in a real browser: listed, searched, sorted, scrolled  [ARGS="--keys 200000"]
+.PHONY: bench-explore
+bench-explore: venv web rabbitmq
+	@deploy/local/need /usr/bin/chromium chromium
+	@exec $(BIN)/python -m benchmarks.explore $(ARGS)
+
 ## web      builds the page of the discovery service, where its sources have changed
 .PHONY: web
 web: services/discovery/src/domicile_discovery/web/index.html

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import socket
+import socketserver
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
@@ -119,3 +124,50 @@ def look() -> Callable[[Page, str], None]:
         page.set_viewport_size(size)
 
     return check
+
+
+class Tap:
+    """Stands before a server on this machine and keeps what is sent to it. ``url``: in place of the server's."""
+
+    def __init__(self, server: str) -> None:
+        kept = self._kept = bytearray()
+        target = urlsplit(server)
+
+        class Handler(socketserver.BaseRequestHandler):
+            def handle(self) -> None:
+                with socket.create_connection((target.hostname, target.port)) as onward:
+                    back = threading.Thread(target=_pour, args=(onward, self.request, bytearray()))
+                    back.start()
+                    _pour(self.request, onward, kept)
+                    back.join()
+
+        self.server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def seen(self) -> bytes:
+        return bytes(self._kept)
+
+
+def _pour(source: socket.socket, sink: socket.socket, kept: bytearray) -> None:
+    with suppress(OSError):
+        while piece := source.recv(65536):
+            kept += piece
+            sink.sendall(piece)
+        sink.shutdown(socket.SHUT_WR)
+
+
+@pytest.fixture
+def tap() -> Iterator[Callable[[str], Tap]]:
+    """``tap(url)``: see ``Tap``."""
+    made: list[Tap] = []
+
+    def make(server: str) -> Tap:
+        made.append(Tap(server))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.server.shutdown()
+        each.server.server_close()

@@ -70,7 +70,13 @@ export class Account {
     return this.provider.straight;
   }
 
-  async buckets(): Promise<readonly Bucket[]> {
+  /** `named`: those to look at, where the key may not list them. */
+  async buckets(named: readonly string[]): Promise<readonly Bucket[]> {
+    this.known = named.length ? named.map((name) => ({ name, created: 0, region: "" })) : await this.allBuckets();
+    return this.known;
+  }
+
+  private async allBuckets(): Promise<Bucket[]> {
     const buckets: Bucket[] = [];
     let token = "";
     do {
@@ -79,7 +85,6 @@ export class Account {
       buckets.push(...page.buckets);
       token = page.token;
     } while (token);
-    this.known = buckets;
     return buckets;
   }
 

@@ -36,6 +36,8 @@ export interface Keys extends Omit<Place, "key" | "accessKey" | "sessionToken"> 
   readonly accessKey: string;
   readonly secretKey: string;
   readonly sessionToken: string;
+  /** Those to look at; all that the key may list, when empty. */
+  readonly named: readonly string[];
 }
 
 /** Gone with the tab. */
@@ -46,13 +48,13 @@ export function account(name: string): Opened | undefined {
 }
 
 /** Opens an account, and lists its buckets. Raises what the provider objects to; then nothing is kept. */
-export async function open({ name, secretKey, sessionToken, ...rest }: Keys): Promise<void> {
+export async function open({ name, secretKey, sessionToken, named, ...rest }: Keys): Promise<void> {
   if (account(name)) throw new Error("There is an account of this name already.");
   const place: Place = { ...rest, key: await importKey(secretKey), ...(sessionToken && { sessionToken }) };
   const process = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
   try {
     const worker = await new (wrap<typeof Account>(process))(place);
-    const listed = await worker.buckets();
+    const listed = await worker.buckets(named);
     const { endpoint, region, accessKey } = rest;
     const buckets = listed.map((it) => it.name);
     const straight = await worker.straight;

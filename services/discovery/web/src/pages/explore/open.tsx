@@ -47,6 +47,7 @@ export function OpenAccount({ wanted, onOpened }: { readonly wanted: Wanted | un
       sessionToken: values.session_token?.trim() ?? "",
       addressing: values.addressing === "virtual" ? "virtual" : "path",
       route: values.route === "direct" || values.route === "relay" ? values.route : "auto",
+      named: (values.buckets ?? "").split(/[\s,]+/).filter(Boolean),
       relay,
     });
     onOpened();
@@ -109,6 +110,7 @@ export function OpenAccount({ wanted, onOpened }: { readonly wanted: Wanted | un
             autocomplete="new-password"
             hint="Of temporary credentials."
           />
+          <Field label="Buckets" name="buckets" hint="Their names, where the key may not list them." />
           <Select label="Buckets are named" name="addressing">
             <option value="path">in the path</option>
             <option value="virtual">in the host’s name</option>
@@ -134,9 +136,7 @@ export function OpenAccount({ wanted, onOpened }: { readonly wanted: Wanted | un
 
 function originOf(text: string): string {
   const typed = text.trim();
-  try {
-    return new URL(/^https?:\/\//.test(typed) ? typed : `https://${typed}`).origin;
-  } catch {
-    throw new Error("The endpoint is no address, such as https://s3.example.com.");
-  }
+  const url = URL.parse(/^https?:\/\//.test(typed) ? typed : `https://${typed}`);
+  if (!url || !/^[a-z0-9.:[\]-]+$/.test(url.host)) throw new Error("The endpoint is no address, such as https://s3.example.com.");
+  return url.origin;
 }
