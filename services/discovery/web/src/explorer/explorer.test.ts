@@ -137,9 +137,23 @@ test("pages of versions", () => {
 });
 
 test("what is no listing, or does not say how it goes on, is an error and no end", () => {
-  for (const text of ["", "<html></html>", "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>"]) {
+  for (const text of [
+    "",
+    "no document",
+    "<html></html>",
+    "<ListBucketResult><Contents>",
+    "<ListBucketResult><IsTruncated>true</IsTruncated></ListBucketResult>",
+  ]) {
     assert.throws(() => parsePage(text));
   }
+});
+
+test("a page with more entities than anybody would think, and none that a document makes up", () => {
+  const many = `<Contents><Key>a</Key><ETag>&quot;${"0".repeat(32)}&quot;</ETag></Contents>`.repeat(5_000);
+  assert.equal(parsePage(`<ListBucketResult>${many}</ListBucketResult>`).entries.length, 5_000);
+  assert.throws(() =>
+    parsePage('<!DOCTYPE a [<!ENTITY b "bb">]><ListBucketResult><Contents><Key>&b;</Key></Contents></ListBucketResult>'),
+  );
 });
 
 test("other documents", () => {

@@ -1,19 +1,14 @@
-import { XMLParser } from "fast-xml-parser";
+import { SaxesParser } from "saxes";
 import type { Entry } from "./listing.ts";
 
 /** S3's documents. https://docs.aws.amazon.com/AmazonS3/latest/API/API_Types_Amazon_Simple_Storage_Service.html */
 
-const MANY = new Set(["Bucket", "Contents", "Version", "DeleteMarker", "CommonPrefixes", "Tag"]);
-const parser = new XMLParser({
-  ignoreAttributes: true,
-  ignoreDeclaration: true,
-  parseTagValue: false,
-  trimValues: false,
-  htmlEntities: true, // for characters by number
-  isArray: (name) => MANY.has(name),
-});
-
-type Node = { readonly [name: string]: string | Node | readonly Node[] | undefined };
+/** An element: its text, or its children. */
+interface Node {
+  readonly name: string;
+  readonly children: Node[];
+  text: string;
+}
 
 export interface Bucket {
   readonly name: string;
@@ -34,28 +29,46 @@ export interface Refusal {
   readonly region: string;
 }
 
-/** The root element; an empty one when the text is no document. */
-function rootOf(xml: string): { name: string; root: Node } {
-  const document = parser.parse(xml) as Node;
-  const [name = ""] = Object.keys(document);
-  const root = document[name];
-  return { name, root: typeof root === "object" ? (root as Node) : {} };
+/** The root element. Raises an error when the text is no document. Entities that a document defines itself are not known, so they are errors. */
+function rootOf(xml: string): Node {
+  const top: Node = { name: "", children: [], text: "" };
+  const open = [top];
+  const parser = new SaxesParser({ position: false });
+  parser.on("error", (error) => {
+    throw error;
+  });
+  parser.on("opentag", ({ name }) => {
+    const node = { name, children: [], text: "" };
+    (open.at(-1) as Node).children.push(node);
+    open.push(node);
+  });
+  parser.on("text", (text) => {
+    (open.at(-1) as Node).text += text;
+  });
+  parser.on("cdata", (text) => {
+    (open.at(-1) as Node).text += text;
+  });
+  parser.on("closetag", () => open.pop());
+  parser.write(xml).close();
+  return top.children[0] as Node;
 }
 
-function text(node: Node | undefined, name: string): string {
-  const value = node?.[name];
-  return typeof value === "string" ? value : "";
+function nodes(node: Node | undefined, name: string): Node[] {
+  return node?.children.filter((it) => it.name === name) ?? [];
 }
 
-function nodes(node: Node, name: string): readonly Node[] {
-  const value = node[name];
-  return Array.isArray(value) ? value : [];
+function child(node: Node, name: string): Node | undefined {
+  return node.children.find((it) => it.name === name);
+}
+
+function text(node: Node, name: string): string {
+  return child(node, name)?.text ?? "";
 }
 
 /** ListBuckets, and ListBucketsV2 where there are regions. */
 export function parseBuckets(xml: string): { buckets: Bucket[]; token: string } {
-  const { root } = rootOf(xml);
-  const buckets = nodes((root.Buckets as Node) ?? {}, "Bucket").map((it) => ({
+  const root = rootOf(xml);
+  const buckets = nodes(child(root, "Buckets"), "Bucket").map((it) => ({
     name: text(it, "Name"),
     created: Date.parse(text(it, "CreationDate")),
     region: text(it, "BucketRegion"),
@@ -65,10 +78,10 @@ export function parseBuckets(xml: string): { buckets: Bucket[]; token: string } 
 
 /** A page of ListObjectsV2 or ListObjectVersions. Raises an error when it is none: a listing that ends early must not pass for a whole one. */
 export function parsePage(xml: string): Page {
-  const { name, root } = rootOf(xml);
-  if (name !== "ListBucketResult" && name !== "ListVersionsResult") throw new Error("The answer is no listing.");
+  const root = rootOf(xml);
+  if (root.name !== "ListBucketResult" && root.name !== "ListVersionsResult") throw new Error("The answer is no listing.");
   const decoded = text(root, "EncodingType") === "url" ? decodeKey : (key: string) => key;
-  const versions = name === "ListVersionsResult";
+  const versions = root.name === "ListVersionsResult";
   const listed = versions
     ? [
         ...nodes(root, "Version").map((it) => entry(it, decoded, true, false)),
@@ -109,32 +122,28 @@ function decodeKey(key: string): string {
   }
 }
 
+/** Empty where it is no error document of S3's. */
 export function parseRefusal(xml: string): Refusal {
-  const { name, root } = xml.trimStart().startsWith("<") ? rootOf(xml) : { name: "", root: {} };
-  return name === "Error"
-    ? { code: text(root, "Code"), message: text(root, "Message"), region: text(root, "Region") }
-    : { code: "", message: "", region: "" };
+  try {
+    const root = rootOf(xml);
+    if (root.name === "Error") return { code: text(root, "Code"), message: text(root, "Message"), region: text(root, "Region") };
+  } catch {
+    // a page of something in between, or nothing
+  }
+  return { code: "", message: "", region: "" };
 }
 
 export function parseTags(xml: string): Record<string, string> {
-  const { root } = rootOf(xml);
-  return Object.fromEntries(nodes((root.TagSet as Node) ?? {}, "Tag").map((it) => [text(it, "Key"), text(it, "Value")]));
+  return Object.fromEntries(nodes(child(rootOf(xml), "TagSet"), "Tag").map((it) => [text(it, "Key"), text(it, "Value")]));
 }
 
 /** What a settings document says, as lines of path and value: `Rule.Status`: `Enabled`. */
 export function parseFacts(xml: string): [string, string][] {
-  const { name, root } = rootOf(xml);
-  return Object.keys(root).length ? flat(root, "") : [[name, text(parser.parse(xml) as Node, name)]];
+  const root = rootOf(xml);
+  return root.children.length ? root.children.flatMap((it) => flat(it, "")) : [[root.name, root.text]];
 }
 
 function flat(node: Node, path: string): [string, string][] {
-  return Object.entries(node).flatMap(([name, value]): [string, string][] => {
-    const here = path ? `${path}.${name}` : name;
-    if (typeof value === "string") return name === "#text" ? [] : [[here, value]];
-    if (Array.isArray(value))
-      return value.flatMap((it, index) =>
-        typeof it === "string" ? [[here, it] as [string, string]] : flat(it, `${here}[${index}]`),
-      );
-    return value ? flat(value as Node, here) : [];
-  });
+  const here = path ? `${path}.${node.name}` : node.name;
+  return node.children.length ? node.children.flatMap((it) => flat(it, here)) : [[here, node.text]];
 }
