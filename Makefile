@@ -139,12 +139,13 @@ settings: venv
 
 ## sbom     a CycloneDX bill of materials for each image, from the lock it is built of, into build/sbom
 .PHONY: sbom
-sbom: audit-tools
+sbom: audit-tools node
 	@mkdir -p build/sbom
 	@for service in proxy metadata replicator discovery; do \
 		$(AUDIT)/bin/cyclonedx-py requirements --pyproject services/$$service/pyproject.toml --mc-type application --output-reproducible \
 			--output-file build/sbom/domicile-$$service.cdx.json requirements/runtime.txt || exit 1; \
 	done
+	@$(IN_WEB) npm sbom --silent --omit dev --sbom-format cyclonedx --package-lock-only >'$(CURDIR)/build/sbom/domicile-discovery-page.cdx.json'
 
 ## audit    looks the locks up among known vulnerabilities; asks a public database, so it needs the network
 .PHONY: audit
