@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { Badge, Button, Checkbox, type Column, Copy, Dialog, Empty, Progress, Table, Time } from "../../components/index.ts";
 import { explored, type Opened, type Progress as Scanned } from "../../explorer/index.ts";
-import { formatBytes, formatCount } from "../../format.ts";
+import { formatBytes, formatCount, formatThings } from "../../format.ts";
 import { link } from "../../router.ts";
 import { PAGES } from "../index.ts";
 import { OpenAccount, type Wanted } from "./open.tsx";
@@ -50,7 +50,7 @@ function Summary({ accounts, onAdd }: { readonly accounts: readonly Opened[]; re
           <li key={it.name}>
             <h2>{it.name}</h2>
             <p class="quiet-text">
-              {new URL(it.endpoint).host} · {formatCount(it.buckets.length)} buckets ·{" "}
+              {new URL(it.endpoint).host} · {formatThings(it.buckets.length, "bucket")} ·{" "}
               {it.straight ? "straight from this tab" : "signed here, relayed by the service"}
             </p>
             <div class="actions">
@@ -85,7 +85,7 @@ function Summary({ accounts, onAdd }: { readonly accounts: readonly Opened[]; re
       {scans.length > 0 && (
         <div role="status">
           <Progress
-            label={`${formatCount(objects)} objects, ${formatBytes(bytes)} in ${formatCount(scans.length - running)} of ${formatCount(scans.length)} buckets`}
+            label={`${formatThings(objects, "object")}, ${formatBytes(bytes)} in ${formatCount(scans.length - running)} of ${formatThings(scans.length, "bucket")}`}
             value={scans.length - running}
             of={scans.length}
           />

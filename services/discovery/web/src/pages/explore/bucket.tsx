@@ -2,7 +2,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect } from "preact/hooks";
 import { Button } from "../../components/index.ts";
 import type { Opened } from "../../explorer/index.ts";
-import { formatBytes, formatCount } from "../../format.ts";
+import { formatBytes, formatThings } from "../../format.ts";
 import { link } from "../../router.ts";
 import { bucketLink, hasPage, Lines, State } from "./accounts.tsx";
 import { lines } from "./lines.ts";
@@ -111,7 +111,7 @@ function Scanning({ account, bucket, prefix, query }: BucketProps) {
       )}
       {scan && (
         <span role="status">
-          <State scan={scan} /> {formatCount(scan.objects)} objects, {formatBytes(scan.bytes)}
+          <State scan={scan} /> {formatThings(scan.objects, "object")}, {formatBytes(scan.bytes)}
           {scan.prefix && ` below ${scan.prefix}`}
         </span>
       )}

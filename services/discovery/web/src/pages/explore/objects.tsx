@@ -13,7 +13,7 @@ import {
   WindowedTable,
 } from "../../components/index.ts";
 import type { Row, Selection } from "../../explorer/index.ts";
-import { formatBytes, formatCount } from "../../format.ts";
+import { formatBytes, formatThings } from "../../format.ts";
 import { go } from "../../router.ts";
 import { bucketLink } from "./accounts.tsx";
 import type { BucketProps } from "./bucket.tsx";
@@ -69,7 +69,7 @@ export function Objects(props: BucketProps) {
         <Checkbox label="with versions" checked={selection.versions} onChange={(yes) => change({ versions: yes ? "yes" : "" })} />
         <Checkbox label="without folders" checked={!selection.folders} onChange={(yes) => change({ flat: yes ? "yes" : "" })} />
         <span class="quiet-text" role="status">
-          {formatCount(count)} {count === 1 ? "row" : "rows"}
+          {formatThings(count, "row")}
         </span>
       </search>
       {progress?.error && <Failed error={new Error(progress.error)} />}
@@ -156,7 +156,7 @@ function columnsOf({ account, bucket, prefix }: BucketProps, own: Readonly<Recor
 }
 
 function inFolder(objects: number): string {
-  return objects < 0 ? "folder" : `${formatCount(objects)} ${objects === 1 ? "object" : "objects"}`;
+  return objects < 0 ? "folder" : formatThings(objects, "object");
 }
 
 function Kind({ row }: { readonly row: Extract<Row, { kind: "object" }> }) {

@@ -1,7 +1,7 @@
 import { hierarchy, treemap } from "d3-hierarchy";
 import { Empty, Load } from "../../components/index.ts";
 import type { Total } from "../../explorer/index.ts";
-import { formatBytes, formatCount } from "../../format.ts";
+import { formatBytes, formatCount, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { bucketLink } from "./accounts.tsx";
 import { type BucketProps, wholeOf } from "./bucket.tsx";
@@ -23,7 +23,7 @@ export function TotalsPage(props: BucketProps) {
         found && (
           <>
             <p class="lead">
-              {formatCount(found.objects)} objects, {formatBytes(found.bytes)}
+              {formatThings(found.objects, "object")}, {formatBytes(found.bytes)}
               {scan.state === "running" && " so far"}
             </p>
             <h2>By folder</h2>
@@ -51,7 +51,7 @@ function Treemap({ account, bucket, prefix, totals }: BucketProps & { readonly t
   );
   const tiles = treemap<{ children?: readonly Total[] } | Total>().size([WIDTH, HEIGHT]).padding(2)(root).leaves();
   return (
-    <svg class="treemap" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="img" aria-label="Bytes by folder">
+    <svg class="treemap" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="group" aria-label="Bytes by folder">
       {tiles.map(({ data, x0, x1, y0, y1 }, index) => {
         const { name, bytes } = data as Total;
         const tile = (
@@ -66,7 +66,7 @@ function Treemap({ account, bucket, prefix, totals }: BucketProps & { readonly t
           </g>
         );
         return name.endsWith("/") ? (
-          <a key={name} href={bucketLink(account, bucket, prefix + name, { tab: "totals" })} tabIndex={-1}>
+          <a key={name} href={bucketLink(account, bucket, prefix + name, { tab: "totals" })}>
             {tile}
           </a>
         ) : (
