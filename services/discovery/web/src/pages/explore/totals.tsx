@@ -51,7 +51,8 @@ function Treemap({ account, bucket, prefix, totals }: BucketProps & { readonly t
   );
   const tiles = treemap<{ children?: readonly Total[] } | Total>().size([WIDTH, HEIGHT]).padding(2)(root).leaves();
   return (
-    <svg class="treemap" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} role="group" aria-label="Bytes by folder">
+    <svg class="treemap" viewBox={`0 0 ${WIDTH} ${HEIGHT}`}>
+      <title>Bytes by folder</title>
       {tiles.map(({ data, x0, x1, y0, y1 }, index) => {
         const { name, bytes } = data as Total;
         const tile = (
