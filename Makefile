@@ -210,7 +210,7 @@ $(WEB)/node_modules/.package-lock.json: $(WEB)/package-lock.json | node
 	@$(IN_WEB) npm ci --silent
 	@touch $@
 
-services/discovery/src/domicile_discovery/web/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.*)
+services/discovery/src/domicile_discovery/web/index.html: $(WEB)/node_modules/.package-lock.json $(shell find $(WEB)/src $(WEB)/public $(WEB)/*.html $(WEB)/*.js)
 	@$(IN_WEB) node_modules/.bin/vite build --logLevel warn
 
 .PHONY: helm
