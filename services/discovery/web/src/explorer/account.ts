@@ -27,8 +27,9 @@ export interface ObjectFacts {
   readonly tags: Readonly<Record<string, string>> | undefined;
 }
 
-/** The body of a snapshot's piece (docs/api.md, Snapshots). */
+/** The body of a snapshot's piece (docs/api.md, Snapshots). `truncated`: there is more in the bucket than was listed. */
 export interface Piece {
+  readonly truncated: boolean;
   readonly buckets: readonly Record<string, unknown>[];
   readonly objects: readonly Record<string, unknown>[];
 }
@@ -164,6 +165,7 @@ export class Account {
     scan.stop.signal.throwIfAborted();
     const found = this.known.find((it) => it.name === bucket);
     await give({
+      truncated: scan.state === "truncated",
       buckets: [
         {
           bucket,
@@ -179,6 +181,7 @@ export class Account {
     for (let first = 0; first < scan.listing.length; first += PIECE) {
       const count = Math.min(PIECE, scan.listing.length - first);
       await give({
+        truncated: false,
         buckets: [],
         objects: Array.from({ length: count }, (_, offset) => objectOf(bucket, scan.listing, first + offset)),
       });
