@@ -19,6 +19,7 @@ class Hasty(S3Protocol):
     head_seconds = 0.3
     body_seconds = 0.3
     body_bytes = 1000
+    answer_seconds = 0.3
 
 
 class Crowded(S3Protocol):
@@ -32,14 +33,23 @@ class Server(uvicorn.Server):
 
 
 READING = asyncio.Event()
+ANSWERED = asyncio.Event()
+BIG = 16 << 20  # bytes
 
 
 async def app(scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-    """Answers with how many bytes of headers there were. For ``/later`` it reads nothing before it is told to."""
+    """Answers with how many bytes of headers there were. For ``/later`` it reads nothing before it is told to; ``/big`` is a long answer."""
     if scope["path"] == "/later":
         await READING.wait()
     while (message := await receive())["type"] == "http.request" and message["more_body"]:
         pass
+    if scope["path"] == "/big":
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % BIG)]})
+        for _ in range(BIG >> 16):
+            await send({"type": "http.response.body", "body": bytes(1 << 16), "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+        ANSWERED.set()
+        return
     body = str(sum(len(name) + len(value) for name, value in scope["headers"])).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
     await send({"type": "http.response.body", "body": body})
@@ -209,3 +219,15 @@ async def test_a_connection_too_many_is_told_to_come_again(connect):
             with suppress(ConnectionError):
                 if (await rest(reader)).startswith(b"HTTP/1.1 200 "):
                     break
+
+
+async def test_an_answer_that_nobody_takes_is_given_up(connect):
+    ANSWERED.clear()
+    reader, writer = await connect(Hasty)
+    writer.write(b"GET /big HTTP/1.1\r\nhost: a\r\n\r\n")
+    async with asyncio.timeout(20):
+        await ANSWERED.wait()
+    taken = b""
+    with suppress(ConnectionError):
+        taken = await rest(reader)
+    assert len(taken) < BIG

@@ -1,4 +1,4 @@
-"""HTTP as it arrives at every service: uvicorn's protocol, bounded where it is not by itself, in what somebody who is not known yet may cost."""
+"""HTTP at every service: uvicorn's protocol, bounded where it is not by itself, in what somebody who is not known yet may cost."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ MAXIMUM_HEADERS = 256
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """Ends a connection that is one too many, whose head does not end, in bytes or in time, or whose body hardly comes.
+    """Ends a connection that is one too many, whose head does not end, in bytes or in time, whose body hardly comes, or that takes no answer.
 
     ``head_seconds``: from the connection, or the first byte of a further request, to the end of the head. In every ``body_seconds`` in
     which a body is waited for, ``body_bytes`` of it must come: 500 a second, as Apache has it
     (https://httpd.apache.org/docs/2.4/mod/mod_reqtimeout.html). Time in which we did not read ourselves does not count.
+    ``answer_seconds``: how long an answer may wait for a client that takes none of it; ``None``: the
+    application sees to that.
     """
 
     head_seconds: ClassVar = 60.0
     body_seconds: ClassVar = 30.0
     body_bytes: ClassVar = 15_000
+    answer_seconds: ClassVar[float | None] = 60.0
     maximum_connections: ClassVar = 8192
 
     def __init__(self, *args: Any, **named: Any) -> None:
@@ -35,6 +38,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._watch: TimerHandle | None = None  # of the body
         self._in_body = False
         self._came = 0  # bytes of the body, since the watch began
+        self._giving_up: TimerHandle | None = None  # the client
         self._held = False  # reading was paused at some time since then
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
@@ -48,6 +52,16 @@ class BoundedProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
         self._stop_waiting()
         self._stop_watching()
+        self._stop_giving_up()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        if self.answer_seconds is not None:
+            self._giving_up = self.loop.call_later(self.answer_seconds, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        self._stop_giving_up()
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         self._begun = False
@@ -134,6 +148,11 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._watch is not None:
             self._watch.cancel()
             self._watch = None
+
+    def _stop_giving_up(self) -> None:
+        if self._giving_up is not None:
+            self._giving_up.cancel()
+            self._giving_up = None
 
     def _refuse_head(self) -> None:
         self._refuse(400, "RequestHeaderSectionTooLarge", "Your request header section exceeds the maximum allowed size.")

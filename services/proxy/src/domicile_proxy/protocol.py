@@ -7,5 +7,7 @@ from domicile_proxy.s3.errors import Failure, render
 
 
 class S3Protocol(BoundedProtocol):
+    answer_seconds = None  # CLIENT_IDLE_SECONDS
+
     def document(self, status: int, code: str, message: str) -> tuple[str, bytes]:
         return "application/xml", render(Failure(status, code, message, {}), "", "")
