@@ -21,7 +21,10 @@ async def test_every_statement_can_be_prepared(database):
 
 async def test_every_refusal_is_of_a_constraint_that_exists(database):
     async with database._pool.acquire() as connection:
-        rows = await connection.fetch("SELECT conname FROM pg_constraint UNION SELECT tgname FROM pg_trigger")
+        rows = await connection.fetch(
+            """SELECT conname FROM pg_constraint UNION SELECT tgname FROM pg_trigger
+               UNION SELECT relname FROM pg_class JOIN pg_index ON indexrelid = pg_class.oid WHERE indisunique"""
+        )
     assert set(REFUSALS) <= {row["conname"] for row in rows}
 
 
