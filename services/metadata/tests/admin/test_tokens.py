@@ -75,6 +75,19 @@ async def test_a_token_ends_with_its_time_with_the_admin_key_and_with_its_tenant
         assert (await ask(admin, secret)).status_code == 401
 
 
+async def test_a_token_that_is_used_while_the_admin_key_is_changed_goes_on_with_the_new_one(admin):
+    used, unused = await make(admin), await make(admin)
+    settings = admin.context.settings
+    new = {"admin_api_key": SecretStr("another-operator-key-0815")}
+    both = await client_of(admin, settings=settings.model_copy(update={**new, "admin_api_key_previous": settings.admin_api_key}))
+    only = await client_of(admin, settings=settings.model_copy(update=new))
+    for client, made, status in ((both, used, 200), (only, used, 200), (only, unused, 401)):
+        answer = await client.get("/proxy/sessions/current", headers={"Authorization": f"Bearer {made['secret']}"})
+        assert answer.status_code == status
+    await both.aclose()
+    await only.aclose()
+
+
 @pytest.mark.parametrize("change", ["role = 'operator'", "expires_at = expires_at + interval '1 year'", "token_id = 'another'"])
 async def test_who_writes_into_the_database_makes_no_token_more_than_it_is(admin, change):
     made = await make(admin)

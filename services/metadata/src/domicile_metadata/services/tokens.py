@@ -95,8 +95,10 @@ async def find(context: Context, secret: str) -> Caller | None:
 
 
 async def _note_use(context: Context, row: TokenRow, now: datetime) -> None:
-    if row.last_used_at is None or now - row.last_used_at >= timedelta(seconds=USE_NOTED_SECONDS):
-        await tokens.note_use(context.database, row.token_id, now)
+    """While the admin key is changed, whatever is used goes on with the new one."""
+    proof = prove(context, _bound(row))
+    if row.proof != proof or row.last_used_at is None or now - row.last_used_at >= timedelta(seconds=USE_NOTED_SECONDS):
+        await tokens.note_use(context.database, row.token_id, now, proof)
 
 
 def _hash(secret: str) -> bytes:

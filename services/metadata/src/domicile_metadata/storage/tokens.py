@@ -50,8 +50,8 @@ async def find(statements: Statements, token_hash: bytes, now: datetime) -> Toke
     return None if row is None else TokenRow(*row)
 
 
-async def note_use(statements: Statements, token_id: str, now: datetime) -> None:
-    await statements.execute("note_token_use", token_id, now)
+async def note_use(statements: Statements, token_id: str, now: datetime, proof: bytes) -> None:
+    await statements.execute("note_token_use", token_id, now, proof)
 
 
 async def revoke(session: Session, token_id: str, now: datetime, tenant_id: str | None) -> TokenRecord | None:

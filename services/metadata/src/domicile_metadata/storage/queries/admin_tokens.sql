@@ -25,8 +25,8 @@ SELECT token_id, token_hash, proof, role, tokens.tenant_id, expires_at, last_use
    AND (tokens.tenant_id IS NULL OR tenants.state = 'active');
 
 -- name: note_token_use
--- $1 token id, $2 now.
-UPDATE tokens SET last_used_at = greatest(last_used_at, $2) WHERE token_id = $1;
+-- $1 token id, $2 now, $3 proof.
+UPDATE tokens SET last_used_at = greatest(last_used_at, $2), proof = $3 WHERE token_id = $1;
 
 -- name: revoke_token
 -- No row when there is none such, of this tenant or ($3 NULL) of anybody. $1 token id, $2 now.
