@@ -9,6 +9,7 @@ export default defineConfig({
     target: ["chrome123", "firefox128", "safari17.5"],
     assetsInlineLimit: 0, // the page's policy wants files
     modulePreload: { polyfill: false },
+    rolldownOptions: { external: ["crypto"] }, // what @hpke/core asks for where there is no WebCrypto
   },
   worker: { format: "es" },
 });

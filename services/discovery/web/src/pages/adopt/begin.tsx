@@ -3,6 +3,7 @@ import { api } from "../../api.ts";
 import { loadCatalogue, type Provider } from "../../catalogue.ts";
 import { Field, Form, Load, Select } from "../../components/index.ts";
 import { codesIn, countryName } from "../../countries.ts";
+import { explored } from "../../explorer/index.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
 import { type Backend, begin, listBackends, listTenants, proposal, register } from "./adoption.ts";
@@ -17,7 +18,7 @@ interface Known {
 }
 
 interface Props {
-  /** `endpoint`, `bucket`, and perhaps `account` (its access key) of what was looked at. */
+  /** `endpoint` and `bucket` of what was looked at. */
   readonly given: Texts;
 }
 
@@ -125,6 +126,7 @@ function Registered({ backends, onChoose }: { backends: readonly Backend[]; onCh
 
 function Register({ given, known, onRegistered }: Props & { known: Known; onRegistered: (it: Backend) => void }) {
   const told = proposal(known.providers, given.endpoint ?? "");
+  const seen = explored.value.find((it) => it.endpoint === given.endpoint);
   async function submit(values: Texts) {
     const { secret_key = "", jurisdictions = "", country = "", ...rest } = values;
     const text = (name: string) => (rest[name] ?? "").trim();
@@ -175,7 +177,7 @@ function Register({ given, known, onRegistered }: Props & { known: Known; onRegi
           value={told.jurisdictions?.join(", ")}
           hint="The countries of its operator and of whoever controls it, such as DE, US."
         />
-        <Field label="Region" name="region" required value={told.region ?? given.region ?? "us-east-1"} />
+        <Field label="Region" name="region" required value={seen?.region ?? told.region ?? "us-east-1"} />
         <Select label="Addressing" name="addressing">
           <option value="path">path: https://endpoint/bucket</option>
           <option value="virtual">virtual: https://bucket.endpoint</option>
@@ -187,7 +189,7 @@ function Register({ given, known, onRegistered }: Props & { known: Known; onRegi
             </option>
           ))}
         </Select>
-        <Field label="Access key" name="access_key" required value={given.account} />
+        <Field label="Access key" name="access_key" required value={seen?.accessKey} />
         <Field label="Secret key" name="secret_key" type="password" required autocomplete="new-password" />
       </Form>
     </>

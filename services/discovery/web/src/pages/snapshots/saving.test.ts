@@ -42,7 +42,12 @@ test("keys that are not to be kept do not leave the browser", async () => {
   assert.ok(!JSON.stringify(made).includes("k0"));
 });
 
-test("that there is more is passed on", async () => assert.equal((await cut("kept", { truncated: true })).truncated, true));
+test("that there is more in a bucket, or that it could not be listed, is passed on", async () => {
+  for (const more of [{ truncated: true }, { error: "AccessDenied" }, { truncated: false }]) {
+    const { truncated } = await cut("kept", { buckets: [{ bucket: "b", ...more }] });
+    assert.equal(truncated, !("truncated" in more) || more.truncated);
+  }
+});
 
 test("an ETag that is none is left out, and the rest of the line stays", async () => {
   const { made } = await cut("kept", { objects: [{ bucket: "b", key: "k", etag: '"not one"', storage_class: "GLACIER" }] });

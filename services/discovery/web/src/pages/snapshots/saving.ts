@@ -12,11 +12,10 @@ export interface Options {
   readonly keys: Keys;
 }
 
-/** What an account holds, as it is listed. `truncated`: that there is more than what came. */
+/** What an account holds, as it is listed. */
 export interface Listed {
   readonly buckets?: readonly BucketLine[];
   readonly objects?: readonly ObjectLine[];
-  readonly truncated?: boolean;
 }
 
 export interface Progress {
@@ -103,8 +102,8 @@ export async function* pieces(listing: AsyncIterable<Listed>, keys: Keys, onTrun
     return piece;
   };
   for await (const listed of listing) {
-    if (listed.truncated) onTruncated();
     for (const it of listed.buckets ?? []) {
+      if (it.truncated || it.error) onTruncated();
       buckets.push(it);
       if (buckets.length === PIECE.lines) yield cut();
     }
