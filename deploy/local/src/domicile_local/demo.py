@@ -35,7 +35,19 @@ BIG_BYTES = 200 * 1024 * 1024
 CHUNK_BYTES = 1024 * 1024
 THREADS = 4
 REPLICATION_SECONDS = 300.0
-LEFT_OUT = {".git", ".env", ".venv*", ".domicile*", ".hypothesis", "*_cache", "__pycache__", "node_modules", "secrets", "build", "dist"}
+LEFT_OUT = {
+    ".git",
+    ".env",
+    ".venv*",
+    ".domicile*",
+    ".hypothesis",
+    "*_cache",
+    "__pycache__",
+    "node_modules",
+    "secrets",
+    "build",
+    "dist",
+}
 
 T = TypeVar("T")
 R = TypeVar("R")
