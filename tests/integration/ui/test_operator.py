@@ -8,6 +8,7 @@ import secrets
 import uuid
 from typing import Any, NamedTuple
 
+import httpx
 import pytest
 from botocore.exceptions import ClientError
 from playwright.sync_api import expect
@@ -370,6 +371,25 @@ def test_an_auditor_sees_everything_and_is_offered_no_change(page, domicile, sto
         expect(page.get_by_role(there).first).to_be_visible()
     for action in ("New scrub…", "New tenant…", "New key…", "Pause replication", "Try it", "Compare once more"):
         expect(page.get_by_role("button", name=action)).to_have_count(0)
+
+
+def test_a_token_is_made_used_and_revoked(operator, domicile, look):
+    name = f"ci-{secrets.token_hex(4)}"
+    operator.goto("/#/tokens")
+    operator.get_by_role("button", name="New token…").click()
+    operator.get_by_label("Name").fill(name)
+    operator.get_by_role("button", name="Make the token").click()
+    secret = operator.get_by_role("dialog", name="The new token").locator("code").inner_text()
+    operator.get_by_role("button", name="Close").click()
+    expect(operator.locator("dialog")).to_have_count(0)
+    assert secret not in operator.content()
+    shown = {"Authorization": f"Bearer {secret}"}
+    assert httpx.get(f"{domicile.suite.metadata_url}/proxy/tenants", headers=shown, trust_env=False).status_code == 200
+    look(operator, "tokens")
+    operator.get_by_role("button", name=f"Revoke {name}").click()
+    operator.get_by_role("button", name="Revoke it").click()
+    expect(operator.get_by_text(f"The token {name} is revoked.")).to_be_visible()
+    assert httpx.get(f"{domicile.suite.metadata_url}/proxy/tenants", headers=shown, trust_env=False).status_code == 401
 
 
 def test_a_tenants_admin_keeps_its_own_house(page, domicile):

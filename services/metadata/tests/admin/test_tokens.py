@@ -9,6 +9,7 @@ import pytest
 from pydantic import SecretStr
 from starlette.applications import Starlette
 
+from domicile_common.sealing import Sealer
 from domicile_metadata.handlers.admin import admin_routes
 
 pytestmark = pytest.mark.servers
@@ -136,3 +137,13 @@ async def test_a_token_of_no_tenant_is_not_made(admin):
 @pytest.mark.parametrize("secret", ["dmt_", "dmt_x", "dmt_" + "x" * 5000])
 async def test_what_is_no_secret_is_nobody(admin, secret):
     assert (await ask(admin, secret)).status_code == 401
+
+
+async def test_a_token_can_be_sealed_for_the_page_that_asked_for_it(admin):
+    page = Sealer("of a page, for one answer")  # has a key pair
+    made = await make(admin, seal_to=page.public_key)
+    secret = page.open_handed_over(f"h1.{page.key_id}.{made['sealed_secret']}", f"token:{made['token']['token_id']}")
+    assert "secret" not in made
+    assert (await ask(admin, secret)).json()["role"] == "auditor"
+    await admin.refused(400, "InvalidArgument", "POST", "/tokens", {"name": "ci", "role": "auditor", "seal_to": "AAAA"})
+    assert len((await admin.call("GET", "/tokens"))["tokens"]) == 1

@@ -31,6 +31,13 @@ export const PAGES: readonly Page[] = [
   { name: "work", title: "Work", inMenu: true, roles: OPERATORS, load: () => import("./work/index.tsx") },
   { name: "backends", title: "Backends", inMenu: true, roles: OPERATORS, load: () => import("./backends/index.tsx") },
   { name: "tenants", title: "Tenants", inMenu: true, roles: OPERATORS, load: () => import("./tenants/index.tsx") },
+  {
+    name: "tokens",
+    title: "Tokens",
+    inMenu: true,
+    roles: [...OPERATORS, "tenant_admin"],
+    load: () => import("./tokens/index.tsx"),
+  },
   { name: "audit", title: "Audit", inMenu: true, roles: [...OPERATORS, "tenant_admin"], load: () => import("./audit/index.tsx") },
   { name: "keys", title: "Access keys", inMenu: true, roles: TENANTS, load: () => import("./tenants/own.tsx") },
   { name: "sovereignty", title: "Where may it live?", inMenu: true, load: () => import("./sovereignty/index.tsx") },

@@ -12,10 +12,11 @@ import msgspec
 from domicile_common.errors import RequestError
 from domicile_common.events import Invalidation
 from domicile_common.model import Value
-from domicile_common.sealing import credential_context, seal_for
+from domicile_common.sealing import credential_context
 from domicile_metadata.context import Context
 from domicile_metadata.domain.roles import Caller
 from domicile_metadata.services import audit
+from domicile_metadata.services.handover import PublicKey, hand_over
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import credentials, invalidations, tenants
 from domicile_metadata.storage.credentials import CredentialRecord
@@ -26,12 +27,11 @@ ACCESS_KEY_PREFIX = "DK"
 # A key is part of the credential scope in a signature, where / and , separate; a secret is at least as long as a strong passphrase.
 AccessKey = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_.-]{3,128}\Z")]
 SecretKey = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{16,128}\Z")]
-PublicKey = Annotated[str, msgspec.Meta(max_length=200)]
 Seconds = Annotated[int, msgspec.Meta(ge=0, le=10 * 366 * 86_400)]
 
 
 class NewCredential(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``access_key`` with ``secret_key``: a known pair is registered (again), instead of making one. ``seal_to``: see ``seal_for``."""
+    """``access_key`` with ``secret_key``: a known pair is registered (again), instead of making one. ``seal_to``: see ``handover``."""
 
     tenant_id: str
     access: Literal["full", "read"] = "full"
@@ -88,10 +88,7 @@ def _issued(record: CredentialRecord, secret: str, public_key: str | None) -> Is
     """Raises ``InvalidArgument``: to be called before the transaction ends."""
     if public_key is None:
         return IssuedCredential(record, secret_key=secret)
-    try:
-        return IssuedCredential(record, sealed_secret_key=seal_for(public_key, secret, credential_context(record.access_key)))
-    except ValueError as error:
-        raise RequestError("InvalidArgument", f"seal_to is no public key: {error}") from None
+    return IssuedCredential(record, sealed_secret_key=hand_over(public_key, secret, credential_context(record.access_key)))
 
 
 async def _insert(context: Context, session: Session, new: NewCredential, access_key: str, secret: str) -> CredentialRecord:

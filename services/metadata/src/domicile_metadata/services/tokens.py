@@ -19,6 +19,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, uuid7
 from domicile_metadata.domain.roles import Caller, TokenRole, caller_of_token
 from domicile_metadata.services import audit
+from domicile_metadata.services.handover import PublicKey, hand_over
 from domicile_metadata.services.proofs import is_proven, prove
 from domicile_metadata.services.tenants import Name
 from domicile_metadata.services.tenants import known as known_tenant
@@ -32,19 +33,21 @@ USE_NOTED_SECONDS: Final = 60  # at most so often is written down that a token i
 
 
 class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``tenant_id``: of a ``tenant_admin``, and of nobody else."""
+    """``tenant_id``: of a ``tenant_admin``, and of nobody else. ``seal_to``: for whom the secret is sealed (``handover``)."""
 
     name: Name
     role: TokenRole
     tenant_id: str | None = None
     expires_in_seconds: Annotated[int, msgspec.Meta(ge=60, le=366 * _DAY)] = 90 * _DAY
+    seal_to: PublicKey | None = None
 
 
 class IssuedToken(Value, frozen=True):
-    """``secret`` is shown in this answer and never again."""
+    """``secret`` is shown in this answer and never again; ``sealed_secret`` in its place where it was asked for."""
 
     token: TokenRecord
-    secret: str
+    secret: str = ""
+    sealed_secret: str = ""
 
 
 class TokenPage(msgspec.Struct, frozen=True):
@@ -67,6 +70,8 @@ async def create(context: Context, caller: Caller, new: NewToken) -> IssuedToken
             known_tenant(new.tenant_id, await tenants.find(session, new.tenant_id))
         made = await tokens.insert(session, row._replace(proof=prove(context, _bound(row))), new.name, now)
         audit.about(token_id)
+        if new.seal_to is not None:
+            return IssuedToken(made, sealed_secret=hand_over(new.seal_to, secret, f"token:{token_id}"))
     return IssuedToken(made, secret)
 
 
