@@ -205,6 +205,20 @@ def test_it_runs_as_a_module():
     assert "policies" in asked.stdout
 
 
+async def test_names_are_completed(cli, admin):
+    for name in ("acme", "apex", "zeta"):
+        await admin.call("POST", "/tenants", {"tenant_id": name}, 201)
+
+    def complete(words):
+        asking = {"_DOMICILE_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(len(words.split(" ")) - 1)}
+        run = [sys.executable, "-m", "domicile_client"]
+        return subprocess.run(run, capture_output=True, text=True, check=False, env=os.environ | asking).stdout.split()
+
+    assert await asyncio.to_thread(complete, "domicile tenants re") == ["rename"]
+    assert await asyncio.to_thread(complete, "domicile tenants show a") == ["acme", "apex"]
+    assert await asyncio.to_thread(complete, "domicile --url http://127.0.0.1:9 tenants show a") == []
+
+
 async def test_lists_come_from_all_pages(cli, admin):
     for name in ("a", "b", "c"):
         await admin.call("POST", "/tenants", {"tenant_id": name}, 201)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version as version_of
@@ -75,11 +74,7 @@ def connect(
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    # Keys are no options: what is said in arguments, anybody on the machine can see.
-    key, token = os.environ.get("ADMIN_API_KEY", ""), os.environ.get("DOMICILE_TOKEN", "")
-    context.obj = Shell(
-        Settings(url, discovery_url, key, admin_key_file, token, token_file, ca_file, certificate_file, certificate_key_file)
-    )
+    context.obj = Shell(Settings(url, discovery_url, admin_key_file, token_file, ca_file, certificate_file, certificate_key_file))
 
 
 command(app, "status")(status.status)

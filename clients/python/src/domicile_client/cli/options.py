@@ -12,9 +12,12 @@ import typer
 
 from domicile_client import backends, tenants
 from domicile_client.call import Call, Json
+from domicile_client.cli.settings import Settings
+from domicile_client.client import Domicile
 from domicile_client.errors import ClientError
 
 STANDARD_INPUT: Final = "-"
+COMPLETION_SECONDS: Final = 3.0
 
 
 class Level(NamedTuple):
@@ -47,9 +50,11 @@ def _named(call: Call, field: str) -> Callable[[typer.Context, str], list[str]]:
     """For shell completion: what there is, or nothing when it cannot be asked for."""
 
     def complete(context: typer.Context, incomplete: str) -> list[str]:
-        shell = context.find_root().obj
+        said = context.find_root().params  # no command runs while one is being completed
         try:
-            found = [str(row[field]) for row in shell.client.rows(call)] if shell else []
+            settings = Settings(**{name: value for name, value in said.items() if name in Settings.__slots__})
+            with Domicile(**settings.connection(), timeout=COMPLETION_SECONDS) as client:
+                found = [str(row[field]) for row in client.rows(call)]
         except (ClientError, typer.BadParameter):
             return []
         return [name for name in found if name.startswith(incomplete)]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,24 +12,29 @@ import typer
 SECRETS: Final = Path("/run/secrets")  # where containers find theirs
 
 
+def _variable(name: str) -> Any:
+    """A field that is no option, because what is said in arguments, anybody on the machine can see."""
+    return field(default_factory=lambda: os.environ.get(name, ""), repr=False)
+
+
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """``admin_key``, ``token``: from the environment; ``key_file``, ``token_file``: instead of them."""
+    """``admin_key_file``, ``token_file``: instead of ``admin_key``, ``token``."""
 
     url: str
     discovery_url: str = ""
-    admin_key: str = ""
-    key_file: Path | None = None
-    token: str = ""
+    admin_key_file: Path | None = None
     token_file: Path | None = None
     ca_file: Path | None = None
     certificate_file: Path | None = None
     certificate_key_file: Path | None = None
+    admin_key: str = _variable("ADMIN_API_KEY")
+    token: str = _variable("DOMICILE_TOKEN")
 
     def connection(self) -> dict[str, Any]:
         """The arguments of a client. Raises ``BadParameter``."""
         token = _content(self.token_file) or self.token
-        key = _content(self.key_file) or self.admin_key or ("" if token else _mounted("ADMIN_API_KEY"))
+        key = _content(self.admin_key_file) or self.admin_key or ("" if token else _mounted("ADMIN_API_KEY"))
         if not key and not token:
             raise typer.BadParameter(
                 "Who asks? Set ADMIN_API_KEY or DOMICILE_TOKEN, or name a file: --admin-key-file, --token-file."
