@@ -93,7 +93,7 @@ def test_parked_work_is_found_explained_and_tried_again(operator, domicile, stor
     expect(operator.get_by_text("Nothing is parked")).to_be_visible()
 
 
-def test_parked_work_is_given_up_with_a_reason(operator, domicile, stored, parked):
+def test_parked_work_is_given_up_with_a_reason(operator, domicile, stored, parked, look):
     key, reason = parked(KEYS[1]), f"not worth it {secrets.token_hex(4)}"
     operator.goto(f"/#/work/jobs?state=parked&tenant=one&bucket={stored.bucket}")
     operator.get_by_role("button", name=key).click()
@@ -105,6 +105,7 @@ def test_parked_work_is_given_up_with_a_reason(operator, domicile, stored, parke
     assert [(it["key"], it["reason"]) for it in drops] == [(key, reason)]
     operator.goto("/#/work/dropped")
     expect(operator.get_by_text(reason)).to_be_visible()
+    look(operator, "work-dropped")
     domicile.client().delete_object(Bucket=stored.bucket, Key=key)  # so that nothing is owed by the policy
 
 
@@ -138,13 +139,14 @@ def test_a_scrub_is_begun_and_tasks_are_paused_resumed_and_cancelled(operator, d
     look(operator, "work-tasks")
 
 
-def test_what_scrubs_found_is_listed(operator, domicile, stored):
+def test_what_scrubs_found_is_listed(operator, domicile, stored, look):
     stranger = f"stranger-{secrets.token_hex(4)}"
     domicile.at("fi").put_object(Bucket=domicile.namespace("fi", stored.bucket), Key=stranger, Body=b"nobody's")
     domicile.finished_task(domicile.begin_task("scrub", backend_id="fi", depth="light", foreign="report"))
     operator.goto("/#/work/findings")
     row = operator.get_by_role("table", name="Findings").get_by_role("row").filter(has_text=stranger)
     expect(row.get_by_text("reported")).to_be_visible()
+    look(operator, "work-findings")
 
 
 def test_lag_is_drawn_over_time(operator, domicile, stored, look):
@@ -277,6 +279,8 @@ def test_a_tenant_is_made_and_its_keys_are_made_rotated_used_and_disabled(operat
     operator.on("response", lambda response: answers.append(response))  # noqa: PLW0108 - Playwright notes things at the function
     tenant = f"t-{secrets.token_hex(4)}"
     operator.goto("/#/tenants")
+    expect(operator.get_by_role("link", name="one", exact=True)).to_be_visible()
+    look(operator, "tenants")
     operator.get_by_role("button", name="New tenant…").click()
     operator.get_by_label("Id", exact=True).fill(tenant)
     operator.get_by_role("button", name="Make the tenant").click()
@@ -338,6 +342,7 @@ def test_a_tenant_sees_where_its_own_data_is(tenant, stored, look):
     menu.get_by_role("link", name="Access keys").click()
     expect(tenant.get_by_role("table", name="Access keys")).to_be_visible()
     expect(tenant.get_by_role("button", name=re.compile("Rotate"))).to_have_count(0)
+    look(tenant, "own-keys")
     menu.get_by_role("link", name="Lag").click()
     expect(tenant.get_by_role("heading", name="Buckets that are owed something")).to_be_visible()
     look(tenant, "own-lag")

@@ -5,8 +5,16 @@ import { Empty, Failed, Loading, SignInLink } from "./components/index.ts";
 import { failed, Toasts } from "./components/toast.tsx";
 import { mayOpen, PAGES, type Page, type PageProps } from "./pages/index.ts";
 import { link, route } from "./router.ts";
-import { session, signOut } from "./session.ts";
+import { type Role, session, signOut } from "./session.ts";
 import { nextTheme, theme } from "./theme.ts";
+
+const PEOPLE: Readonly<Record<Role, string>> = {
+  operator: "operators",
+  auditor: "auditors",
+  tenant_admin: "tenants' admins",
+  tenant: "tenants",
+  nobody: "everybody",
+};
 
 export function App() {
   const shown = PAGES.find((it) => it.name === route.value.page);
@@ -71,7 +79,7 @@ function Guarded({ page }: { page: Page }) {
     return (
       <>
         <h1>{page.title}</h1>
-        <Empty title={`This page is for ${page.roles?.join("s and ")}s.`}>
+        <Empty title={`This page is for ${new Intl.ListFormat("en").format(page.roles?.map((role) => PEOPLE[role]) ?? [])}.`}>
           <SignInLink />
         </Empty>
       </>

@@ -1,5 +1,17 @@
 import { useState } from "preact/hooks";
-import { Badge, Button, Checkbox, type Column, Copy, Dialog, Empty, Progress, Table, Time } from "../../components/index.ts";
+import {
+  Badge,
+  Button,
+  Checkbox,
+  type Column,
+  Copy,
+  Dialog,
+  Empty,
+  Field,
+  Progress,
+  Table,
+  Time,
+} from "../../components/index.ts";
 import { explored, type Opened, type Progress as Scanned } from "../../explorer/index.ts";
 import { formatBytes, formatCount, formatThings } from "../../format.ts";
 import { link } from "../../router.ts";
@@ -146,6 +158,7 @@ const COLUMNS: readonly Column<Line>[] = [
 ];
 
 function Buckets({ accounts }: { readonly accounts: readonly Opened[] }) {
+  const [sought, setSought] = useState("");
   const rows = accounts.flatMap((account) => {
     const scans = new Map(whole(account).map((it) => [it.bucket, it]));
     return account.listed.map(
@@ -153,7 +166,19 @@ function Buckets({ accounts }: { readonly accounts: readonly Opened[] }) {
     );
   });
   if (!rows.length) return <Empty title="There are no buckets in these accounts, or these keys may not see them." />;
-  return <Table label="Buckets" columns={COLUMNS} rows={rows} sort={{ column: "bucket", descending: false }} />;
+  const found = rows.filter((it) => `${it.account.name} ${it.bucket}`.toLowerCase().includes(sought.toLowerCase()));
+  return (
+    <>
+      <search class="filters">
+        <Field label="Search" type="search" value={sought} onInput={(event) => setSought(event.currentTarget.value)} />
+      </search>
+      {found.length ? (
+        <Table label="Buckets" columns={COLUMNS} rows={found} sort={{ column: "bucket", descending: false }} />
+      ) : (
+        <Empty title="No bucket is called so." />
+      )}
+    </>
+  );
 }
 
 export function bucketLink(account: Opened, bucket: string, prefix = "", query: Readonly<Record<string, string>> = {}): string {
