@@ -44,6 +44,13 @@ def test_a_malformed_traceparent_starts_a_new_trace(header):
         assert entry.trace[3:35] != HEADER[3:35]
 
 
+def test_an_arrival_without_a_header_does_not_go_on_with_the_one_before():
+    with Arrival("request", SpanKind.SERVER, HEADER):
+        pass
+    with Arrival("request", SpanKind.SERVER) as entry:
+        assert entry.trace[3:35] != HEADER[3:35]
+
+
 @given(st.text())
 def test_any_text_is_parsed_without_an_error(header):
     parse_trace(header)

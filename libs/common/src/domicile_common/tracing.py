@@ -147,7 +147,8 @@ class Arrival(Span):
     __slots__ = ()
 
     def __init__(self, name: str, kind: SpanKind, header: str = "") -> None:
-        super().__init__(name, kind, parent=header)
+        super().__init__(name, kind)
+        self.trace = header  # never that of a step before it
 
     def begin(self) -> Self:
         tracer, parent = _tracer.get(), parse_trace(self.trace)
