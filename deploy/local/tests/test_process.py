@@ -83,7 +83,9 @@ def test_a_child_dies_with_its_parent_even_when_that_is_killed(tmp_path):
     parent = (
         "import sys, time, pathlib; from domicile_local.servers.process import Child, Program\n"
         "here = pathlib.Path(sys.argv[1])\n"
-        "print(Child(Program('it', ['sleep', '60'], here / 'log', here)).pid, flush=True); time.sleep(60)"
+        "child = Child(Program('it', ['sh', '-c', 'echo here; exec sleep 60'], here / 'log', here))\n"
+        "while not (here / 'log').read_text(): time.sleep(0.01)\n"  # before, the kernel has not been asked yet
+        "print(child.pid, flush=True); time.sleep(60)"
     )
     with subprocess.Popen([sys.executable, "-c", parent, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
         pid = int(process.stdout.readline())

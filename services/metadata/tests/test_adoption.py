@@ -227,6 +227,8 @@ async def test_what_was_deleted_does_not_come_back(metadata, provider):
     bucket_id = provider.adopted.bucket_id
     await provider.adopt("k")
     version = (await provider.locate("k")).version
+    about = Report(bucket_id=bucket_id, version_id=version.version_id, backend_id="de", outcome="stamped", blob_key="k")
+    await metadata.ask(about)
     await metadata.ask(Delete(bucket_id=bucket_id, key="k"))
     work = await metadata.ask(Wanted(bucket_id=bucket_id, version_id=version.version_id, backend_id="de"))
     assert (work.action, work.target, work.adopted_etag) == ("delete", Blob("de", "old", "k"), MD5)
@@ -234,9 +236,7 @@ async def test_what_was_deleted_does_not_come_back(metadata, provider):
     for etag in (MD5, OTHER):  # whatever is there, a worker may just be removing it
         assert await provider.compare(("k", 3, etag)) == ("leaving",)
         assert await provider.adopt("k", digest=Digest(3, etag)) == ("leaving",)
-    await metadata.ask(
-        Report(bucket_id=bucket_id, version_id=version.version_id, backend_id="de", outcome="deleted", blob_key="k")
-    )
+    await metadata.ask(msgspec.structs.replace(about, outcome="deleted"))
     assert await provider.compare(("k", 3, OTHER)) == ("new",)
 
 

@@ -32,8 +32,7 @@ def say(text: str) -> None:
 
 
 def run(settings: Settings) -> int:
-    with running(settings, say) as launcher:
-        launcher.add_samples(say)
+    with running(settings, say, samples=True) as launcher:
         say(texts.welcome(launcher.run_env, settings.state / "run.env"))
         watch(launcher, Status(sys.stdout))
     return 0

@@ -58,6 +58,9 @@ class Launcher:
             for tenant in TENANTS:
                 register_tenant(admin, tenant, self._state.tenant_key(tenant))
         self.run_env = self._run_env()
+
+    def announce(self) -> None:
+        """From now on others find the suite, and ``make ready`` succeeds."""
         write_run_env(self._state.run_env, self.run_env)
 
     def add_samples(self, say: Callable[[str], None]) -> None:
@@ -128,13 +131,16 @@ def watch(launcher: Launcher, status: Status) -> None:
 
 
 @contextmanager
-def running(settings: Settings, say: Callable[[str], None]) -> Iterator[Launcher]:
-    """A suite that is ready, and is stopped at the end, however that comes."""
+def running(settings: Settings, say: Callable[[str], None], *, samples: bool = False) -> Iterator[Launcher]:
+    """A suite that is ready, and is stopped at the end, however that comes. ``samples``: with something in it to be looked at."""
     with locked(settings.state):
         launcher = Launcher(settings)
         launcher.check()
         try:
             launcher.up(say)
+            if samples:
+                launcher.add_samples(say)
+            launcher.announce()
             yield launcher
         finally:
             say("Stopping")
