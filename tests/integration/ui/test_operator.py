@@ -76,7 +76,7 @@ def test_where_the_data_lives(operator, domicile, stored, look):
 
 def test_parked_work_is_found_explained_and_tried_again(operator, domicile, stored, parked, look):
     key = parked(KEYS[0])
-    operator.goto("/#/work")
+    operator.goto("/#/owed")
     operator.get_by_label("Jobs that are").select_option("parked")
     operator.get_by_label("Bucket").fill(stored.bucket)
     operator.get_by_label("Tenant").fill("one")
@@ -95,7 +95,7 @@ def test_parked_work_is_found_explained_and_tried_again(operator, domicile, stor
 
 def test_parked_work_is_given_up_with_a_reason(operator, domicile, stored, parked, look):
     key, reason = parked(KEYS[1]), f"not worth it {secrets.token_hex(4)}"
-    operator.goto(f"/#/work/jobs?state=parked&tenant=one&bucket={stored.bucket}")
+    operator.goto(f"/#/owed/jobs?state=parked&tenant=one&bucket={stored.bucket}")
     operator.get_by_role("button", name=key).click()
     operator.get_by_role("button", name="Give it up…").click()
     operator.get_by_label("Why").fill(reason)
@@ -103,7 +103,7 @@ def test_parked_work_is_given_up_with_a_reason(operator, domicile, stored, parke
     expect(operator.get_by_text("One job was given up.")).to_be_visible()
     drops = domicile.admin("GET", "/jobs/drops", tenant="one", bucket=stored.bucket)["drops"]
     assert [(it["key"], it["reason"]) for it in drops] == [(key, reason)]
-    operator.goto("/#/work/dropped")
+    operator.goto("/#/owed/dropped")
     expect(operator.get_by_text(reason)).to_be_visible()
     look(operator, "work-dropped")
     domicile.client().delete_object(Bucket=stored.bucket, Key=key)  # so that nothing is owed by the policy
@@ -120,7 +120,7 @@ def later(domicile) -> str:
 
 
 def test_a_scrub_is_begun_and_tasks_are_paused_resumed_and_cancelled(operator, domicile, look):
-    operator.goto("/#/work/tasks")
+    operator.goto("/#/owed/tasks")
     operator.get_by_role("button", name="New scrub…").click()
     operator.get_by_label("Backend").select_option("us")
     operator.get_by_role("button", name="Begin the scrub").click()
@@ -143,7 +143,7 @@ def test_what_scrubs_found_is_listed(operator, domicile, stored, look):
     stranger = f"stranger-{secrets.token_hex(4)}"
     domicile.at("fi").put_object(Bucket=domicile.namespace("fi", stored.bucket), Key=stranger, Body=b"nobody's")
     domicile.finished_task(domicile.begin_task("scrub", backend_id="fi", depth="light", foreign="report"))
-    operator.goto("/#/work/findings")
+    operator.goto("/#/owed/findings")
     row = operator.get_by_role("table", name="Findings").get_by_role("row").filter(has_text=stranger)
     expect(row.get_by_text("reported")).to_be_visible()
     look(operator, "work-findings")
@@ -352,7 +352,7 @@ def test_another_tenants_bucket_and_the_operators_pages_are_closed(tenant, domic
     other = domicile.new_bucket("two")
     tenant.goto(f"/#/buckets/two/{other}")
     expect(tenant.get_by_role("alert")).to_contain_text("This is not yours to see")
-    tenant.goto("/#/work")
+    tenant.goto("/#/owed")
     expect(tenant.get_by_text("This page is for operators")).to_be_visible()
 
 
@@ -371,7 +371,7 @@ def test_an_auditor_sees_everything_and_is_offered_no_change(page, domicile, sto
     expect(page.get_by_text("As the proxies see it")).to_be_visible()
     page.goto(f"/#/policies/one/{stored.bucket}")
     expect(page.get_by_text("What this level demands")).to_be_visible()
-    for address, there in (("work/tasks", "heading"), ("tenants/one", "table"), ("backends/fi", "heading")):
+    for address, there in (("owed/tasks", "heading"), ("tenants/one", "table"), ("backends/fi", "heading")):
         page.goto(f"/#/{address}")
         expect(page.get_by_role(there).first).to_be_visible()
     for action in ("New scrub…", "New tenant…", "New key…", "Pause replication", "Try it", "Compare once more"):

@@ -28,7 +28,7 @@ export const PAGES: readonly Page[] = [
   { name: "buckets", title: "Buckets", inMenu: true, roles: BOTH, load: () => import("./buckets/index.tsx") },
   { name: "policies", title: "Policies", inMenu: true, roles: BOTH, load: () => import("./policies/index.tsx") },
   { name: "lag", title: "Lag", inMenu: true, roles: BOTH, load: () => import("./lag/index.tsx") },
-  { name: "work", title: "Work", inMenu: true, roles: OPERATORS, load: () => import("./work/index.tsx") },
+  { name: "owed", title: "Work", inMenu: true, roles: OPERATORS, load: () => import("./owed/index.tsx") },
   { name: "backends", title: "Backends", inMenu: true, roles: OPERATORS, load: () => import("./backends/index.tsx") },
   { name: "tenants", title: "Tenants", inMenu: true, roles: OPERATORS, load: () => import("./tenants/index.tsx") },
   {

@@ -130,7 +130,7 @@ function Now({ id }: { readonly id: string }) {
             <dt>Owed</dt>
             <dd>
               {owed && (
-                <a href={link("work", [], { backend: id })}>
+                <a href={link("owed", [], { backend: id })}>
                   {formatCount(owed.copies)} copies (<Bytes of={owed.bytes} />
                   ), {formatCount(owed.removals)} removals
                 </a>
@@ -139,7 +139,7 @@ function Now({ id }: { readonly id: string }) {
             </dd>
             <dt>Parked</dt>
             <dd>
-              <a href={link("work", [], { backend: id, state: "parked" })}>{formatCount(owed?.parked ?? 0)}</a>
+              <a href={link("owed", [], { backend: id, state: "parked" })}>{formatCount(owed?.parked ?? 0)}</a>
             </dd>
             {health?.last_failure && (
               <>

@@ -89,7 +89,7 @@ function Work({ lag }: { readonly lag: Lag }) {
           <dd>{formatCount(sum("removals"))}</dd>
           <dt>Parked</dt>
           <dd>
-            <a href={link("work", [], { state: "parked" })}>{formatCount(sum("parked"))}</a>{" "}
+            <a href={link("owed", [], { state: "parked" })}>{formatCount(sum("parked"))}</a>{" "}
             {sum("parked") > 0 && <Badge tone="bad">needs you</Badge>}
           </dd>
         </dl>

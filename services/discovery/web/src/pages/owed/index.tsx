@@ -15,7 +15,7 @@ export default function Work({ route }: PageProps) {
       <h1>Work</h1>
       <nav aria-label="Kinds of work" class="actions">
         {Object.entries(PARTS).map(([name, title]) => (
-          <a key={name} class="button" href={link("work", [name])} {...(name === part && { "aria-current": "page" as const })}>
+          <a key={name} class="button" href={link("owed", [name])} {...(name === part && { "aria-current": "page" as const })}>
             {title}
           </a>
         ))}

@@ -55,7 +55,7 @@ function filtersOf({ backend, tenant, bucket, action, error_class }: Route["quer
 
 function Filters({ query }: { readonly query: Route["query"] }) {
   const choose = (name: string) => (value: string) =>
-    go(link("work", ["jobs"], { ...query, [name]: value.trim() }), { replace: true });
+    go(link("owed", ["jobs"], { ...query, [name]: value.trim() }), { replace: true });
   return (
     <search class="filters">
       <Select
