@@ -72,19 +72,28 @@ def test_only_who_calls_backends_has_a_way_out():
     assert yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["networks"]["inside"] == {"internal": True}
 
 
-def test_the_door_leads_to_both_proxies_and_asks_them_for_readiness():
+@pytest.mark.parametrize(("door", "service", "port"), [("s3", "proxy", "s3"), ("metadata", "metadata", "http")])
+def test_the_balancer_leads_to_both_and_asks_them_for_readiness(door, service, port):
     told = (ROOT / "deploy/balancer/haproxy.cfg").read_text()
-    of_proxy = ports("proxy")
-    assert re.findall(r"^    server (\S+) (\S+)$", told, re.MULTILINE) == [
-        (name, f"{name}:{of_proxy['s3']}") for name in ("proxy", "proxy-2")
+    number, health = ports(service)[port], ports(service)[HEALTH[service]]
+    section = told.partition(f"\nlisten {door}\n")[2].partition("\nlisten ")[0]
+    assert re.findall(r"^    bind :(\d+)$", section, re.MULTILINE) == [str(number)]
+    assert re.findall(r"^    server (\S+) (\S+?):(\d+)(?: port (\d+))?$", section, re.MULTILINE) == [
+        (name, name, str(number), "" if health == number else str(health)) for name in (service, f"{service}-2")
     ]
-    assert f"port {of_proxy[HEALTH['proxy']]} " in told
-    assert "httpchk GET /readyz" in told
-    assert COMPOSE["proxy-2"] == COMPOSE["proxy"]
+    assert "option httpchk GET /readyz" in told
+    assert COMPOSE[f"{service}-2"] == COMPOSE[service]
+    assert {"metadata", "metadata-2"} == set(COMPOSE["balancer"]["depends_on"])
+
+
+def test_services_know_metadata_as_the_balancer():
+    assert {COMPOSE[caller]["environment"]["DOMICILE_METADATA_URL"] for caller in knows("DOMICILE_METADATA_URL")} == {
+        f"http://balancer:{ports('metadata')['http']}"
+    }
 
 
 def test_nobody_starts_before_those_it_calls():
-    for setting, server in (("DATABASE_URL", "migrate"), ("RABBITMQ_URL", "rabbitmq"), ("DOMICILE_METADATA_URL", "metadata")):
+    for setting, server in (("DATABASE_URL", "migrate"), ("RABBITMQ_URL", "rabbitmq"), ("DOMICILE_METADATA_URL", "balancer")):
         for caller in knows(setting) - {"migrate"}:
             assert server in COMPOSE[caller]["depends_on"]
 
