@@ -15,6 +15,6 @@ Answers are dictionaries with the fields that docs/api.md describes.
 
 from domicile_client.call import Call
 from domicile_client.client import AsyncDomicile, Domicile
-from domicile_client.errors import ClientError, NoAnswer, NotAdmitted, Refused
+from domicile_client.errors import ClientError, Misdirected, NoAnswer, NotAdmitted, Refused
 
-__all__ = ["AsyncDomicile", "Call", "ClientError", "Domicile", "NoAnswer", "NotAdmitted", "Refused"]
+__all__ = ["AsyncDomicile", "Call", "ClientError", "Domicile", "Misdirected", "NoAnswer", "NotAdmitted", "Refused"]

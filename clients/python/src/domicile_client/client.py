@@ -11,7 +11,7 @@ from typing import Any, BinaryIO, Self
 import httpx
 
 from domicile_client.call import Call, Json, call, following, limited, read
-from domicile_client.errors import ClientError, NoAnswer
+from domicile_client.errors import ClientError, Misdirected, NoAnswer
 
 TIMEOUT_SECONDS = 600.0  # a preview counts every version
 CONNECT_SECONDS = 10.0
@@ -80,22 +80,17 @@ class _Connection:
         self._urls = {"metadata": url.rstrip("/"), "discovery": discovery_url.rstrip("/")}
         self._session = _DiscoverySession(self._urls["discovery"], admin_key, token)
         self._auth: dict[str, httpx.Auth] = {"metadata": _AdminKey(admin_key, token), "discovery": self._session}
-        trusted = ssl.create_default_context()
-        if ca_file is not None:
-            trusted.load_verify_locations(ca_file)
-        if certificate is not None:
-            trusted.load_cert_chain(*certificate)
         self._options: dict[str, Any] = {
             "timeout": httpx.Timeout(timeout, connect=CONNECT_SECONDS),
-            "verify": trusted,
+            "verify": _trusted(ca_file, certificate),
             "trust_env": False,  # no proxy of the environment gets to see the key
         }
 
     def _arguments(self, asked: Call) -> dict[str, Any]:
-        """Of one HTTP request. Raises ``NoAnswer``."""
+        """Of one HTTP request. Raises ``Misdirected``."""
         origin = self._urls[asked.service]
-        if not origin:
-            raise NoAnswer(f"this needs the address of the {asked.service} service")
+        if not origin.startswith(("http://", "https://")):
+            raise Misdirected(f"no address of the {asked.service} service: {origin or 'none was given'}")
         query = {name: value if isinstance(value, str) else str(value) for name, value in asked.query.items()}
         fields = {"method": asked.method, "url": origin + asked.path, "auth": self._auth[asked.service]}
         return fields | ({"params": query} if query else {}) | ({} if asked.body is None else {"json": asked.body})
@@ -108,8 +103,22 @@ class _Connection:
         return [call("DELETE", "session", service="discovery")] if self._session.is_ours else []
 
 
+def _trusted(ca_file: str | None, certificate: tuple[str, str] | None) -> ssl.SSLContext:
+    """Raises ``Misdirected``, which names the files."""
+    context = ssl.create_default_context()
+    try:
+        if ca_file is not None:
+            context.load_verify_locations(ca_file)
+        if certificate is not None:
+            context.load_cert_chain(*certificate)
+    except OSError as error:  # what ssl raises is one, too
+        files = " and ".join(file for file in (ca_file, *(certificate or ())) if file)
+        raise Misdirected(f"{files}: no certificates in PEM that can be used ({error.strerror or error})") from None
+    return context
+
+
 class Domicile(_Connection):
-    """To be closed, best by ``with``. Every method raises ``Refused`` and ``NoAnswer``."""
+    """To be closed, best by ``with``. Every method raises ``Misdirected``, ``Refused`` and ``NoAnswer``."""
 
     def __init__(self, url: str, **options: Any) -> None:
         """``options``: see ``_Connection``."""
@@ -165,7 +174,7 @@ class Domicile(_Connection):
 
 
 class AsyncDomicile(_Connection):
-    """To be closed, best by ``async with``. Every method raises ``Refused`` and ``NoAnswer``."""
+    """To be closed, best by ``async with``. Every method raises ``Misdirected``, ``Refused`` and ``NoAnswer``."""
 
     def __init__(self, url: str, **options: Any) -> None:
         """``options``: see ``_Connection``."""

@@ -3,6 +3,7 @@
 ::
 
 ClientError
+├── Misdirected     it was asked at no address, or with certificates that are none: nothing was sent
 ├── Refused         the installation understood, and said no (``code`` and ``message`` are its own words)
 │   └── NotAdmitted     … to whoever asked: no key, a wrong one, or one that may not do this
 └── NoAnswer        it was not reached, or cannot answer now: the same call may succeed later
@@ -12,6 +13,10 @@ from __future__ import annotations
 
 
 class ClientError(Exception):
+    pass
+
+
+class Misdirected(ClientError):
     pass
 
 

@@ -200,6 +200,18 @@ async def test_a_token_is_made_used_and_seen_in_the_audit_log(cli, admin, monkey
     assert (await cli("audit", "verify", "--after", "2", "--hash", lines[0]["hash"]))[0] == 1
 
 
+async def test_a_file_is_written_whole_or_left_as_it_was(cli, monkeypatch, tmp_path):
+    file = tmp_path / "audit.ndjson"
+    file.write_text("from before", "utf-8")
+    assert (await cli("audit", "export", str(tmp_path / "nowhere" / "audit.ndjson")))[0] == 2
+    with monkeypatch.context() as patch:
+        patch.setenv("ADMIN_API_KEY", "a wrong key")
+        assert (await cli("audit", "export", str(file)))[0] == 4
+    assert [(each.name, each.read_text("utf-8")) for each in tmp_path.iterdir()] == [("audit.ndjson", "from before")]
+    assert (await cli("audit", "export", str(file)))[1] == {"file": str(file), "bytes": file.stat().st_size}
+    assert [each.name for each in tmp_path.iterdir()] == ["audit.ndjson"]
+
+
 def test_it_runs_as_a_module():
     asked = subprocess.run([sys.executable, "-m", "domicile_client", "--help"], capture_output=True, text=True, check=True)
     assert "policies" in asked.stdout

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from domicile_client import audit
-from domicile_client.cli.options import LIMIT, All, Limit, at_most
-from domicile_client.cli.shell import REFUSED, Action, Shell, command, listing, written
+from domicile_client.call import Call
+from domicile_client.cli.shell import REFUSED, Action, Shell, command, listed, written
 
 app = typer.Typer(help="What was done and refused through the admin API.", no_args_is_help=True)
 COLUMNS = ("seq", "at", "role", "kind", "actor", "tenant_id", "action", "target", "status", "code")
@@ -15,7 +15,7 @@ OfTenant = Annotated[str | None, typer.Option(help="About this tenant only.")]
 Instant = Annotated[str | None, typer.Option(metavar="TIME", help="Such as 2026-03-04T00:00:00Z.")]
 
 
-@command(app, "list")
+@listed(app, "list", COLUMNS)
 def list_all(
     tenant: OfTenant = None,
     actor: Annotated[str | None, typer.Option(help="Id of a token, or access key of a session.")] = None,
@@ -24,13 +24,10 @@ def list_all(
     since: Instant = None,
     until: Instant = None,
     refused: Annotated[bool | None, typer.Option("--refused/--done", help="Only what was refused, or done.")] = None,
-    limit: Limit = LIMIT,
-    everything: All = False,
-) -> Action:
+) -> Call:
     """List entries, the newest first."""
     which = None if refused is None else str(refused).lower()
-    asked = audit.list_all(tenant=tenant, actor=actor, role=role, about=about, since=since, until=until, refused=which)
-    return listing(asked, COLUMNS, at_most(limit, everything))
+    return audit.list_all(tenant=tenant, actor=actor, role=role, about=about, since=since, until=until, refused=which)
 
 
 @command(app, "export")

@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 import typer
 
 from domicile_client import backends, tasks
-from domicile_client.cli.options import LIMIT, BackendName, DryRun, Follow, Limit, SecretFile, read_secret
-from domicile_client.cli.shell import Action, ask, command, follow, listing
+from domicile_client.call import Call
+from domicile_client.cli.options import BackendName, DryRun, Follow, SecretFile, read_secret
+from domicile_client.cli.shell import Action, ask, command, follow, listed
 
 app = typer.Typer(help="S3 endpoints where objects are kept.", no_args_is_help=True)
 COLUMNS = ("backend_id", "provider", "country", "jurisdictions", "state", "paused", "endpoint")
@@ -53,10 +54,10 @@ def add(
     )
 
 
-@command(app, "list")
-def list_all() -> Action:
+@listed(app, "list", COLUMNS)
+def list_all() -> Call:
     """List backends."""
-    return listing(backends.list_all(), COLUMNS, None)
+    return backends.list_all()
 
 
 @command(app, "show")
@@ -71,10 +72,10 @@ def probe(backend: BackendName, following: Follow = False) -> Action:
     return follow(tasks.start("probe", {"backend_id": backend}), to_the_end=following)
 
 
-@command(app, "probes")
-def probes(backend: BackendName, limit: Limit = LIMIT) -> Action:
+@listed(app, "probes", PROBES)
+def probes(backend: BackendName) -> Call:
     """Show what probes have found that a backend can do, and what has changed, the latest first."""
-    return listing(backends.probes(backend), PROBES, limit)
+    return backends.probes(backend)
 
 
 @command(app, "state")

@@ -8,8 +8,8 @@ from rich.console import Group, RenderableType
 from domicile_client import buckets
 from domicile_client.call import Call, Json
 from domicile_client.cli import show as shown
-from domicile_client.cli.options import LIMIT, All, BucketName, Limit, at_most, bucket
-from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command, listing
+from domicile_client.cli.options import BucketName, bucket
+from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command, listed
 
 app = typer.Typer(help="Buckets of tenants, and where their objects are.", no_args_is_help=True)
 Key = Annotated[str, typer.Argument(help="The object's key.")]
@@ -29,14 +29,12 @@ COPIES = (
 NAMES = ("tenant_id", "bucket", "backend_id", "namespace", "recorded", "counter")
 
 
-@command(app, "list")
+@listed(app, "list", BUCKETS)
 def list_all(
     tenant: Annotated[str | None, typer.Argument(help="Whose; nothing: everybody's.")] = None,
-    limit: Limit = LIMIT,
-    everything: All = False,
-) -> Action:
+) -> Call:
     """List buckets with their locks, and what was counted of them."""
-    return listing(buckets.list_all(tenant), BUCKETS, at_most(limit, everything))
+    return buckets.list_all(tenant)
 
 
 @command(app, "show")

@@ -1,12 +1,13 @@
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypedDict, Unpack
 
 import typer
 
 from domicile_client import jobs
-from domicile_client.cli.options import LIMIT, All, AtBackend, BackendName, Level, Limit, OfLevel, at_most, everybody
-from domicile_client.cli.shell import Action, ask, command, listing
+from domicile_client.call import Call
+from domicile_client.cli.options import LIMIT, AtBackend, BackendName, Level, Limit, OfLevel, everybody
+from domicile_client.cli.shell import Action, ask, command, listed
 
 app = typer.Typer(help="Replication work that is owed, or was given up for now.", no_args_is_help=True)
 COLUMNS = (
@@ -23,32 +24,40 @@ COLUMNS = (
     "version_id",
 )
 DROPS = ("dropped_at", "backend_id", "action", "tenant_id", "bucket", "key", "reason", "parked_reason")
-Doing = Annotated[Literal["copy", "remove", "stamp"] | None, typer.Option("--action", help="Of this kind only.")]
-ErrorClass = Annotated[str | None, typer.Option(help="Whose last failure was of this class.")]
-BucketId = Annotated[str | None, typer.Option(help="As listed.")]
-VersionId = Annotated[str | None, typer.Option(help="As listed.")]
 
 
-def _which(whose: Level | None, **others: str | None) -> dict[str, str | None]:
-    tenant, bucket = everybody(whose)
-    return {"tenant": tenant, "bucket": bucket, **others}
+class Which(TypedDict):
+    """The jobs that are meant; all of them where nothing is said."""
+
+    backend: AtBackend
+    action: Annotated[Literal["copy", "remove", "stamp"] | None, typer.Option(help="Of this kind only.")]
+    error_class: Annotated[str | None, typer.Option(help="Whose last failure was of this class.")]
+    bucket_id: Annotated[str | None, typer.Option(help="As listed.")]
+    version_id: Annotated[str | None, typer.Option(help="As listed.")]
 
 
-@command(app, "list")
+@listed(app, "list", COLUMNS)
 def list_all(
     whose: OfLevel = None,
+    *,
     state: Annotated[Literal["owed", "parked", "all"], typer.Option(help="parked: given up for now.")] = "owed",
-    backend: AtBackend = None,
-    action: Doing = None,
-    error_class: ErrorClass = None,
-    bucket_id: BucketId = None,
-    version_id: VersionId = None,
-    limit: Limit = LIMIT,
-    everything: All = False,
-) -> Action:
+    **which: Unpack[Which],
+) -> Call:
     """List what is owed or parked, oldest first."""
-    which = _which(whose, backend=backend, action=action, error_class=error_class, bucket_id=bucket_id, version_id=version_id)
-    return listing(jobs.list_all(state, **which), COLUMNS, at_most(limit, everything))
+    return jobs.list_all(state, **_fields(whose, which))
+
+
+def _fields(whose: Level | None, which: Which) -> dict[str, str | None]:
+    tenant, bucket = everybody(whose)
+    return {
+        "tenant": tenant,
+        "bucket": bucket,
+        "backend": which["backend"],
+        "action": which["action"],
+        "error_class": which["error_class"],
+        "bucket_id": which["bucket_id"],
+        "version_id": which["version_id"],
+    }
 
 
 @command(app, "show")
@@ -62,38 +71,26 @@ def show(
 
 
 @command(app, "replay")
-def replay(
-    whose: OfLevel = None,
-    backend: AtBackend = None,
-    action: Doing = None,
-    error_class: ErrorClass = None,
-    bucket_id: BucketId = None,
-    version_id: VersionId = None,
-) -> Action:
+def replay(whose: OfLevel = None, **which: Unpack[Which]) -> Action:
     """Try parked work again."""
-    which = _which(whose, backend_id=backend, action=action, error_class=error_class, bucket_id=bucket_id, version_id=version_id)
-    return ask(jobs.replay(**which))
+    return ask(jobs.replay(**_fields(whose, which)))
 
 
 @command(app, "drop")
 def drop(
-    reason: Annotated[str, typer.Option(help="Noted for ever.")],
     whose: OfLevel = None,
-    backend: AtBackend = None,
-    action: Doing = None,
-    error_class: ErrorClass = None,
-    bucket_id: BucketId = None,
-    version_id: VersionId = None,
+    *,
+    reason: Annotated[str, typer.Option(help="Noted for ever.")],
+    **which: Unpack[Which],
 ) -> Action:
     """Give parked work up for good."""
-    which = _which(whose, backend_id=backend, action=action, error_class=error_class, bucket_id=bucket_id, version_id=version_id)
-    return ask(jobs.drop(reason, **which))
+    return ask(jobs.drop(reason, **_fields(whose, which)))
 
 
-@command(app, "drops")
-def drops(whose: OfLevel = None, limit: Limit = LIMIT, everything: All = False) -> Action:
+@listed(app, "drops", DROPS)
+def drops(whose: OfLevel = None) -> Call:
     """List what was given up for good, latest first."""
-    return listing(jobs.drops(*everybody(whose)), DROPS, at_most(limit, everything))
+    return jobs.drops(*everybody(whose))
 
 
 @command(app, "lag")

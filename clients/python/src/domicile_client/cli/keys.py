@@ -5,8 +5,9 @@ from typing import Annotated, Literal
 import typer
 
 from domicile_client import keys
-from domicile_client.cli.options import LIMIT, All, Limit, SecretFile, TenantName, at_most, read_secret
-from domicile_client.cli.shell import Action, ask, command, listing
+from domicile_client.call import Call
+from domicile_client.cli.options import SecretFile, TenantName, read_secret
+from domicile_client.cli.shell import Action, ask, command, listed
 
 app = typer.Typer(help="Access keys of tenants.", no_args_is_help=True)
 COLUMNS = ("access_key", "tenant_id", "access", "state", "created_at", "expires_at")
@@ -26,14 +27,12 @@ def create(
     return ask(keys.create(tenant, access=access, expires_in_seconds=expires_in, access_key=access_key, secret_key=secret))
 
 
-@command(app, "list")
+@listed(app, "list", COLUMNS)
 def list_all(
     tenant: Annotated[str | None, typer.Argument(help="Whose; nothing: everybody's.")] = None,
-    limit: Limit = LIMIT,
-    everything: All = False,
-) -> Action:
+) -> Call:
     """List access keys."""
-    return listing(keys.list_all(tenant), COLUMNS, at_most(limit, everything))
+    return keys.list_all(tenant)
 
 
 @command(app, "disable")

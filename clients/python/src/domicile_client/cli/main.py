@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version as version_of
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
@@ -26,9 +27,15 @@ from domicile_client.cli import (
 )
 from domicile_client.cli.settings import Settings
 from domicile_client.cli.shell import INTERRUPTED, NO_ANSWER, NOT_ADMITTED, REFUSED, WRONG_CALL, Shell, command
-from domicile_client.errors import ClientError, NoAnswer, NotAdmitted
+from domicile_client.errors import ClientError, Misdirected, NoAnswer, NotAdmitted, Refused
 
 DEFAULT_URL = "http://127.0.0.1:9010"
+EXIT_CODES: Final[Mapping[type[ClientError], int]] = {
+    Misdirected: WRONG_CALL,
+    Refused: REFUSED,
+    NoAnswer: NO_ANSWER,
+    NotAdmitted: NOT_ADMITTED,
+}
 
 app = typer.Typer(
     name="domicile",
@@ -104,19 +111,25 @@ def run(arguments: Sequence[str] | None = None) -> int:
     try:
         return int(app(args=arguments, prog_name="domicile", standalone_mode=False) or 0)
     except typer.TyperException as wrong:
-        return _ended(WRONG_CALL, wrong.format_message())
-    except NoAnswer as error:
-        return _ended(NO_ANSWER, str(error))
-    except NotAdmitted as error:
-        return _ended(NOT_ADMITTED, str(error))
+        return _ended(WRONG_CALL, _with_help(wrong))
     except ClientError as error:
-        return _ended(REFUSED, str(error))
+        return _ended(EXIT_CODES[type(error)], str(error))
     except (typer.Abort, KeyboardInterrupt):
         return INTERRUPTED
+    except OSError as error:  # the answer could not be written
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else the interpreter tries again as it ends
+        return _ended(REFUSED, f"standard output: {error.strerror}")
+
+
+def _with_help(wrong: typer.TyperException) -> str:
+    """The message, and for what is wrong with the call itself, where it says what is right. Empty where help was shown instead."""
+    text, context = wrong.format_message(), getattr(wrong, "ctx", None)
+    of_the_call = getattr(wrong, "param", True)  # what is found while a command runs is about no parameter
+    return f"{text.rstrip('.')}. See {context.command_path} --help." if text and context and of_the_call else text
 
 
 def _ended(code: int, text: str) -> int:
-    if text:  # none where help was shown instead
+    if text:
         typer.echo(f"domicile: {' '.join(text.split())}", err=True)
     return code
 

@@ -73,7 +73,6 @@ OfLevel = Annotated[
 BucketName = Annotated[Bucket, typer.Argument(metavar="TENANT/BUCKET", parser=bucket, autocompletion=_tenant_names)]
 AtBackend = Annotated[str | None, typer.Option("--backend", help="At this backend only.", autocompletion=_backend_names)]
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
-All = Annotated[bool, typer.Option("--all", help="Show them all.")]
 Follow = Annotated[bool, typer.Option("--follow", help="Show how far it gets, until it has ended. Ctrl-C leaves it at work.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be moved.")]
 Document = Annotated[str, typer.Argument(metavar="DOCUMENT", help="JSON, @file, or - for standard input.")]
@@ -85,10 +84,6 @@ Features = Annotated[
     typer.Option("--feature", help="What every place must be known to have, such as object_lock; may be repeated."),
 ]
 LIMIT: Final = 100
-
-
-def at_most(limit: int, everything: bool) -> int | None:
-    return None if everything else limit
 
 
 def everybody(whose: Level | None) -> Level:

@@ -6,11 +6,11 @@ import inspect
 import json as json_format
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, get_type_hints
+from typing import Annotated, Any, Final, get_args, get_type_hints
 
 import typer
 from rich.console import Console, RenderableType
@@ -18,6 +18,7 @@ from rich.console import Console, RenderableType
 from domicile_client import tasks
 from domicile_client.call import Call, Json
 from domicile_client.cli import show
+from domicile_client.cli.options import LIMIT, Limit
 from domicile_client.cli.progress import Following
 from domicile_client.cli.settings import Settings
 from domicile_client.client import Domicile
@@ -47,6 +48,7 @@ class Shell:
     def show(self, answer: Json, view: View = show.facts) -> None:
         if self.json:
             self.output.file.write(json_format.dumps(answer, indent=2, ensure_ascii=False) + "\n")
+            self.output.file.flush()
         else:
             self.output.print(view(answer), highlight=False)
 
@@ -83,14 +85,18 @@ def listing(call: Call, columns: tuple[str, ...], limit: int | None) -> Action:
 
 
 def written(call: Call, file: Path) -> Action:
-    """The answer goes to a file as it arrives."""
+    """The answer goes to a file as it arrives; the file is there when it is whole."""
+    arriving = file.with_name(f"{file.name}.part")
 
     def run(shell: Shell) -> None:
         try:
-            with file.open("wb") as opened:
+            with arriving.open("wb") as opened:
                 size = shell.client.download(call, opened)
+            arriving.replace(file)
         except OSError as error:
             raise typer.BadParameter(f"{file}: {error.strerror}") from None
+        finally:
+            arriving.unlink(missing_ok=True)
         shell.show({"file": str(file), "bytes": size})
 
     return run
@@ -122,27 +128,69 @@ _JSON = inspect.Parameter(
     default=False,
     annotation=Annotated[bool, typer.Option("--json", help="Print the answer as JSON.")],
 )
+_PAGES = (
+    inspect.Parameter("limit", inspect.Parameter.KEYWORD_ONLY, default=LIMIT, annotation=Limit),
+    inspect.Parameter(
+        "everything",
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False,
+        annotation=Annotated[bool, typer.Option("--all", help="Show them all.")],
+    ),
+)
 
 
 def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Action]], Callable[..., Action]]:
     """Makes a command of a function; ``--json`` comes with every one of them."""
 
     def register(function: Callable[..., Action]) -> Callable[..., Action]:
-        def run(context: typer.Context, *, json: bool = False, **said: Any) -> None:
-            shell: Shell = context.obj
-            shell.json = json
-            try:
-                function(**said)(shell)
-            finally:
-                shell.close()
-
-        hints = get_type_hints(function, include_extras=True)
-        own = [it.replace(annotation=hints[it.name]) for it in inspect.signature(function).parameters.values()]
-        # What typer reads instead of the signature above.
-        run.__signature__ = inspect.Signature([_CONTEXT, *own, _JSON])  # type: ignore[attr-defined]
-        run.__annotations__ = {it.name: it.annotation for it in (_CONTEXT, *own, _JSON)}
-        run.__doc__ = function.__doc__
-        app.command(name)(run)
+        _add(app, name, function.__doc__, function, _parameters(function))
         return function
 
     return register
+
+
+def listed(app: typer.Typer, name: str, columns: tuple[str, ...]) -> Callable[[Callable[..., Call]], Callable[..., Call]]:
+    """Makes a command of a function to a call whose answer comes in pages; ``--limit`` and ``--all`` come with it."""
+
+    def register(function: Callable[..., Call]) -> Callable[..., Call]:
+        def action(*, limit: int, everything: bool, **said: Any) -> Action:
+            return listing(function(**said), columns, None if everything else limit)
+
+        _add(app, name, function.__doc__, action, [*_parameters(function), *_PAGES])
+        return function
+
+    return register
+
+
+def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+    """``**name: Unpack[…]`` stands for the fields of that ``TypedDict``, as options that need not be said."""
+    hints = get_type_hints(function, include_extras=True)
+
+    def each() -> Iterator[inspect.Parameter]:
+        for it in inspect.signature(function).parameters.values():
+            if it.kind is not inspect.Parameter.VAR_KEYWORD:
+                yield it.replace(annotation=hints[it.name])
+                continue
+            (fields,) = get_args(hints[it.name])
+            for name, hint in get_type_hints(fields, include_extras=True).items():
+                yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
+
+    return list(each())
+
+
+def _add(
+    app: typer.Typer, name: str, text: str | None, action: Callable[..., Action], parameters: list[inspect.Parameter]
+) -> None:
+    def run(context: typer.Context, *, json: bool = False, **said: Any) -> None:
+        shell: Shell = context.obj
+        shell.json = json
+        try:
+            action(**said)(shell)
+        finally:
+            shell.close()
+
+    # What typer reads instead of the signature above.
+    run.__signature__ = inspect.Signature([_CONTEXT, *parameters, _JSON])  # type: ignore[attr-defined]
+    run.__annotations__ = {it.name: it.annotation for it in (_CONTEXT, *parameters, _JSON)}
+    run.__doc__ = text
+    app.command(name)(run)

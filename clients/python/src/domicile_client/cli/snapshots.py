@@ -6,9 +6,9 @@ from typing import Annotated
 import typer
 
 from domicile_client import snapshots, sovereignty
-from domicile_client.call import Json
-from domicile_client.cli.options import LIMIT, All, Document, Features, Limit, at_most, document
-from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command, listing, written
+from domicile_client.call import Call, Json
+from domicile_client.cli.options import Document, Features, document
+from domicile_client.cli.shell import REFUSED, Action, Shell, ask, command, listed, written
 
 app = typer.Typer(help="What was kept of S3 accounts that somebody looked at.", no_args_is_help=True)
 places = typer.Typer(help="Which places satisfy a policy.", no_args_is_help=True)
@@ -16,10 +16,10 @@ COLUMNS = ("snapshot_id", "title", "endpoint", "tenant_id", "objects", "bytes", 
 SnapshotId = Annotated[str, typer.Argument(metavar="SNAPSHOT", help="Its id.")]
 
 
-@command(app, "list")
-def list_all(limit: Limit = LIMIT, everything: All = False) -> Action:
+@listed(app, "list", COLUMNS)
+def list_all() -> Call:
     """List snapshots, the newest first."""
-    return listing(snapshots.list_all(), COLUMNS, at_most(limit, everything))
+    return snapshots.list_all()
 
 
 @command(app, "show")

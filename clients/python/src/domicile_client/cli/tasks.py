@@ -5,23 +5,19 @@ from typing import Annotated, Literal
 import typer
 
 from domicile_client import tasks
-from domicile_client.call import Json
+from domicile_client.call import Call, Json
 from domicile_client.cli.options import (
-    LIMIT,
     STANDARD_INPUT,
-    All,
     AtBackend,
     BackendName,
     BucketName,
     Document,
     Follow,
-    Limit,
     OfLevel,
-    at_most,
     document,
     everybody,
 )
-from domicile_client.cli.shell import Action, ask, command, follow, listing
+from domicile_client.cli.shell import Action, ask, command, follow, listed
 
 app = typer.Typer(help="Long work at the backends.", no_args_is_help=True)
 scrubs = typer.Typer(help="What backends hold, compared with the record.", no_args_is_help=True)
@@ -33,17 +29,15 @@ Rate = Annotated[float | None, typer.Option(help="How fast to read at most (50e6
 Requests = Annotated[float | None, typer.Option(help="How often to ask at most.")]
 
 
-@command(app, "list")
+@listed(app, "list", COLUMNS)
 def list_all(
     kind: Annotated[str | None, typer.Option(help="Of this kind only.")] = None,
     state: Annotated[
         Literal["waiting", "running", "paused", "done", "failed", "cancelled"] | None, typer.Option(help="In this state only.")
     ] = None,
-    limit: Limit = LIMIT,
-    everything: All = False,
-) -> Action:
+) -> Call:
     """List tasks, newest first."""
-    return listing(tasks.list_all(kind, state), COLUMNS, at_most(limit, everything))
+    return tasks.list_all(kind, state)
 
 
 @command(app, "show")
@@ -58,10 +52,10 @@ def watch(task: TaskId) -> Action:
     return follow(tasks.show(task))
 
 
-@command(app, "findings")
-def findings(task: TaskId, limit: Limit = LIMIT, everything: All = False) -> Action:
+@listed(app, "findings", FINDINGS)
+def findings(task: TaskId) -> Call:
     """List what a task has to say about single objects."""
-    return listing(tasks.findings(task), FINDINGS, at_most(limit, everything))
+    return tasks.findings(task)
 
 
 @command(app, "pause")
@@ -126,17 +120,14 @@ def scrub(
     return _start("scrub", parameters, following=following)
 
 
-@command(scrubs, "findings")
+@listed(scrubs, "findings", SCRUB_FINDINGS)
 def scrub_findings(
     backend: AtBackend = None,
     kind: Annotated[str | None, typer.Option(help="Of this kind only.")] = None,
     resolved: Annotated[bool, typer.Option("--resolved", help="Also what is over.")] = False,
-    limit: Limit = LIMIT,
-    everything: All = False,
-) -> Action:
+) -> Call:
     """List what scrubs have found and is not over yet, newest first."""
-    call = tasks.scrub_findings(backend=backend, kind=kind, resolved=resolved)
-    return listing(call, SCRUB_FINDINGS, at_most(limit, everything))
+    return tasks.scrub_findings(backend=backend, kind=kind, resolved=resolved)
 
 
 def adopt(

@@ -5,8 +5,9 @@ from typing import Annotated
 import typer
 
 from domicile_client import tenants
-from domicile_client.cli.options import LIMIT, All, Limit, TenantName, at_most, document
-from domicile_client.cli.shell import Action, ask, command, listing
+from domicile_client.call import Call
+from domicile_client.cli.options import TenantName, document
+from domicile_client.cli.shell import Action, ask, command, listed
 
 app = typer.Typer(help="Customers of this installation.", no_args_is_help=True)
 COLUMNS = ("tenant_id", "name", "state", "created_at")
@@ -19,10 +20,10 @@ def create(tenant: Annotated[str, typer.Argument(help="Its id: a-z, 0-9, -.")], 
     return ask(tenants.create(tenant, name))
 
 
-@command(app, "list")
-def list_all(limit: Limit = LIMIT, everything: All = False) -> Action:
+@listed(app, "list", COLUMNS)
+def list_all() -> Call:
     """List tenants."""
-    return listing(tenants.list_all(), COLUMNS, at_most(limit, everything))
+    return tenants.list_all()
 
 
 @command(app, "show")

@@ -5,8 +5,8 @@ from typing import Annotated
 import typer
 
 from domicile_client import tokens
-from domicile_client.cli.options import LIMIT, All, Limit, at_most
-from domicile_client.cli.shell import Action, ask, command, listing
+from domicile_client.call import Call
+from domicile_client.cli.shell import Action, ask, command, listed
 
 app = typer.Typer(help="Tokens of the admin API, each for one role.", no_args_is_help=True)
 COLUMNS = ("token_id", "name", "role", "tenant_id", "expires_at", "last_used_at", "revoked_at")
@@ -23,10 +23,10 @@ def create(
     return ask(tokens.create(name, role, tenant=tenant, expires_in_seconds=expires_in))
 
 
-@command(app, "list")
-def list_all(limit: Limit = LIMIT, everything: All = False) -> Action:
+@listed(app, "list", COLUMNS)
+def list_all() -> Call:
     """List tokens."""
-    return listing(tokens.list_all(), COLUMNS, at_most(limit, everything))
+    return tokens.list_all()
 
 
 @command(app, "revoke")
