@@ -142,6 +142,15 @@ def test_a_port_in_use_is_a_clear_message_and_nothing_starts(tmp_path, purpose):
     assert "Starting" not in said
 
 
+def test_a_state_folder_that_is_none_is_a_clear_message(tmp_path):
+    launcher = Launcher(tmp_path)
+    (tmp_path / "state").write_text("a file")
+    code, said = launcher.says("run")
+    assert code == 1
+    assert f"{tmp_path / 'state'}: File exists" in said
+    assert "Traceback" not in said
+
+
 def test_existing_servers_are_used_instead_and_outlive_the_suite(
     tmp_path, empty_database_url, rabbitmq_url, rabbitmq_management, backends
 ):

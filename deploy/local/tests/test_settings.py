@@ -5,6 +5,7 @@ import pytest
 from domicile_local.errors import SuiteError
 from domicile_local.settings import load, parse
 
+KEY = "0123456789abcdef" * 2
 BACKEND = {
     "DOMICILE_BACKEND_FI_ENDPOINT": "http://127.0.0.1:1/",
     "DOMICILE_BACKEND_FI_ACCESS_KEY": "a",
@@ -63,10 +64,26 @@ def test_what_our_own_backends_are(tmp_path):
         parse({"BACKENDS": "tape"}, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("values", "says"),
+    [
+        ({"DATABASE_URL": "localhost/hidden"}, "DATABASE_URL must begin with postgresql://"),
+        ({"RABBITMQ_URL": "hidden", "RABBITMQ_MANAGEMENT_URL": "http://a"}, "RABBITMQ_URL must begin with amqp://"),
+        ({"RABBITMQ_URL": "amqp://a", "RABBITMQ_MANAGEMENT_URL": "hidden"}, "RABBITMQ_MANAGEMENT_URL must begin with http://"),
+        ({"ADMIN_API_KEY": "hidden"}, "ADMIN_API_KEY is too short: at least 16 characters are needed."),
+    ],
+)
+def test_what_cannot_be_right_is_refused_before_anything_starts(tmp_path, values, says):
+    with pytest.raises(SuiteError) as refused:
+        parse(values, tmp_path)
+    assert str(refused.value).startswith(says)
+    assert "hidden" not in str(refused.value)
+
+
 def test_what_services_may_be_told_is_listed(tmp_path):
     passed = {"INTENT_SECONDS": "3", "REPLICATOR_CONCURRENCY": "2", "SSL_CERT_FILE": "/c"}
-    kept_back = {"REPLICATOR_PORT": "1", "ADMIN_API_KEY": "k", "AWS_SECRET_ACCESS_KEY": "s"}
+    kept_back = {"REPLICATOR_PORT": "1", "ADMIN_API_KEY": KEY, "AWS_SECRET_ACCESS_KEY": "s"}
     settings = parse(passed | kept_back, tmp_path)
     assert settings.passed_on == passed
-    assert settings.secrets == {"ADMIN_API_KEY": "k"}
-    assert "'k'" not in repr(settings)
+    assert settings.secrets == {"ADMIN_API_KEY": KEY}
+    assert KEY not in repr(settings)

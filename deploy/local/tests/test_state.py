@@ -25,6 +25,13 @@ def test_secrets_and_keys_survive_the_run_and_only_we_can_read_them(tmp_path):
     assert made[1].secret_key not in repr(made[1])
 
 
+def test_damaged_secrets_are_named_and_kept(tmp_path):
+    (tmp_path / "secrets.json").write_text('{"secrets": {"ADMIN_API_KEY')
+    with pytest.raises(SuiteError, match=r"secrets\.json is damaged .* only it opens the data in"):
+        State(tmp_path)
+    assert (tmp_path / "secrets.json").read_text() == '{"secrets": {"ADMIN_API_KEY'
+
+
 def test_every_secret_is_another(tmp_path):
     state = State(tmp_path)
     assert (

@@ -52,6 +52,9 @@ def main() -> int:
     except SuiteError as error:
         print(f"\n{error}", file=sys.stderr)
         return 1
+    except OSError as error:  # no folder where one should be, no right to write, no room left
+        print(f"\n{error.filename or 'Something'}: {error.strerror}. DOMICILE_STATE names the folder.", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -21,6 +22,7 @@ from domicile_local.suite import Suite
 
 TENANTS = {"demo": "DOMICILE", "alt": "DOMICILE_ALT"}  # tenant id → beginning of its names in run.env
 LOOK_SECONDS = 2.0
+LEAST_FREE_BYTES = 500_000_000  # RabbitMQ takes nothing below 100 MB, and the samples, logs and journals need some
 
 
 class Launcher:
@@ -89,12 +91,17 @@ class Launcher:
         return [*self._servers.parts(), *services]
 
     def check(self) -> None:
-        """Before anything starts. Raises SuiteError when a port is taken, or an existing server does not answer."""
+        """Before anything starts. Raises SuiteError when a port is taken, the disk is full, or an existing server does not answer."""
         for port, purpose in self._servers.own_ports().items():
             if not ports.is_free(port):
                 raise SuiteError(
                     f"Port {port} (for {purpose}) is in use. Stop what uses it, or set DOMICILE_PORT to another first port."
                 )
+        if (free := shutil.disk_usage(self.settings.state).free) < LEAST_FREE_BYTES:
+            raise SuiteError(
+                f"{self.settings.state} has {free // 1_000_000} MB left; {LEAST_FREE_BYTES // 1_000_000} MB are needed. "
+                "Make room, or set DOMICILE_STATE to a folder elsewhere."
+            )
         self._servers.check_existing()
 
     def _run_env(self) -> dict[str, str]:

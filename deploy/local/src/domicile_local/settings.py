@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dotenv import dotenv_values
+from pydantic import SecretStr
 
+from domicile_common.settings import refuse_weak_secret
 from domicile_local.errors import SuiteError
 from domicile_local.layout import BACKENDS, DEFAULT_FIRST_PORT, Layout
 from domicile_local.servers.reach import PORTS_EACH, BackendKind, S3Backend, backend_kind
@@ -21,6 +23,12 @@ PASSED_ON = re.compile(
 # Generated at the first run and kept in the state folder, unless set.
 SECRETS = ("ADMIN_API_KEY", "DOMICILE_SERVICE_TOKEN", "TENANT_SECRET_PASSPHRASE", "NAMESPACE_KEY", "ERASURE_SIGNING_KEY")
 _BACKEND = re.compile(r"DOMICILE_BACKEND_([A-Z0-9_]+)_(ENDPOINT|ACCESS_KEY|SECRET_KEY|COUNTRY|REGION|QUIRKS)")
+# What addresses of existing servers begin with.
+_SCHEMES = {
+    "DATABASE_URL": ("postgresql://", "postgres://"),
+    "RABBITMQ_URL": ("amqp://", "amqps://"),
+    "RABBITMQ_MANAGEMENT_URL": ("http://", "https://"),
+}
 _LAST_PORT = 65535
 
 
@@ -51,6 +59,9 @@ def load(environment: Mapping[str, str], folder: Path) -> Settings:
 def parse(values: Mapping[str, str], folder: Path) -> Settings:
     if ("RABBITMQ_URL" in values) != ("RABBITMQ_MANAGEMENT_URL" in values):
         raise SuiteError("RABBITMQ_URL and RABBITMQ_MANAGEMENT_URL go together: set both or none.")
+    for name, schemes in _SCHEMES.items():
+        if not values.get(name, schemes[0]).startswith(schemes):
+            raise SuiteError(f"{name} must begin with {' or '.join(schemes)}.")
     return Settings(
         state=(folder / values.get("DOMICILE_STATE", ".domicile")).absolute(),
         layout=Layout(_first_port(values.get("DOMICILE_PORT", str(DEFAULT_FIRST_PORT)))),
@@ -59,9 +70,18 @@ def parse(values: Mapping[str, str], folder: Path) -> Settings:
         rabbitmq_management_url=values.get("RABBITMQ_MANAGEMENT_URL"),
         backends=backends_in(values),
         backend_kind=backend_kind(values),
-        secrets={name: values[name] for name in SECRETS if name in values},
+        secrets={name: _strong(name, values[name]) for name in SECRETS if name in values},
         passed_on={name: value for name, value in values.items() if PASSED_ON.fullmatch(name)},
     )
+
+
+def _strong(name: str, secret: str) -> str:
+    """What no service would start with is refused before anything starts."""
+    try:
+        refuse_weak_secret(SecretStr(secret))
+    except ValueError as error:
+        raise SuiteError(f"{name} {error}.") from None
+    return secret
 
 
 def _first_port(text: str) -> int:

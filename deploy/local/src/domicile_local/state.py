@@ -48,7 +48,16 @@ class State:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._file = folder / "secrets.json"
-        self.kept = msgspec.json.decode(self._file.read_bytes(), type=Kept) if self._file.exists() else Kept()
+        self.kept = self._read()
+
+    def _read(self) -> Kept:
+        try:
+            return msgspec.json.decode(self._file.read_bytes(), type=Kept) if self._file.exists() else Kept()
+        except msgspec.MsgspecError as error:
+            raise SuiteError(
+                f"{self._file} is damaged ({error}), and only it opens the data in {self.folder}. "
+                "Bring it back, or remove the folder to begin anew."
+            ) from None
 
     @property
     def run_env(self) -> Path:
