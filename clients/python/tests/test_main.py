@@ -25,8 +25,8 @@ def nothing_is_set(monkeypatch, tmp_path):
         (["backends", "nonsense"], "No such command 'nonsense'. See domicile backends --help."),
         (["jobs", "list", "--nonsense"], "No such option: --nonsense. See domicile jobs list --help."),
         (["jobs", "list", "a/b/c"], "a tenant, or tenant/bucket. See domicile jobs list --help."),
-        (["--url", "metadata:9010", "status"], "no address of the metadata service: metadata:9010"),
-        (["sovereignty", "catalogue"], "no address of the discovery service: none was given"),
+        (["--url", "metadata:9010", "status"], "metadata:9010 is no address: it does not begin with http:// or https://"),
+        (["sovereignty", "catalogue"], "this needs the address of the discovery service"),
     ],
 )
 def test_a_wrong_call_says_what_is_right(capsys, arguments, says):

@@ -255,4 +255,4 @@ def test_the_command_line_checks_sovereignty(domicile, command, monkeypatch):
     assert command("sovereignty", "check", POLICY, "--among", "backends")[0] == 4
     monkeypatch.delenv("DOMICILE_DISCOVERY_URL")
     code, _, errors = command("sovereignty", "check", POLICY)
-    assert (code, errors) == (3, "domicile: this needs the address of the discovery service\n")
+    assert (code, errors) == (2, "domicile: this needs the address of the discovery service\n")

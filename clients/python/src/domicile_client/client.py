@@ -89,8 +89,10 @@ class _Connection:
     def _arguments(self, asked: Call) -> dict[str, Any]:
         """Of one HTTP request. Raises ``Misdirected``."""
         origin = self._urls[asked.service]
+        if not origin:
+            raise Misdirected(f"this needs the address of the {asked.service} service")
         if not origin.startswith(("http://", "https://")):
-            raise Misdirected(f"no address of the {asked.service} service: {origin or 'none was given'}")
+            raise Misdirected(f"{origin} is no address: it does not begin with http:// or https://")
         query = {name: value if isinstance(value, str) else str(value) for name, value in asked.query.items()}
         fields = {"method": asked.method, "url": origin + asked.path, "auth": self._auth[asked.service]}
         return fields | ({"params": query} if query else {}) | ({} if asked.body is None else {"json": asked.body})
