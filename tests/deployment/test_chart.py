@@ -45,29 +45,48 @@ def test_the_chart_renders_the_objects_of_the_base(chart, rendered):
     assert by_name(manifests.helm(chart)) == base
 
 
-def test_the_chart_opens_the_door_that_the_component_opens(chart, rendered):
-    objects = by_name(manifests.helm(chart, "--set", "ingress.enabled=true"))
-    production = by_name(rendered["production"])
-    assert objects["Ingress", "s3"] == production["Ingress", "s3"]
-    assert objects["ConfigMap", "domicile"]["data"]["S3_BASE_DOMAIN"] == "s3.example.com"
+COMPONENTS = ("components.proxyHpa=true", "components.replicatorKeda=true", "components.monitoring=true", "ingress.enabled=true")
 
 
-def test_the_chart_speaks_tls_as_the_component_does(chart, rendered):
-    objects = by_name(manifests.helm(chart, "--set", "tls.enabled=true", "--set", "ingress.enabled=true"))
-    production = by_name(rendered["production-tls"])
-    assert objects["Ingress", "s3"] == production["Ingress", "s3"]
-    config = production["ConfigMap", "domicile"]["data"]
-    told = {name for name in config if name.startswith("TLS_")} | {"DOMICILE_METADATA_URL", "METADATA_HEALTH_PORT"}
-    assert {name: objects["ConfigMap", "domicile"]["data"][name] for name in told} == {name: config[name] for name in told}
+@pytest.mark.parametrize("tls", [False, True])
+def test_the_chart_adds_what_the_components_add(chart, rendered, tls):
+    options = [word for option in (*COMPONENTS, f"tls.enabled={str(tls).lower()}") for word in ("--set", option)]
+    objects, production = by_name(manifests.helm(chart, *options)), by_name(rendered["production-tls" if tls else "production"])
+    # Pods of an overlay have its images and its PostgreSQL; the one ConfigMap is compared below.
+    here = {name for name in objects if name[0] not in {"Deployment", "Job", "ConfigMap"}}
+    assert {name: objects[name] for name in here} == {name: production.get(name) for name in here}
+    config, expected = (each["ConfigMap", "domicile"]["data"] for each in (objects, production))
+    assert config == {name: value for name, value in expected.items() if not name.startswith("OTEL_")}
     for service in ("metadata", "proxy", "replicator", "discovery"):
-        pods = [each["Deployment", service]["spec"]["template"]["spec"] for each in (objects, production)]
+        mine, theirs = (each["Deployment", service]["spec"] for each in (objects, production))
+        assert mine.get("replicas") == theirs.get("replicas")
         for part in (
             lambda pod: [each for each in pod["volumes"] if each["name"] == "tls"],
             lambda pod: [each for each in pod["containers"][0]["volumeMounts"] if each["name"] == "tls"],
             lambda pod: sorted(pod["containers"][0]["ports"], key=lambda port: port["name"]),
             lambda pod: [pod["containers"][0][probe] for probe in ("startupProbe", "readinessProbe", "livenessProbe")],
         ):
-            assert part(pods[0]) == part(pods[1])
+            assert part(mine["template"]["spec"]) == part(theirs["template"]["spec"])
+
+
+def test_the_chart_leads_to_servers_outside(chart, rendered):
+    objects = by_name(manifests.helm(chart, "--set", "external.enabled=true"))
+    production = by_name(rendered["production-external"])
+    for name in ("to-external-postgresql", "to-external-rabbitmq"):
+        assert objects["NetworkPolicy", name] == production["NetworkPolicy", name]
+    moved = by_name(manifests.helm(chart, "--set", "external.enabled=true", "--set", "external.rabbitmq=198.51.100.7/32"))
+    assert "198.51.100.7/32" in str(moved["NetworkPolicy", "to-external-rabbitmq"])
+
+
+def test_the_chart_knows_other_doors(chart):
+    options = ("--set", "ingress.enabled=true", "--set", "ingress.host=objects.test", "--set", "ingress.pages.host=look.test")
+    objects = by_name(manifests.helm(chart, *options, "--set", "ingress.className=other", "--set", "ingress.tlsSecret=mine"))
+    door = objects["Ingress", "s3"]["spec"]
+    assert [rule["host"] for rule in door["rules"]] == ["objects.test", "*.objects.test"]
+    assert (door["ingressClassName"], door["tls"][0]["secretName"]) == ("other", "mine")
+    assert objects["Ingress", "discovery"]["spec"]["rules"][0]["host"] == "look.test"
+    config = objects["ConfigMap", "domicile"]["data"]
+    assert (config["S3_BASE_DOMAIN"], config["DISCOVERY_ORIGINS"]) == ("objects.test", "https://look.test")
 
 
 def test_an_autoscaler_may_decide_how_many_there_are(chart):

@@ -272,6 +272,24 @@ def test_with_tls_every_service_shows_what_it_was_given_and_is_asked_for_its_hea
         assert numbers[http["port"]] == expected
 
 
+def test_with_tls_servers_inside_are_taken_by_tls_alone(rendered):
+    objects = rendered["production-tls"]
+    assert one(objects, "NetworkPolicy", "rabbitmq")["spec"]["ingress"][0]["ports"] == [{"port": 5671}]
+    shown = one(objects, "RabbitmqCluster", "rabbitmq")["spec"]["tls"]["secretName"]
+    assert shown == one(objects, "Certificate", "rabbitmq")["spec"]["secretName"]
+    for workload in (one(objects, "Deployment", "metadata"), one(objects, "Job", "migrate")):
+        (container,) = pod(workload)["containers"]
+        told = {each["name"]: each["value"] for each in container["env"]}
+        (folder,) = [each["mountPath"] for each in container["volumeMounts"] if each["name"] == "postgresql"]
+        assert told == {"PGSSLMODE": "verify-full", "PGSSLROOTCERT": f"{folder}/ca.crt"}
+
+
+def test_every_secret_that_production_names_comes_from_its_store(rendered):
+    objects = rendered["production"]
+    named = {secret for each in objects for secret in re.findall(r"'(domicile-[a-z]+)'", str(each)) if secret != "domicile-live"}
+    assert named == {each["spec"]["target"]["name"] for each in of_kind(objects, "ExternalSecret")}
+
+
 @pytest.mark.parametrize("service", SERVICES)
 def test_settings_that_change_without_a_restart_have_a_place(rendered, service):
     spec = pod(one(rendered["base"], "Deployment", service))

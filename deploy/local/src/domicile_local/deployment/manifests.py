@@ -24,6 +24,15 @@ from domicile_local.errors import SuiteError
 DEPLOY: Final = Path(__file__).parents[4]
 VERSIONS: Final = 3
 
+# Everything that the chart may add.
+OPTIONS: Final = (
+    "ingress.enabled=true",
+    "external.enabled=true",
+    "components.proxyHpa=true",
+    "components.replicatorKeda=true",
+    "components.monitoring=true",
+)
+
 Object = dict[str, Any]
 
 # (apiVersion, kind) → fields without which its operator refuses it.
@@ -117,7 +126,7 @@ def main() -> int:
         copy = workspace(Path(folder))
         rendered = [kustomize(each) for each in kustomizations(copy)]
         if helm_is_there():
-            rendered.append(helm(copy / "helm" / "domicile", "--set", "ingress.enabled=true"))
+            rendered.append(helm(copy / "helm" / "domicile", *(word for option in OPTIONS for word in ("--set", option))))
     for each in (each for objects in rendered for each in objects):
         unique[yaml.safe_dump(each)] = each
     found = list(faults(unique.values(), versions))
