@@ -20,6 +20,8 @@ INFRA ?= own
 COMPOSE ?= docker compose
 VERSION ?= 0.1.0
 REVISION ?= $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
+# What the images are built on, such as python:3.11-slim-bookworm@sha256:… to pin every layer. Empty: as the Dockerfiles say.
+BASE ?=
 DOCKER_BUILD_ARGS ?=
 # What S3 backends of our own are: seaweedfs, ceph or rclone. Empty: seaweedfs, or what the state folder has already.
 BACKENDS ?=
@@ -53,11 +55,11 @@ ready:
 demo: venv rabbitmq ceph
 	@exec $(BIN)/python -m domicile_local demo
 
-## images   the four images, domicile/<service>:<version> and :latest  [VERSION DOCKER_BUILD_ARGS]
+## images   the four images, domicile/<service>:<version> and :latest  [VERSION BASE DOCKER_BUILD_ARGS]
 .PHONY: images
 images:
 	@for service in metadata proxy replicator discovery; do \
-		docker build $(DOCKER_BUILD_ARGS) --file services/$$service/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
+		docker build $(DOCKER_BUILD_ARGS) $(if $(BASE),--build-arg BASE=$(BASE)) --file services/$$service/Dockerfile --build-arg VERSION=$(VERSION) --build-arg REVISION=$(REVISION) \
 			--tag domicile/$$service:$(VERSION) --tag domicile/$$service:latest . || exit 1; \
 	done
 
