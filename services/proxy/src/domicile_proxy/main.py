@@ -71,7 +71,7 @@ async def proxy(stop: asyncio.Event) -> None:
     metadata = MetadataClient(settings.metadata_url, *settings.service_tokens, tls=tls)
     live.after_change(lambda: metadata.use_tokens(*settings.service_tokens), *SERVICE_TOKENS)
     context = make_context(live, metadata)
-    broker = Broker(settings.broker_url, "proxy", tls)
+    broker = Broker(settings.broker_url, "domicile-proxy", tls)
     invalidations = InvalidationListener(broker, context.directory.forget, context.directory.forget_everything)
 
     async def metadata_answers() -> None:

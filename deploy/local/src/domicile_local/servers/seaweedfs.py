@@ -8,10 +8,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
+from domicile_local.errors import SuiteError
 from domicile_local.servers.process import private_folder, write_private
 from domicile_local.servers.reach import S3Backend
 from domicile_local.servers.s3 import S3Server
 
+SOCKETS = Path("/tmp")  # noqa: S108 - SeaweedFS's own choice
 COMMON_OPTIONS: dict[str, str | int] = {
     "master.telemetry": "false",
     # It stands alone and elects itself only after this time; late, and its volume server waits another five seconds.
@@ -39,6 +41,7 @@ class SeaweedFS(S3Server):
     options: Mapping[str, str | int] = MappingProxyType({})  # of the next start, over the common ones
 
     def _start(self) -> None:
+        self._remove_sockets()
         data = private_folder(self._folder / "data")
         write_private(self._folder / "s3.json", identities(self.backend))
         # Without this the server reserves seven volumes a bucket, and the fifth bucket finds none left.
@@ -65,6 +68,26 @@ class SeaweedFS(S3Server):
         }
         weed = Path(sysconfig.get_path("scripts")) / "weed"
         self._run(self.name, [str(weed), *arguments(options)])
+
+    def stop(self) -> None:
+        super().stop()
+        self._remove_sockets()
+
+    def kill(self) -> None:
+        super().kill()
+        self._remove_sockets()
+
+    def _remove_sockets(self) -> None:
+        """Its parts meet at names in /tmp that no option moves, and that outlive it; one of another user would keep them apart."""
+        _, s3, _, master, _, volume, _, filer, _ = self.backend.ports
+        for part, port in {"s3": s3, "master": master, "volume": volume, "filer": filer}.items():
+            socket = SOCKETS / f"seaweedfs-{part}-grpc-{port}.sock"
+            try:
+                socket.unlink(missing_ok=True)
+            except PermissionError:
+                raise SuiteError(
+                    f"{socket} was left by another user. Remove it, or set DOMICILE_PORT to another first port."
+                ) from None
 
 
 def identities(backend: S3Backend) -> str:
