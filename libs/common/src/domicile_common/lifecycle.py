@@ -13,6 +13,8 @@ from typing import NamedTuple
 from domicile_common.bucket_settings import LifecycleFilter, LifecycleRule
 
 _DAY = timedelta(days=1)
+_LONGEST = 700_000
+"""Days. S3 takes ages up to 2^31 - 1, which lead out of the calendar: nineteen centuries are as good as never."""
 
 
 class Expiry(NamedTuple):
@@ -26,14 +28,18 @@ def midnight_before(instant: datetime) -> datetime:
 
 def old_before(now: datetime, days: int) -> datetime:
     """What was made then or earlier has been due since the last midnight."""
-    return midnight_before(now) - days * _DAY
+    return midnight_before(now) - _age(days)
 
 
 def due_at(made: datetime, days: int) -> datetime:
     """The first midnight at which something made then is so many days old."""
-    due = made.astimezone(UTC) + days * _DAY
+    due = made.astimezone(UTC) + _age(days)
     midnight = midnight_before(due)
     return midnight if midnight == due else midnight + _DAY
+
+
+def _age(days: int) -> timedelta:
+    return min(days, _LONGEST) * _DAY
 
 
 def is_meant(chosen: LifecycleFilter, key: str, size: int, tags: Mapping[str, str]) -> bool:

@@ -143,6 +143,14 @@ def test_lifecycle_rules_come_back(data: st.DataObject):
     assert parse_lifecycle(render_lifecycle(rules)) == rules
 
 
+@pytest.mark.parametrize("date", ["soon", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00+10:00", "9999-12-31T23:00:00-10:00"])
+def test_a_lifecycle_date_that_is_none(date: str):
+    rule = f"<Rule><Status>Enabled</Status><Filter/><Expiration><Date>{date}</Date></Expiration></Rule>"
+    with pytest.raises(RequestError) as refused:
+        parse_lifecycle(f"<LifecycleConfiguration>{rule}</LifecycleConfiguration>".encode())
+    assert refused.value.code == "MalformedXML"
+
+
 @given(st.builds(PublicAccessBlock, st.booleans(), st.booleans(), st.booleans(), st.booleans()))
 def test_public_access_blocks_come_back(block):
     assert parse_public_access_block(render_public_access_block(block)) == block

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import MAXYEAR, timedelta
 
 from domicile_common.errors import RequestError
 from domicile_common.sigv4 import canonical, keys
@@ -47,7 +47,7 @@ def parse_presigned(method: str, raw_path: bytes, raw_query: bytes, headers: Map
     credential = parse_credential(parameters[b"X-Amz-Credential"].decode("latin-1"), _refuse_credential)
     timestamp = parameters[b"X-Amz-Date"].decode("latin-1")
     signed_at = parse_timestamp(timestamp)
-    if signed_at is None:
+    if signed_at is None or signed_at.year == MAXYEAR:  # after which nothing can expire
         raise _refuse("X-Amz-Date must be in the ISO8601 Long Format \"yyyyMMdd'T'HHmmss'Z'\"")
     if timestamp[:8] != credential.date:
         raise _refuse("Invalid credential date. This date is not the same as X-Amz-Date.")

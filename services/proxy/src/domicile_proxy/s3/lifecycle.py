@@ -135,9 +135,9 @@ def _number(element: Element, name: str, least: int, most: int = _LARGEST) -> in
 def _date(element: Element) -> datetime:
     try:
         date = datetime.fromisoformat(_text(element))
-    except ValueError:
+        date = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
+    except (ValueError, OverflowError):
         raise RequestError("MalformedXML") from None
-    date = date.astimezone(UTC) if date.tzinfo else date.replace(tzinfo=UTC)
     if date != midnight_before(date):
         raise RequestError("InvalidArgument", "'Date' must be at midnight GMT")
     return date
