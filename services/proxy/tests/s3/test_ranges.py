@@ -30,6 +30,7 @@ def ask(version: Version, value: str, **headers: str) -> Span | None:
         ("bytes=-5000", Span(0, 999)),
         ("Bytes= 1-2 ", Span(1, 2)),
         ("bytes=0-9999999999999999999", Span(0, 999)),
+        (f"bytes=0-{'9' * 100}", Span(0, 999)),
     ],
 )
 def test_satisfiable_ranges(version, value: str, span: Span):
@@ -86,7 +87,14 @@ def test_part_numbers_count_the_parts_as_they_were_completed(version):
         Span(30, 59),
     ]
     assert wanted_span({}, {"partNumber": "1"}, version(5)) == Span(0, 4)
-    assert wanted_span({}, {"partNumber": "1"}, version(0)) is None
+
+
+def test_a_part_of_no_bytes_is_not_all_of_them(version):
+    last = wanted_span({}, {"partNumber": "2"}, version(10, parts=parted(10, 0)))
+    only = wanted_span({}, {"partNumber": "1"}, version(0))
+    assert last is not None
+    assert only is not None
+    assert (last.length, only.length) == (0, 0)
 
 
 @pytest.mark.parametrize(

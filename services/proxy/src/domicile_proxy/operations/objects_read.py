@@ -74,11 +74,12 @@ def describe(request: S3Request, version: Version) -> tuple[Response, Span | Non
     if not_modified(request.headers, version):
         return Response(304, unmodified_headers(version, versioned=versioned)), None
     span = wanted_span(request.headers, request.params, version)
-    answer = Response(206 if span else 200, object_headers(version, request.headers, request.params, span, versioned=versioned))
+    headers = object_headers(version, request.headers, request.params, span, versioned=versioned)
+    answer = Response(206 if span and span.length else 200, headers)
     if "versionId" not in request.params:
         answer.headers |= expiration_header(request.bucket.settings.lifecycle, version)
-    size = version.digest.size
-    return answer, span or (Span(0, size - 1) if size else None)
+    wanted = span or Span(0, version.digest.size - 1)
+    return answer, wanted if wanted.length else None
 
 
 async def attach_body(answer: Response, span: Span, reader: BlobReader) -> None:

@@ -117,6 +117,8 @@ def refuse_unserved(operation: Operation, headers: Mapping[str, str]) -> None:
     Raises:
         RequestError: NotImplemented, InvalidArgument.
     """
+    if headers.get("transfer-encoding", "chunked").lower() != "chunked":
+        raise RequestError("NotImplemented", detail={"Header": "Transfer-Encoding"})
     for name, value in headers.items():
         if name.startswith("x-domicile-") and operation.name not in _OWN_HEADERS.get(name, ()):
             raise RequestError("NotImplemented", detail={"Header": name})
@@ -241,7 +243,7 @@ def object_headers(
         answer |= lock_headers(version.lock)
     answer["accept-ranges"] = "bytes"
     answer["content-length"] = str(span.length if span else digest.size)
-    if span:
+    if span and span.length:
         answer["content-range"] = f"bytes {span.start}-{span.end}/{digest.size}"
     if headers.get("x-amz-checksum-mode", "").upper() == "ENABLED":
         answer |= checksum_headers(shown_checksums(digest, params, span), digest.checksum_type)

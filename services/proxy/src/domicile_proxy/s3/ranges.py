@@ -13,7 +13,7 @@ from domicile_proxy.s3.query import whole_number
 
 MAX_PART_NUMBER = 10_000
 
-_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,19})-([0-9]{0,19})[ \t]*", re.IGNORECASE)
+_RANGE = re.compile(r"bytes=[ \t]*([0-9]{0,100})-([0-9]{0,100})[ \t]*", re.IGNORECASE)
 
 
 _COPIED_RANGE = re.compile(r"bytes=([0-9]{1,19})-([0-9]{1,19})")
@@ -31,7 +31,7 @@ class Span(NamedTuple):
 
 
 def wanted_span(headers: Mapping[str, str], params: Mapping[str, str], version: Version) -> Span | None:
-    """The part of the object to answer with 206, or None for all of it with 200.
+    """The part of the object to answer with 206, or None for all of it with 200. Of a part of no bytes, the span has none either.
 
     A Range that is no single byte range, or whose If-Range names another state of the object, counts as absent (RFC 9110 14.2, 13.1.5).
 
@@ -92,14 +92,14 @@ def _byte_range(value: str, size: int) -> Span | None:
     return span
 
 
-def _part_span(digest: Digest, number: int) -> Span | None:
+def _part_span(digest: Digest, number: int) -> Span:
     """An object that was not uploaded in parts has one part: itself."""
     sizes = [part.size for part in digest.parts] or [digest.size]
     if not 1 <= number <= len(sizes):
         detail = {"PartNumberRequested": str(number), "ActualPartCount": str(len(sizes))}
         raise RequestError("InvalidPartNumber", detail=detail)
     start = sum(sizes[: number - 1])
-    return Span(start, start + sizes[number - 1] - 1) if sizes[number - 1] else None
+    return Span(start, start + sizes[number - 1] - 1)
 
 
 def _same_state(if_range: str | None, version: Version) -> bool:
