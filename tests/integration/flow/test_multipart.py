@@ -85,6 +85,18 @@ def test_parts_in_any_order_and_replaced(s3, bucket, body):
     assert again["ETag"] == got["ETag"]
 
 
+def test_an_upload_outlives_a_condition_that_fails(s3, bucket):
+    s3.put_object(Bucket=bucket, Key="k", Body=b"here before")
+    upload = s3.create_multipart_upload(Bucket=bucket, Key="k")["UploadId"]
+    place = {"Bucket": bucket, "Key": "k", "UploadId": upload}
+    parts = [{"PartNumber": 1, "ETag": s3.upload_part(**place, PartNumber=1, Body=b"new")["ETag"]}]
+    with pytest.raises(ClientError) as error:
+        s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts}, IfNoneMatch="*")
+    assert error.value.response["Error"]["Code"] == "PreconditionFailed"
+    s3.complete_multipart_upload(**place, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key="k")["Body"].read() == b"new"
+
+
 def test_uploads_are_listed_and_aborted_without_a_trace(domicile, s3, bucket, body):
     keys = ["a/1", "a/2", "b"]
     uploads = {key: s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"] for key in keys}

@@ -161,3 +161,30 @@ def test_one_upload_is_completed_by_many(domicile, proxies, bucket):
     assert raw.send("POST", target, document.encode()).status == 200
     domicile.idle()
     assert {domicile.read(copy) for copy in domicile.verified(bucket, "k").values()} == {body_of(1)}
+
+
+def test_an_upload_is_completed_by_one_and_aborted_by_another(domicile, proxies, bucket):
+    """Who comes first is told so, the other one that there is no such upload; and what is there is whole, or nothing."""
+    raw, won = proxies[0], {}
+    for key in map(str, range(12)):
+        [upload] = raw.send("POST", f"/{bucket}/{key}?uploads").texts("UploadId")
+        target = f"/{bucket}/{key}?uploadId={upload}"
+        etag = raw.send("PUT", f"{target}&partNumber=1", body_of(1)).headers["etag"]
+        part = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+        requests = [("POST", part.encode()), ("DELETE", b"")]
+
+        def client(number: int, target: str = target, requests: list[tuple[str, bytes]] = requests) -> int:
+            method, document = requests[number]
+            return proxies[number].send(method, target, document).status
+
+        completed, aborted = at_once(client, 2)
+        assert (completed, aborted) in {(200, 404), (404, 204), (503, 204)}
+        won[key] = completed == 200
+    for key, is_there in won.items():
+        got = raw.send("GET", f"/{bucket}/{key}")
+        assert (got.status, got.body) == (200, body_of(1)) if is_there else got.code == "NoSuchKey"
+    assert raw.send("GET", f"/{bucket}?uploads").texts("UploadId") == []
+    domicile.idle()
+    kept = {copy["blob_key"] for key in won if won[key] for copy in domicile.verified(bucket, key).values()}
+    left = {blob for blobs in domicile.leftovers(bucket).values() for blob in blobs if not blob.startswith(".domicile/")}
+    assert left == kept

@@ -199,6 +199,7 @@ class FakeMetadata:
             raise RequestError("KeyTooLongError")
         if request.lock is not None and not bucket.object_lock:
             raise RequestError("InvalidRequest")
+        self._check(request.condition, request.bucket_id, request.key)
         decision = decide(_tightened(bucket.policy, request.policy), self.backends.values(), avoid=request.avoid)
         version_id = next(self._ids)
         path = blob_key(request.key, version_id, bucket.layout)
@@ -220,6 +221,8 @@ class FakeMetadata:
 
     @_answer.register
     def _(self, request: m.Abort) -> m.Empty:
+        if request.expected:
+            self._upload(request.version_id)
         self._end(request.version_id)
         return m.Empty()
 
@@ -230,7 +233,7 @@ class FakeMetadata:
         intent, begun = self._intents[request.version_id]
         chosen = self._chosen.get(request.version_id, ())
         self._end(request.version_id)
-        self._check(request.condition, intent)
+        self._check(request.condition, intent.bucket_id, intent.key)
         digest: Digest = msgspec.structs.replace(
             request.digest,
             parts=tuple(msgspec.structs.replace(entry.part, checksums=entry.checksums) for entry in chosen)
@@ -446,6 +449,7 @@ class FakeMetadata:
         chosen = tuple(recorded[number] for number in numbers)
         if any(entry.part.size < SMALLEST_PART for entry in chosen[:-1]):
             raise RequestError("EntityTooSmall")
+        self._check(request.condition, request.bucket_id, request.key)
         if request.fix:
             self._chosen[request.upload_id] = chosen
         return m.Completion(upload, chosen)
@@ -497,8 +501,8 @@ class FakeMetadata:
         for table in (self._intents, self._uploads, self._parts, self._chosen):
             table.pop(version_id, None)
 
-    def _check(self, condition: m.Condition, intent: m.Intent) -> None:
-        newest = self._find(intent.bucket_id, intent.key, None)
+    def _check(self, condition: m.Condition, bucket_id: str, key: str) -> None:
+        newest = self._find(bucket_id, key, None)
         etag = None if newest is None or newest.version.is_delete_marker else newest.version.digest.etag
         if etag is None and condition.if_match is not None:
             raise RequestError("NoSuchKey")

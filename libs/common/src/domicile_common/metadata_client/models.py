@@ -225,14 +225,31 @@ class PlacementOfVersion(Value, frozen=True):
     copies: tuple[Copy, ...]
 
 
+class Condition(Value, frozen=True):
+    """Decided inside the commit transaction; failing: ``PreconditionFailed``.
+
+    ``if_match``: an ETag without quotes, or ``*``. ``if_none_match``: nothing may be there. ``other_than``: nothing with one of these ETags
+    may be there. ``modified`` (whole seconds) and ``size`` are for deletions: what S3 calls x-amz-if-match-last-modified-time and -size.
+    """
+
+    if_none_match: bool = False
+    if_match: str | None = None
+    other_than: tuple[str, ...] = ()
+    modified: Instant | None = None
+    size: int | None = None
+
+
+UNCONDITIONAL = Condition()
+
+
 class Begin(Request["Intent"], frozen=True, kw_only=True):
     """TX1: the intent with its decision, before the first byte.
 
     ``avoid``: backends that this proxy finds down now (they may be wanted, never written to). ``policy``: the object level.
     ``upload``: this intent is a multipart upload. ``lock``: what the client asks for; without it the bucket's default applies at the commit.
-    ``size``: bytes, as far as it is known.
+    ``size``: bytes, as far as it is known. ``condition``: of the commit that will follow; what fails already now need not be written.
     Errors: ``NoSuchBucket``, ``QuotaExceeded`` (also of a commit and a part), ``KeyTooLongError``, ``InvalidRequest`` (a lock in a bucket
-    without object lock), policy refusals;
+    without object lock), ``PreconditionFailed``, ``NoSuchKey``, policy refusals;
     ``unavailable`` when fewer than ``write_quorum`` allowed backends are up.
     """
 
@@ -244,6 +261,7 @@ class Begin(Request["Intent"], frozen=True, kw_only=True):
     upload: bool = False
     lock: Lock | None = None
     size: int = 0
+    condition: Condition = UNCONDITIONAL
 
 
 class Intent(Value, frozen=True):
@@ -267,20 +285,6 @@ class Renew(Request[Empty], frozen=True, kw_only=True):
     version_id: str
 
 
-class Condition(Value, frozen=True):
-    """Decided inside the commit transaction; failing: ``PreconditionFailed``.
-
-    ``if_match``: an ETag without quotes, or ``*``. ``if_none_match``: nothing may be there. ``other_than``: nothing with one of these ETags
-    may be there. ``modified`` (whole seconds) and ``size`` are for deletions: what S3 calls x-amz-if-match-last-modified-time and -size.
-    """
-
-    if_none_match: bool = False
-    if_match: str | None = None
-    other_than: tuple[str, ...] = ()
-    modified: Instant | None = None
-    size: int | None = None
-
-
 class Stored(Value, frozen=True):
     """The blob at ``backend_id`` is complete. ``stamped``: its stamp is whole; otherwise a sidecar is owed."""
 
@@ -300,7 +304,7 @@ class Commit(Request["Committed"], frozen=True, kw_only=True):
     version_id: str
     digest: Digest
     stored: tuple[Stored, ...]
-    condition: Condition = Condition()
+    condition: Condition = UNCONDITIONAL
     blobs: tuple[Blob, ...] = ()
 
 
@@ -309,10 +313,15 @@ class Committed(Value, frozen=True):
 
 
 class Abort(Request[Empty], frozen=True, kw_only=True):
-    """Ends an intent or upload: its blobs and backend uploads become jobs to remove. Repeating it is harmless."""
+    """Ends an intent or upload: its blobs and backend uploads become jobs to remove. Repeating it is harmless.
+
+    ``expected``: one that has ended before is ``NoSuchUpload``. So when a client aborts what another one completes, only the one that came
+    first is told that it is done.
+    """
 
     bucket_id: str
     version_id: str
+    expected: bool = False
 
 
 class Delete(Request["Deleted"], frozen=True, kw_only=True):
@@ -325,7 +334,7 @@ class Delete(Request["Deleted"], frozen=True, kw_only=True):
     bucket_id: str
     key: str
     version_id: str | None = None
-    condition: Condition = Condition()
+    condition: Condition = UNCONDITIONAL
     bypass_governance: bool = False
 
 
@@ -545,10 +554,12 @@ class CompletedPart(Value, frozen=True):
 
 
 class BeginComplete(Request["Completion"], frozen=True, kw_only=True):
-    """Fixes the parts of the version. Errors: ``NoSuchUpload``, ``InvalidPart``, ``InvalidPartOrder``, ``EntityTooSmall``.
+    """Fixes the parts of the version.
 
+    Errors: ``NoSuchUpload``, ``InvalidPart``, ``InvalidPartOrder``, ``EntityTooSmall``, ``PreconditionFailed``, ``NoSuchKey``.
     May be repeated with the same parts after a failure on the way to the commit. ``fix``: False only looks, so that what the client says
-    of the whole can be checked while it may still choose other parts.
+    of the whole can be checked while it may still choose other parts. ``condition``: of the commit; when it fails already now, the upload
+    is still there.
     """
 
     bucket_id: str
@@ -556,6 +567,7 @@ class BeginComplete(Request["Completion"], frozen=True, kw_only=True):
     upload_id: str
     parts: tuple[CompletedPart, ...]
     fix: bool = True
+    condition: Condition = UNCONDITIONAL
 
 
 class Completion(Value, frozen=True):

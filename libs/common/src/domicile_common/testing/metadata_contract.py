@@ -362,6 +362,15 @@ class WriteContract:
             assert await refused(metadata, renew) == "NoSuchUpload"
         assert (await metadata.call(m.Locate(bucket_id=bucket.bucket_id, key="a"))).version.version_id == ended.version_id
 
+    async def test_a_condition_that_fails_already_ends_a_write_before_it_begins(self, metadata: Metadata) -> None:
+        bucket = await make_bucket(metadata)
+        begin = m.Begin(bucket_id=bucket.bucket_id, key="a", condition=m.Condition(if_match=MD5))
+        assert await refused(metadata, begin) == "NoSuchKey"
+        await put(metadata, bucket, "a")
+        assert (await metadata.call(begin)).key == "a"
+        for condition in (m.Condition(if_none_match=True), m.Condition(if_match="other"), m.Condition(other_than=(MD5,))):
+            assert await refused(metadata, msgspec.structs.replace(begin, condition=condition)) == "PreconditionFailed"
+
     async def test_the_last_commit_wins(self, metadata: Metadata) -> None:
         bucket = await make_bucket(metadata)
         first = await metadata.call(m.Begin(bucket_id=bucket.bucket_id, key="a"))
@@ -543,13 +552,27 @@ class UploadContract:
         stale = m.BeginComplete(**place, key="a", parts=(m.CompletedPart(1, f"{1:032x}"),))
         assert await refused(metadata, stale) == "InvalidPart"
 
+    async def test_an_upload_outlives_a_condition_that_fails(self, metadata: Metadata) -> None:
+        upload = await self.begin(metadata)
+        complete = m.BeginComplete(
+            bucket_id=upload.bucket_id,
+            key="a",
+            upload_id=upload.upload_id,
+            parts=(m.CompletedPart(1, f"{1:032x}"),),
+            condition=m.Condition(if_match=MD5),
+        )
+        assert await refused(metadata, complete) == "NoSuchKey"
+        assert (await metadata.call(msgspec.structs.replace(complete, condition=m.UNCONDITIONAL))).upload.key == "a"
+
     async def test_an_upload_that_is_gone(self, metadata: Metadata) -> None:
         upload = await self.begin(metadata)
         place: dict[str, Any] = {"bucket_id": upload.bucket_id, "upload_id": upload.upload_id}
         assert await refused(metadata, m.FindUpload(**place, key="other")) == "NoSuchUpload"
         await metadata.call(m.Renew(bucket_id=upload.bucket_id, version_id=upload.upload_id))
-        await metadata.call(m.Abort(bucket_id=upload.bucket_id, version_id=upload.upload_id))
+        abort = m.Abort(bucket_id=upload.bucket_id, version_id=upload.upload_id, expected=True)
+        await metadata.call(abort)
         for request in (
+            abort,
             m.FindUpload(**place, key="a"),
             m.PutPart(**place, part=Part(1, 1, MD5)),
             m.ListParts(**place, key="a"),

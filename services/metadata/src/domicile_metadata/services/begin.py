@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from domicile_common.errors import RequestError, Unavailable
-from domicile_common.metadata_client.models import Begin, Empty, Intent, Renew
+from domicile_common.metadata_client.models import UNCONDITIONAL, Begin, Condition, Empty, Intent, Renew
 from domicile_common.model import Blob, Decision
 from domicile_common.policy import decide
 from domicile_common.stamps import blob_key
@@ -15,7 +15,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.levels import effective_policy, with_inner_level
 from domicile_metadata.domain.quotas import Room
-from domicile_metadata.domain.writes import NewIntent
+from domicile_metadata.domain.writes import NewIntent, check_condition
 from domicile_metadata.services.answers import Answer, settle
 from domicile_metadata.services.buckets import namespaces_for, no_such_bucket
 from domicile_metadata.services.quotas import check_write
@@ -55,6 +55,7 @@ async def _plan(
         raise RequestError("InvalidRequest", "Bucket is missing Object Lock Configuration")
     if record.tenant_id in rooms:
         await check_write(context, rooms[record.tenant_id], record.bucket_id, request.key, request.size)
+    await check_early(context, request.condition, record.bucket_id, request.key)
     decision = _decide(record, request)
     wanted = [backend for backend in record.backends if backend.backend_id in decision.wanted]
     namespaces = await namespaces_for(context, context.database, record, wanted)
@@ -74,6 +75,13 @@ async def _plan(
         epoch=record.epoch,
         lock=request.lock,
     )
+
+
+async def check_early(context: Context, condition: Condition, bucket_id: str, key: str) -> None:
+    """Raises what the commit would raise now. It decides: until then the key may change."""
+    if condition != UNCONDITIONAL:
+        etags = await intents.current_etags(context.database, [(bucket_id, key)])
+        check_condition(condition, etags.get((bucket_id, key)), key)
 
 
 def _decide(record: BucketRecord, request: Begin) -> Decision:

@@ -11,18 +11,16 @@ from dataclasses import replace
 from datetime import datetime
 
 from domicile_common.errors import PolicyRefused, RequestError, Unavailable
-from domicile_common.metadata_client.models import Abort, Commit, Committed, Condition, Empty
+from domicile_common.metadata_client.models import UNCONDITIONAL, Abort, Commit, Committed, Empty
 from domicile_common.model import Version
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.writes import Accepted, Refused, Verdict, judge, replicas_of
 from domicile_metadata.services import quotas
 from domicile_metadata.services.answers import Answer
-from domicile_metadata.services.begin import DECIDED_TOO_EARLY
+from domicile_metadata.services.begin import DECIDED_TOO_EARLY, no_such_upload
 from domicile_metadata.storage import intents
 from domicile_metadata.storage.database import Session
-
-UNCONDITIONAL = Condition()
 
 
 async def commit(context: Context, requests: Sequence[Commit]) -> list[Answer]:
@@ -91,8 +89,11 @@ def _answer(verdict: Verdict, times: Mapping[str, datetime], now: datetime) -> A
 
 
 async def abort(context: Context, requests: Sequence[Abort]) -> list[Answer]:
-    await intents.end(context.database, _references(requests), context.settings.removal_grace_seconds)
-    return [Empty()] * len(requests)
+    ended = await intents.end(context.database, _references(requests), context.settings.removal_grace_seconds)
+    return [
+        no_such_upload(request.version_id) if request.expected and request.version_id not in ended else Empty()
+        for request in requests
+    ]
 
 
 def _references(requests: Sequence[Commit] | Sequence[Abort]) -> list[tuple[str, str]]:

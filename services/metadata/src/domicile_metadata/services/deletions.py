@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Condition, Delete, Deleted
+from domicile_common.metadata_client.models import UNCONDITIONAL, Delete, Deleted
 from domicile_metadata.context import Context
 from domicile_metadata.domain.deletions import NULL, Erasure, Mark, check_deletion
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
@@ -19,8 +19,6 @@ from domicile_metadata.services.objects import invalid_version_id
 from domicile_metadata.storage import deletions
 from domicile_metadata.storage.database import Session
 from domicile_metadata.storage.deletions import Versioning
-
-UNCONDITIONAL = Condition()
 
 
 async def delete(context: Context, requests: Sequence[Delete]) -> list[Answer]:

@@ -19,7 +19,7 @@ from domicile_common.metadata_client.models import (
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.parts import check_part_number, choose_parts
-from domicile_metadata.services.begin import no_such_upload
+from domicile_metadata.services.begin import check_early, no_such_upload
 from domicile_metadata.services.quotas import check_added
 from domicile_metadata.storage import quotas, uploads
 from domicile_metadata.storage.database import Statements
@@ -80,6 +80,7 @@ async def begin_complete(context: Context, request: BeginComplete) -> Completion
     except RequestError:
         await find(context, request)  # raises when the upload has ended meanwhile, and its parts with it
         raise
+    await check_early(context, request.condition, request.bucket_id, request.key)
     parts = [msgspec.structs.replace(entry.part, checksums=entry.checksums, crc="") for entry in chosen]
     if request.fix and not await uploads.choose(context.database, request.bucket_id, request.upload_id, parts):
         await find(context, request)  # raises when the upload has ended meanwhile

@@ -51,9 +51,10 @@ async def renew(statements: Statements, ids: Sequence[Reference], seconds: float
     return {row["version_id"].hex for row in rows}
 
 
-async def end(statements: Statements, ids: Sequence[Reference], grace_seconds: float) -> None:
-    """Ends those that are there; what they may have left at backends is removed after the grace."""
-    await statements.execute("end_intents", *_columns(ids), grace_seconds)
+async def end(statements: Statements, ids: Sequence[Reference], grace_seconds: float) -> set[str]:
+    """Ends those that are there, and answers their version ids; what they may have left at backends is removed after the grace."""
+    rows = await statements.fetch("end_intents", *_columns(ids), grace_seconds)
+    return {row["version_id"].hex for row in rows}
 
 
 async def end_all(session: Session, bucket_id: str, grace_seconds: float) -> None:
@@ -98,10 +99,10 @@ def _taken(row: Any) -> TakenIntent:
     )
 
 
-async def current_etags(session: Session, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
+async def current_etags(statements: Statements, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """(bucket id, key) → ETag, for the keys that have a current version."""
     bucket_ids, names = zip(*keys, strict=True)
-    rows = await session.fetch("find_current_etags", bucket_ids, [name.encode() for name in names])
+    rows = await statements.fetch("find_current_etags", bucket_ids, [name.encode() for name in names])
     return {(row["bucket_id"].hex, row["key"].decode()): row["etag"] for row in rows}
 
 

@@ -56,13 +56,11 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     wait = read_wait(request, facts)
     facts = await with_acl(request, facts, context)
     size = located.version.digest.size
-    draft = Draft(request.bucket, request.key, facts, size, request.trace, lock)
+    draft = Draft(request.bucket, request.key, facts, size, request.trace, lock, condition)
     # 4. The intent, the bytes, the version.
     copy = Copy(draft, bucket, located, algorithm, context)
     intent, written = await intents.place(draft, context, copy.fill)
-    version = await intents.commit(
-        intent, written.digest, written.etags, condition, context, stamped=written.stamped, trace=request.trace
-    )
+    version = await intents.commit(draft, intent, written.digest, written.etags, context, stamped=written.stamped)
     # 5. When its copies are there, if that is asked for.
     answered = answer(version, located.version, bucket)
     answered.headers |= await wait_after_write(wait, version, context)

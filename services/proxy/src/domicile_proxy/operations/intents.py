@@ -17,7 +17,7 @@ import structlog
 from domicile_common.backends.port import BlobStore, Sink
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import BackendError, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
-from domicile_common.metadata_client.models import Abort, Begin, Commit, Condition, Intent, Renew, Stored
+from domicile_common.metadata_client.models import UNCONDITIONAL, Abort, Begin, Commit, Condition, Intent, Renew, Stored
 from domicile_common.model import Blob, Bucket, Digest, Facts, Lock, Version
 from domicile_common.stamps import Stamp, stamp_header, stamped_facts
 from domicile_common.tracing import current_trace
@@ -36,7 +36,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A version that somebody wants to write. ``length``: bytes."""
+    """A version that somebody wants to write. ``length``: bytes. ``condition``: decided in the commit, and looked at before."""
 
     bucket: Bucket
     key: str
@@ -44,6 +44,7 @@ class Draft:
     length: int
     trace: str
     lock: Lock | None = None
+    condition: Condition = UNCONDITIONAL
 
 
 async def begin(draft: Draft, context: Context, avoid: frozenset[str] = frozenset(), *, upload: bool = False) -> Intent:
@@ -57,6 +58,7 @@ async def begin(draft: Draft, context: Context, avoid: frozenset[str] = frozense
         upload=upload,
         lock=draft.lock,
         size=draft.length,
+        condition=draft.condition,
         trace=draft.trace,
     )
     return await context.metadata.call(call)
@@ -164,7 +166,7 @@ async def _renew(intent: Intent, context: Context, trace: str) -> None:
 
 
 async def commit(
-    intent: Intent, digest: Digest, etags: dict[str, str], condition: Condition, context: Context, *, stamped: bool, trace: str
+    draft: Draft, intent: Intent, digest: Digest, etags: dict[str, str], context: Context, *, stamped: bool
 ) -> Version:
     """TX2: from here on the object is there, and the rest of its copies is owed. Raises ``RequestError`` (conditions), ``Unavailable``.
 
@@ -177,9 +179,9 @@ async def commit(
             version_id=intent.version_id,
             digest=digest,
             stored=tuple(stored),
-            condition=condition,
+            condition=draft.condition,
             blobs=tuple(written_blobs(intent)),
-            trace=trace,
+            trace=draft.trace,
         )
         return (await context.metadata.call(call)).version
     except BaseException:

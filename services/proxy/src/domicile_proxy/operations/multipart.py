@@ -236,6 +236,7 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
         upload_id=upload_id(request),
         parts=chosen,
         fix=False,
+        condition=condition,
         trace=request.trace,
     )
     try:
@@ -320,13 +321,11 @@ async def find_completed(
 
 def answer_completed(request: S3Request, version: Version) -> Response:
     digest = version.digest
-    headers = request.headers
-    scheme = "https" if headers.get("x-forwarded-proto") == "https" else "http"
     path = quote(request.incoming.raw_path.decode("latin-1"), safe="/%", encoding="latin-1")
     body = answers.completed(
         request.bucket.name,
         request.key,
-        location=f"{scheme}://{headers.get('host', '')}{path}",
+        location=request.origin + path,
         etag=digest.etag,
         checksums=digest.checksums,
         checksum_type=digest.checksum_type,
@@ -340,7 +339,8 @@ def answer_completed(request: S3Request, version: Version) -> Response:
 async def abort_multipart_upload(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_AbortMultipartUpload.html."""
     upload = await find_upload(request, context)
-    await context.metadata.call(Abort(bucket_id=upload.bucket_id, version_id=upload.upload_id, trace=request.trace))
+    call = Abort(bucket_id=upload.bucket_id, version_id=upload.upload_id, expected=True, trace=request.trace)
+    await context.metadata.call(call)
     return Response(204)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from domicile_common import checksums
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import Condition, Delete, Intent
+from domicile_common.metadata_client.models import Delete, Intent
 from domicile_common.model import Digest, Version
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
@@ -38,10 +38,10 @@ async def put_object(request: S3Request, context: Context) -> Response:
     facts = read_facts(request.headers)
     wait = read_wait(request, facts)
     facts = await with_acl(request, facts, context)
-    draft = Draft(request.bucket, request.key, facts, body.length, request.trace, lock)
+    draft = Draft(request.bucket, request.key, facts, body.length, request.trace, lock, condition)
     # 2. The intent, the bytes, the version.
     put = put_short if body.length <= READ_FIRST else put_long
-    version = await put(request, draft, body, condition, context)
+    version = await put(request, draft, body, context)
     # 3. What was stored.
     headers = {"etag": f'"{version.digest.etag}"'} | version_header(version)
     headers |= expiration_header(request.bucket.settings.lifecycle, version)
@@ -50,7 +50,7 @@ async def put_object(request: S3Request, context: Context) -> Response:
     return Response(200, headers | checksum_headers(version.digest.checksums, version.digest.checksum_type))
 
 
-async def put_short(request: S3Request, draft: Draft, body: BodyPlan, condition: Condition, context: Context) -> Version:
+async def put_short(request: S3Request, draft: Draft, body: BodyPlan, context: Context) -> Version:
     content, digest = await streams.receive_whole(request, body)
 
     async def store(intent: Intent) -> dict[str, str]:
@@ -58,10 +58,10 @@ async def put_short(request: S3Request, draft: Draft, body: BodyPlan, condition:
 
     intent, etags = await intents.place(draft, context, store)
     stamped = intents.is_stamped(draft, intent, digest)
-    return await intents.commit(intent, digest, etags, condition, context, stamped=stamped, trace=request.trace)
+    return await intents.commit(draft, intent, digest, etags, context, stamped=stamped)
 
 
-async def put_long(request: S3Request, draft: Draft, body: BodyPlan, condition: Condition, context: Context) -> Version:
+async def put_long(request: S3Request, draft: Draft, body: BodyPlan, context: Context) -> Version:
     promised = promised_digest(body)
 
     async def open_targets(intent: Intent) -> FanOut:
@@ -75,7 +75,7 @@ async def put_long(request: S3Request, draft: Draft, body: BodyPlan, condition: 
         await intents.abandon(intent, context, fan_out)
         raise
     stamped = intents.is_stamped(draft, intent, promised)
-    return await intents.commit(intent, digest, etags, condition, context, stamped=stamped, trace=request.trace)
+    return await intents.commit(draft, intent, digest, etags, context, stamped=stamped)
 
 
 def promised_digest(body: BodyPlan) -> Digest | None:

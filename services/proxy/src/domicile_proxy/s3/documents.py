@@ -13,7 +13,7 @@ from xml.etree.ElementTree import Element
 
 from domicile_common import checksums
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import CompletedPart, Condition
+from domicile_common.metadata_client.models import UNCONDITIONAL, CompletedPart, Condition
 from domicile_proxy.s3.conditions import state_condition
 from domicile_proxy.s3.xml import parse
 
@@ -30,7 +30,7 @@ class ObjectId(NamedTuple):
 
     key: str
     version_id: str | None
-    condition: Condition = Condition()
+    condition: Condition = UNCONDITIONAL
 
 
 class Deletion(NamedTuple):

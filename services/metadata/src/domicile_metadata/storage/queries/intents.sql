@@ -26,7 +26,7 @@ UPDATE intents
 RETURNING intents.version_id;
 
 -- name: end_intents
--- Ends intents and owes the removal of what they may have left at the backends that were to be written.
+-- Ends intents and owes the removal of what they may have left at the backends that were to be written. One row for each that was there.
 -- $1 bucket ids, $2 version ids, $3 seconds until the removal is due.
 WITH ended AS (
     DELETE FROM intents
@@ -34,13 +34,15 @@ WITH ended AS (
      WHERE intents.bucket_id = asked.bucket_id
        AND intents.version_id = asked.version_id
     RETURNING intents.bucket_id, intents.version_id, key, decision, blobs, trace
+), owed AS (
+    INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, trace, key)
+    SELECT ended.bucket_id, ended.version_id, blob.backend_id, blob.namespace, blob.blob_key, 'deleting',
+           now() + make_interval(secs => $3::float8), ended.trace, ended.key
+      FROM ended, jsonb_to_recordset(ended.blobs) AS blob (backend_id text, namespace text, blob_key text)
+     WHERE ended.decision -> 'write' ? blob.backend_id
+        ON CONFLICT (bucket_id, version_id, backend_id) DO NOTHING
 )
-INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at, trace, key)
-SELECT ended.bucket_id, ended.version_id, blob.backend_id, blob.namespace, blob.blob_key, 'deleting',
-       now() + make_interval(secs => $3::float8), ended.trace, ended.key
-  FROM ended, jsonb_to_recordset(ended.blobs) AS blob (backend_id text, namespace text, blob_key text)
- WHERE ended.decision -> 'write' ? blob.backend_id
-    ON CONFLICT (bucket_id, version_id, backend_id) DO NOTHING;
+SELECT version_id FROM ended;
 
 -- name: remove_late_blobs
 -- Owes the removal of blobs that were written although their intents had ended, perhaps after an earlier removal was confirmed.
