@@ -217,6 +217,18 @@ def test_a_bucket_that_cannot_be(domicile, s3, name, document, code):
     assert [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]] == before
 
 
+@pytest.mark.parametrize("length", ["0", None])
+def test_a_document_that_was_taken_away(domicile, s3, length):
+    """Without it, the bucket would be made somewhere else than was signed for."""
+    raw, name = domicile.raw(), "robbed-bucket"
+    location = b"<CreateBucketConfiguration><LocationConstraint>FI,DE</LocationConstraint></CreateBucketConfiguration>"
+    request = raw.prepare("PUT", f"/{name}", location)
+    headers = {header: value for header, value in request.headers.items() if header != "content-length"}
+    answer = raw.exchange(replace(request, body=b"", headers=headers | ({"content-length": length} if length else {})))
+    assert (answer.status, answer.code) == (400, "XAmzContentSHA256Mismatch")
+    assert name not in [bucket["Name"] for bucket in s3.list_buckets()["Buckets"]]
+
+
 def test_a_refusal_by_policy_names_the_rule(domicile):
     location = b"<CreateBucketConfiguration><LocationConstraint>FI</LocationConstraint></CreateBucketConfiguration>"
     answer = domicile.raw().send("PUT", "/good-name", location)

@@ -10,13 +10,13 @@ from domicile_proxy.s3.xml import MAX_BYTES
 
 
 async def receive_document(request: S3Request, plan: BodyPlan | None = None) -> bytes:
-    """The request's body, ``b""`` when its head announces none.
+    """The request's body, ``b""`` when its head announces none: also that has to be what was signed.
 
     ``plan``: when the caller has looked at it already. Raises ``RequestError``: MalformedXML for one that is too large, and those of a
     body that is not what it was said to be.
     """
-    if request.incoming.wire.finished:
-        return b""
+    if request.incoming.wire.finished and "content-length" not in request.headers:
+        request = streams.with_body(request, b"")
     plan = plan or streams.plan(request)
     if plan.length > MAX_BYTES:
         raise RequestError("MalformedXML")

@@ -69,10 +69,14 @@ async def with_length(request: S3Request) -> S3Request:
         body += chunk
         if len(body) > MOST_UNANNOUNCED:
             raise RequestError("MissingContentLength")
+    return with_body(request, bytes(body))
+
+
+def with_body(request: S3Request, body: bytes) -> S3Request:
+    """The same, its body read already, and the length in its head."""
     length = str(len(body))
-    arrived = replace(
-        incoming, wire=KnownBody(bytes(body)), raw_headers=[*incoming.raw_headers, (b"content-length", length.encode())]
-    )
+    raw_headers = [*request.incoming.raw_headers, (b"content-length", length.encode())]
+    arrived = replace(request.incoming, wire=KnownBody(body), raw_headers=raw_headers)
     return replace(request, incoming=arrived, headers={**request.headers, "content-length": length})
 
 
