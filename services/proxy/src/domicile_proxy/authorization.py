@@ -63,7 +63,7 @@ async def authorize(request: S3Request, context: Context) -> S3Request:
         raise RequestError("MethodNotAllowed")
     check_consequences(request, context)
     await check_condition(request, context)
-    return replace(request, located=located)
+    return replace(request, located=located) if located else request
 
 
 async def check(

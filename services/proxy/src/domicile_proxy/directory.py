@@ -11,6 +11,7 @@ import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Generic, TypeVar
 
 from domicile_common.backends.port import BlobStore
@@ -119,6 +120,13 @@ class KnownCredential:
     credential: Credential
     secret: str = field(repr=False)
 
+    def usable(self, now: datetime) -> Credential:
+        """Raises ``RequestError`` InvalidAccessKeyId for one that is disabled or has expired, as for one that never was."""
+        credential, tenant = self.credential, self.credential.tenant
+        if credential.state != "active" or tenant.state != "active" or (credential.expires_at or now) < now:
+            raise RequestError("InvalidAccessKeyId")
+        return credential
+
 
 class Directory:
     """``open_secret``: unseals a credential's secret; ``open_store``: the client of one backend; ``clock``: monotonic seconds."""
@@ -145,7 +153,7 @@ class Directory:
         self._backends: Cache[None, dict[str, BlobStore]] = Cache(self._list_backends, clock, limit=1, ttl=ttl)
 
     async def credential(self, access_key: str) -> KnownCredential:
-        """Raises ``RequestError`` ``InvalidAccessKeyId`` for one that is unknown, disabled or expired."""
+        """Raises ``RequestError`` ``InvalidAccessKeyId`` for one that metadata does not know; see ``KnownCredential.usable``."""
         return await self._credentials.get(access_key)
 
     async def bucket(self, tenant_id: str, name: str) -> Bucket:

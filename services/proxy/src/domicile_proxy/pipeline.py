@@ -7,31 +7,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from domicile_common.errors import RequestError, Unavailable
-from domicile_common.model import Bucket, Credential, Rates
+from domicile_common.model import Credential, Rates
 from domicile_common.sigv4.verify import Verified, parse, verify
 from domicile_proxy.authorization import ANONYMOUS, authorize
 from domicile_proxy.context import Context
-from domicile_proxy.operations import (
-    Handler,
-    access_settings,
-    acls,
-    attributes,
-    bucket_rules,
-    buckets,
-    copy,
-    listing,
-    multi_delete,
-    multipart,
-    multipart_listing,
-    object_lock,
-    objects_read,
-    objects_write,
-    post_object,
-    settings_reads,
-    tagging,
-    versioning,
-)
+from domicile_proxy.operations import post_object
 from domicile_proxy.operations.preflight import preflight
+from domicile_proxy.operations.table import OPERATIONS
 from domicile_proxy.request import Incoming, Response, S3Request
 from domicile_proxy.s3 import operation as operations
 from domicile_proxy.s3.addressing import bucket_of_host, parse_address
@@ -39,29 +21,9 @@ from domicile_proxy.s3.headers import check_head, refuse_unserved, refuse_versio
 from domicile_proxy.s3.operation import Operation
 from domicile_proxy.s3.query import parse_query
 
-OPERATIONS: Mapping[str, Handler] = {
-    **access_settings.OPERATIONS,
-    **acls.OPERATIONS,
-    **bucket_rules.OPERATIONS,
-    **attributes.OPERATIONS,
-    **buckets.OPERATIONS,
-    **copy.OPERATIONS,
-    **listing.OPERATIONS,
-    **multi_delete.OPERATIONS,
-    **multipart.OPERATIONS,
-    **multipart_listing.OPERATIONS,
-    **object_lock.OPERATIONS,
-    **objects_read.OPERATIONS,
-    **objects_write.OPERATIONS,
-    **post_object.OPERATIONS,
-    **settings_reads.OPERATIONS,
-    **tagging.OPERATIONS,
-    **versioning.OPERATIONS,
-}
-
 
 async def answer(incoming: Incoming, context: Context) -> Response:
-    """From the head of a request to its answer; no byte of the body is read before step 6.
+    """From the head of a request to its answer; no byte of the body is read before step 6, but the fields of a form.
 
     Raises what ``s3.errors`` describes to the client.
     """
@@ -70,45 +32,16 @@ async def answer(incoming: Incoming, context: Context) -> Response:
         return await preflight(incoming, context)
     # 1. What is asked for, and in which bucket.
     target = read_target(incoming, context.settings.s3_base_domain)
-    if target.operation.name == "PostObject":
-        return await answer_form(incoming, target, context)
-    # 2. Who asks, and whether it asks too much.
-    credential, verified = await authenticate(incoming, context)
-    limit(incoming, credential.tenant.tenant_id, credential.rates, context)
-    presigned = verified is not None and verified.claim.presigned
-    headers = with_hoisted(incoming.headers, target.params) if presigned else incoming.headers
+    # 2. Who asks, and whether it asks too much. A browser's form says it in the fields before its file.
+    request = await (ask_by_form if target.operation.name == "PostObject" else ask)(incoming, target, context)
     # 3. Whether this key may do such things at all, and nothing is asked for that would be ignored.
-    admit(credential, target.operation, headers)
-    refuse_version(target.operation, target.params)
+    admit(request)
     # 4. Which bucket that is: the caller's own, or another's that the caller may know of.
-    incoming.bucket = bucket = await resolve(target, credential, context)
-    if bucket is not None and credential is ANONYMOUS:
-        limit(incoming, bucket.tenant_id, bucket.rates, context)
+    request = await in_bucket(request, context)
     # 5. Whether the caller may do this there.
-    request = S3Request(
-        incoming, headers, target.operation, target.bucket, target.key, target.params, credential, verified, bucket
-    )
     request = await authorize(request, context)
     # 6. Do it.
     return await operate(request, context)
-
-
-async def answer_form(incoming: Incoming, target: Target, context: Context) -> Response:
-    """The same steps for a browser's form, which says in its body who signed it, and what the object shall be."""
-    form = await post_object.read_form(incoming)
-    credential, policy, signed = await post_object.authenticate(form, target.bucket, context)
-    incoming.access_key = credential.access_key
-    limit(incoming, credential.tenant.tenant_id, credential.rates, context)
-    arrived, key, headers = post_object.as_put(incoming, form)
-    admit(credential, target.operation, headers)
-    incoming.bucket = bucket = await resolve(target, credential, context)
-    if bucket is not None and credential is ANONYMOUS:
-        limit(incoming, bucket.tenant_id, bucket.rates, context)
-    params = post_object.answer_fields(form)
-    request = S3Request(
-        arrived, headers, target.operation, target.bucket, key, params, credential, None, bucket, form_signed=signed
-    )
-    return await operate(await post_object.with_file(await authorize(request, context), policy), context)
 
 
 class Target(NamedTuple):
@@ -129,6 +62,24 @@ def read_target(incoming: Incoming, base_domain: str | None) -> Target:
     return Target(operation, bucket or "", key or "", params)
 
 
+async def ask(incoming: Incoming, target: Target, context: Context) -> S3Request:
+    credential, verified = await authenticate(incoming, context)
+    limit(incoming, credential.tenant.tenant_id, credential.rates, context)
+    presigned = verified is not None and verified.claim.presigned
+    headers = with_hoisted(incoming.headers, target.params) if presigned else incoming.headers
+    return S3Request(incoming, headers, target.operation, target.bucket, target.key, target.params, credential, verified)
+
+
+async def ask_by_form(incoming: Incoming, target: Target, context: Context) -> S3Request:
+    form = await post_object.read_form(incoming)
+    credential, signed = await post_object.authenticate(form, target.bucket, context)
+    incoming.access_key = credential.access_key
+    limit(incoming, credential.tenant.tenant_id, credential.rates, context)
+    arrived, key, headers = post_object.as_put(incoming, form)
+    params = post_object.answer_fields(form)
+    return S3Request(arrived, headers, target.operation, target.bucket, key, params, credential, None, form=signed)
+
+
 async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential, Verified | None]:
     """The caller's key and its verified signature; without any, it is nobody, who may what is granted to everybody."""
     named = bucket_of_host(incoming.headers.get("host", ""), context.settings.s3_base_domain)
@@ -138,9 +89,7 @@ async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential
     known = await context.directory.credential(claim.access_key)
     now = context.clock()
     verified = verify(claim, known.secret, now, context.keys)
-    credential = known.credential
-    if credential.state != "active" or credential.tenant.state != "active" or (credential.expires_at or now) < now:
-        raise RequestError("InvalidAccessKeyId")
+    credential = known.usable(now)
     incoming.access_key = credential.access_key
     return credential, verified
 
@@ -152,16 +101,21 @@ def limit(incoming: Incoming, tenant_id: str, rates: Rates | None, context: Cont
         incoming.wire.pace = incoming.limits.pace
 
 
-def admit(credential: Credential, operation: Operation, headers: Mapping[str, str]) -> None:
-    if not operations.permits(credential.access, operation.access):
+def admit(request: S3Request) -> None:
+    if not operations.permits(request.credential.access, request.operation.access):
         raise RequestError("AccessDenied")
-    refuse_unserved(operation, headers)
+    refuse_unserved(request.operation, request.headers)
+    refuse_version(request.operation, request.params)
 
 
-async def resolve(target: Target, credential: Credential, context: Context) -> Bucket | None:
-    if not target.operation.in_bucket:
-        return None
-    return await context.directory.bucket(credential.tenant.tenant_id, target.bucket)
+async def in_bucket(request: S3Request, context: Context) -> S3Request:
+    if not request.operation.in_bucket:
+        return request
+    bucket = await context.directory.bucket(request.tenant.tenant_id, request.bucket_name)
+    request.incoming.bucket = bucket
+    if request.caller.anonymous:
+        limit(request.incoming, bucket.tenant_id, bucket.rates, context)
+    return replace(request, found_bucket=bucket)
 
 
 async def operate(request: S3Request, context: Context) -> Response:

@@ -20,6 +20,7 @@ from domicile_common.sigv4.claim import Claim
 from domicile_common.sigv4.verify import Verified
 from domicile_proxy.limits import TenantLimits
 from domicile_proxy.s3.asking import Signed, signed_by
+from domicile_proxy.s3.forms import SignedForm
 from domicile_proxy.s3.operation import Operation
 
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -125,7 +126,7 @@ class S3Request:
 
     ``bucket_name`` and ``key`` are ``""`` where the operation's level has none. ``params``: the query, decoded. ``headers``: repeated ones
     are joined by a comma, and those that a presigned request carries in its query are among them. ``verified``: ``None`` for somebody
-    without a key, and for a form, whose signature is ``form_signed``. ``located``: the object, where it had to be looked at to decide
+    without a key, and for a form, of which ``form`` tells. ``located``: the object, where it had to be looked at to decide
     whether the caller may have it.
     """
 
@@ -139,7 +140,7 @@ class S3Request:
     verified: Verified | None
     found_bucket: Bucket | None = None
     located: Located | None = None
-    form_signed: Signed | None = None
+    form: SignedForm | None = None
 
     @property
     def tenant(self) -> Tenant:
@@ -161,11 +162,18 @@ class S3Request:
 
     @property
     def signed(self) -> Signed | None:
-        return signed_by(self.verified.claim) if self.verified else self.form_signed
+        if self.verified:
+            return signed_by(self.verified.claim)
+        return self.form.signed if self.form else None
 
     @property
     def trace(self) -> str:
         return self.incoming.trace
+
+    @property
+    def origin(self) -> str:
+        """Scheme and host, as far as this process knows: no forwarded header is believed."""
+        return f"{'https' if self.incoming.secure else 'http'}://{self.headers.get('host', '')}"
 
     @property
     def bucket(self) -> Bucket:

@@ -20,7 +20,7 @@ from domicile_common.model import Backend, Blob, Bucket, Credential, EffectivePo
 from domicile_common.sigv4.claim import Claim
 from domicile_common.sigv4.verify import Verified
 from domicile_proxy.health import Health
-from domicile_proxy.pipeline import OPERATIONS
+from domicile_proxy.operations.table import OPERATIONS
 from domicile_proxy.request import Incoming, Response, S3Request, WireBody
 from domicile_proxy.s3.operation import resolve
 

@@ -31,7 +31,7 @@ from domicile_common.metadata_client.models import (
 )
 from domicile_common.model import Digest, Facts, Version
 from domicile_proxy.operations.buckets import decode_token, encode_token
-from domicile_proxy.pipeline import OPERATIONS
+from domicile_proxy.operations.table import OPERATIONS
 from domicile_proxy.s3.operation import TABLE
 
 WHEN = datetime(2009, 10, 12, 17, 50, 30, tzinfo=UTC)

@@ -8,7 +8,7 @@ import hmac
 import re
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any
 from urllib.parse import quote, urlencode
 
 from domicile_common.errors import RequestError
@@ -26,7 +26,7 @@ from domicile_proxy.s3.asking import Signed
 from domicile_proxy.s3.documents import parse_tagging
 from domicile_proxy.s3.forms import (
     FormReader,
-    PostPolicy,
+    SignedForm,
     check_length,
     check_policy,
     object_headers,
@@ -91,10 +91,9 @@ def misplaced() -> RequestError:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """``fields``: by name in lower case, with the file's name filled in. ``file_type``: what the client says of the file itself."""
+    """``fields``: by name in lower case, with the file's name filled in."""
 
     fields: Mapping[str, str]
-    file_type: str
     body: FileBody
 
 
@@ -110,16 +109,17 @@ async def read_form(incoming: Incoming) -> Form:
     if not reader.in_file:
         reader.finish()
     fields = {name: value.replace("${filename}", reader.file_name) for name, value in reader.fields.items()}
-    return Form(fields, reader.file_type, FileBody(incoming.wire, reader, first, int(length)))
+    return Form(fields, FileBody(incoming.wire, reader, first, int(length)))
 
 
-async def with_file(request: S3Request, policy: PostPolicy | None) -> S3Request:
+async def with_file(request: S3Request) -> S3Request:
     """The request, when it is known how long the file is. Raises RequestError: EntityTooSmall, EntityTooLarge, MalformedPOSTRequest."""
     body = request.incoming.wire
     assert isinstance(body, FileBody)
+    assert request.form is not None
     length = await body.measure()
-    if policy is not None:
-        check_length(policy, length)
+    if request.form.policy is not None:
+        check_length(request.form.policy, length)
     raw = [*request.incoming.raw_headers, (b"content-length", b"%d" % length)]
     return replace(request, incoming=replace(request.incoming, raw_headers=raw))
 
@@ -127,15 +127,7 @@ async def with_file(request: S3Request, policy: PostPolicy | None) -> S3Request:
 # --- who signed it ---
 
 
-class Signature(NamedTuple):
-    """Whose form it is. ``policy``, ``signed``: ``None`` for somebody without a key."""
-
-    credential: Credential
-    policy: PostPolicy | None
-    signed: Signed | None
-
-
-async def authenticate(form: Form, bucket: str, context: Context) -> Signature:
+async def authenticate(form: Form, bucket: str, context: Context) -> tuple[Credential, SignedForm]:
     """The key whose policy lets this form through; nobody, when it has no policy.
 
     Raises:
@@ -145,14 +137,11 @@ async def authenticate(form: Form, bucket: str, context: Context) -> Signature:
     if "policy" not in fields:
         if "signature" in fields or "x-amz-signature" in fields:
             raise missing("policy")
-        return Signature(ANONYMOUS, None, None)
+        return ANONYMOUS, SignedForm()
     credential, signed = await (signer(fields, context) if "x-amz-signature" in fields else old_signer(fields, context))
-    now = context.clock()
-    if credential.state != "active" or credential.tenant.state != "active" or (credential.expires_at or now) < now:
-        raise RequestError("InvalidAccessKeyId")
     policy = parse_policy(fields["policy"])
-    check_policy(policy, fields, bucket, now)
-    return Signature(credential, policy, signed)
+    check_policy(policy, fields, bucket, context.clock())
+    return credential, SignedForm(signed, policy)
 
 
 async def signer(fields: Mapping[str, str], context: Context) -> tuple[Credential, Signed]:
@@ -169,7 +158,7 @@ async def signer(fields: Mapping[str, str], context: Context) -> tuple[Credentia
     known = await context.directory.credential(claimed.access_key)
     key = context.keys.get(known.secret, claimed.date, claimed.region)
     refuse_other(keys.signature(key, fields["policy"]), fields["x-amz-signature"], claimed.access_key)
-    return known.credential, Signed("POST", keys.ALGORITHM, stamp)
+    return known.usable(context.clock()), Signed("POST", keys.ALGORITHM, stamp)
 
 
 async def old_signer(fields: Mapping[str, str], context: Context) -> tuple[Credential, Signed]:
@@ -180,7 +169,7 @@ async def old_signer(fields: Mapping[str, str], context: Context) -> tuple[Crede
     known = await context.directory.credential(fields["awsaccesskeyid"])
     digest = hmac.new(known.secret.encode(), fields["policy"].encode(), hashlib.sha1).digest()
     refuse_other(base64.b64encode(digest).decode(), fields["signature"], fields["awsaccesskeyid"])
-    return known.credential, Signed("POST", "AWS", None)
+    return known.usable(context.clock()), Signed("POST", "AWS", None)
 
 
 def refuse_other(expected: str, given: str, access_key: str) -> None:
@@ -205,7 +194,7 @@ def as_put(incoming: Incoming, form: Form) -> tuple[Incoming, str, dict[str, str
     fields = form.fields
     if not fields.get("key"):
         raise missing("key")
-    headers = object_headers({"content-type": form.file_type, **fields} if form.file_type else fields)
+    headers = object_headers(fields)
     if "tagging" in fields:
         headers["x-amz-tagging"] = urlencode(parse_tagging(fields["tagging"].encode()))
     body_headers = {name: value for name, value in headers.items() if name.startswith(("x-amz-checksum-", "x-amz-sdk-checksum-"))}
@@ -228,11 +217,9 @@ def answer_fields(form: Form) -> dict[str, str]:
 
 async def post_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html. ``request.params``: ``answer_fields``."""
-    stored = await put_object(request, context)
+    stored = await put_object(await with_file(request), context)
     headers: dict[str, Any] = {name: value for name, value in stored.headers.items() if name != "content-length"}
-    scheme = "https" if request.incoming.secure else "http"
-    path = f"/{request.bucket.name}/{quote(request.key, safe='/')}"
-    headers["location"] = f"{scheme}://{request.headers.get('host', '')}{path}"
+    headers["location"] = f"{request.origin}/{request.bucket.name}/{quote(request.key, safe='/')}"
     target = request.params.get("success_action_redirect") or request.params.get("redirect", "")
     if target.startswith(("http://", "https://")) and "\r" not in target and "\n" not in target and target.isascii():
         query = urlencode({"bucket": request.bucket.name, "key": request.key, "etag": headers["etag"]}, quote_via=quote)

@@ -1,7 +1,8 @@
 """Browser uploads: the form as it arrives, and the policy that its signer gave it. Pure.
 
 https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html, sigv4-HTTPPOSTConstructPolicy.html and RFC 7578. Only the field named
-``file`` is the file, whichever fields have file names; what comes behind it is ignored.
+``file`` is the file, whichever fields have file names; what comes behind it is ignored. So is the type that a browser gives the file by
+itself: the field ``Content-Type`` says what the object's is, if the policy lets it.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from domicile_common.errors import RequestError
+from domicile_proxy.s3.asking import Signed
 from domicile_proxy.s3.headers import as_header
 
 MAXIMUM_FIELDS = 20 * 1024  # bytes before the file, as at AWS
@@ -24,7 +26,6 @@ MAXIMUM_BOUNDARY = 70
 _BOUNDARY = re.compile(r'multipart/form-data\s*;(?:.*;)?\s*boundary=(?:"([^"]+)"|([^\s;"]+))', re.IGNORECASE)
 _DISPOSITION = re.compile(rb"content-disposition\s*:\s*form-data\s*(;.*)", re.IGNORECASE)
 _PARAMETER = re.compile(rb';\s*([a-z*]+)\s*=\s*(?:"((?:[^"\\]|\\["\\])*)"|([^\s;"]*))', re.IGNORECASE)
-_TYPE = re.compile(rb"content-type\s*:\s*(.*?)\s*", re.IGNORECASE)
 
 
 def read_boundary(content_type: str) -> bytes:
@@ -42,8 +43,8 @@ def read_boundary(content_type: str) -> bytes:
 class FormReader:
     """Feed it the body: it keeps the fields and gives the bytes of the file.
 
-    ``fields``: by name in lower case. ``file_name``, ``file_type``: what the client says of the file. ``before``: bytes of the body before
-    the file. ``in_file``, ``ended``: how far it has come.
+    ``fields``: by name in lower case. ``file_name``: what the client calls the file. ``before``: bytes of the body before the file.
+    ``in_file``, ``ended``: how far it has come.
     """
 
     def __init__(self, boundary: bytes) -> None:
@@ -54,7 +55,6 @@ class FormReader:
         self._taken = -len(self._buffer)
         self.fields: dict[str, str] = {}
         self.file_name = ""
-        self.file_type = ""
         self.before = 0
 
     @property
@@ -144,7 +144,6 @@ class FormReader:
             return True
         path = re.sub(r'\\(["\\])', r"\1", _text(parameters.get(b"filename", b"")))
         self.file_name = re.split(r"[/\\]", path)[-1]
-        self.file_type = next((form[1].decode("latin-1") for line in lines if (form := _TYPE.fullmatch(line))), "")
         self.before = self._taken
         self._step = "file"
         return True
@@ -277,6 +276,13 @@ def check_length(policy: PostPolicy, length: int) -> None:
         raise RequestError("EntityTooSmall", "", {"ProposedSize": str(length), "MinSizeAllowed": str(policy.least)})
     if policy.most is not None and length > policy.most:
         raise RequestError("EntityTooLarge", "", {"ProposedSize": str(length), "MaxSizeAllowed": str(policy.most)})
+
+
+class SignedForm(NamedTuple):
+    """Who signed a form, and what for; both ``None`` for a form of somebody without a key."""
+
+    signed: Signed | None = None
+    policy: PostPolicy | None = None
 
 
 # --- what the fields stand for ---
