@@ -98,6 +98,22 @@ async def test_a_completed_upload_becomes_a_version_of_its_parts(metadata, uploa
         await metadata.ask(complete(upload, parts[0], parts[2]))
 
 
+async def test_an_upload_may_have_ten_thousand_parts(metadata, upload):
+    await metadata.sql(
+        "INSERT INTO parts (bucket_id, upload_id, number, size, etag)"
+        " SELECT $1, $2, number, $3, lpad(to_hex(number), 32, '0') FROM generate_series(1, 10000) AS number",
+        upload.bucket_id,
+        upload.version_id,
+        BIG,
+    )
+    whole = complete(upload, *(Part(number, BIG, f"{number:032x}") for number in range(1, 10_001)))
+    chosen = await metadata.ask(whole)
+    assert [entry.part.number for entry in chosen.parts] == [*range(1, 10_001)]
+    await metadata.ask(metadata.commit(upload, stored=(Stored("us", "x"),)))
+    parts = (await metadata.ask(Locate(bucket_id=upload.bucket_id, key="k"))).version.digest.parts
+    assert (len(parts), sum(part.size for part in parts)) == (10_000, 10_000 * BIG)
+
+
 @pytest.mark.parametrize(
     ("numbers", "code"),
     [([], "InvalidRequest"), ([2, 1], "InvalidPartOrder"), ([1, 1], "InvalidPartOrder"), ([1, 4], "InvalidPart"), ([1, 3, 2], "InvalidPartOrder"), ([3, 5], "EntityTooSmall")],

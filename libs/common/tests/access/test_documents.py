@@ -218,6 +218,8 @@ REFUSED = [
     policy(statement(Condition={"DateEquals": {"aws:CurrentTime": "now"}})),
     policy(statement(Condition={"IpAddress": {"aws:SourceIp": "10.0.0.0/99"}})),
     policy(statement(Sid="x" * 20_480)),
+    policy(statement(Resource=[f"arn:aws:s3:::bucket/*?{'a' * 1000}*", f"arn:aws:s3:::bucket/*?{'b' * 1100}*"])),
+    policy(statement(Condition={"StringLike": {"aws:UserAgent": f"*{'a?' * 1100}*"}})),
 ]
 
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from domicile_common.access.wildcards import matches
+from domicile_common.access.wildcards import dear, matches
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,9 @@ from domicile_common.access.wildcards import matches
         ("a*c", "ac", True),
         ("*a*b", "xaxxb", True),
         ("a*", "ba", False),
+        ("?", "", False),
+        ("??*?", "ab", False),
+        ("*a?*b", "axab", True),
     ],
 )
 def test_wildcards(pattern, text, outcome):
@@ -33,3 +36,7 @@ def test_as_regular_expressions_match(pattern: str, text: str):
 def test_no_pattern_takes_long(pattern):
     """Steps of the interpreter took seconds for each, in which a proxy serves nobody."""
     assert not matches(pattern, "a" * 8000)
+
+
+def test_what_is_compared_character_by_character():
+    assert [dear(pattern) for pattern in ("a?", "a?*", "*?a", "*ab*", "*a?*", "*a?*bc*??*")] == [0, 0, 0, 0, 2, 4]

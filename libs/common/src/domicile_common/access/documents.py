@@ -9,16 +9,18 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
 from domicile_common.access.actions import ACTIONS, is_about_objects
 from domicile_common.access.conditions import EXISTING_TAG, Condition, Facts, malformed, parse_conditions
-from domicile_common.access.wildcards import matches
+from domicile_common.access.wildcards import dear, matches
 
 MAXIMUM_BYTES = 20 * 1024  # as at AWS
+MAXIMUM_DEAR = 2048
+"""As ``wildcards.dear`` counts. While one request is decided all others of the proxy wait: with this, some milliseconds at most."""
 ARN = "arn:aws:s3:::"
 
 Effect = Literal["Allow", "Deny"]
@@ -101,6 +103,14 @@ class Document:
         return any(statement.is_public for statement in self.statements)
 
     @property
+    def patterns(self) -> Iterator[str]:
+        """All that may be compared with long texts."""
+        for statement in self.statements:
+            yield from statement.resources
+            for condition in statement.conditions:
+                yield from condition.texts
+
+    @property
     def asks_for_tags(self) -> bool:
         """Whether the tags of existing objects matter."""
         return self.asks_for((EXISTING_TAG,))
@@ -157,6 +167,8 @@ def parse(text: str, bucket: str) -> Document:
         exact = statement.effect == "Deny" and not (statement.but_actions or statement.but_resources)
         if exact and not all(_can_apply(action, statement.resources, bucket) for action in statement.actions):
             raise malformed("Action does not apply to any resource(s) in statement")
+    if sum(map(dear, document.patterns)) > MAXIMUM_DEAR:
+        raise malformed("Policy has too many question marks between asterisks")
     return document
 
 
