@@ -12,7 +12,6 @@ from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import (
     CALLS,
     Begin,
-    Bucket,
     Commit,
     Committed,
     Condition,
@@ -22,7 +21,7 @@ from domicile_common.metadata_client.models import (
     Request,
     Stored,
 )
-from domicile_common.model import Digest, Facts
+from domicile_common.model import Bucket, Digest, Facts
 from domicile_common.sealing import Sealer
 from domicile_metadata.context import Context
 from domicile_metadata.handlers.internal import InternalApi

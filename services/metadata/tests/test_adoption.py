@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from domicile_common.errors import PolicyRefused, RequestError
 from domicile_common.metadata_client.adoption import AdoptObjects, CompareListed, FindVanished, Found, Listed
 from domicile_common.metadata_client.models import (
-    Blob,
     Delete,
     FindPlacement,
     ListObjects,
@@ -21,7 +20,7 @@ from domicile_common.metadata_client.models import (
     Report,
     Wanted,
 )
-from domicile_common.model import Digest, Facts
+from domicile_common.model import Blob, Digest, Facts
 from domicile_common.stamps import sidecar_key
 from domicile_metadata.domain.adoption import Newest, Place, verdict
 from domicile_metadata.services import adoption

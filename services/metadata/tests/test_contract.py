@@ -14,6 +14,8 @@ from domicile_common.testing.metadata_contract import MetadataContract
 class TestService(MetadataContract):
     @pytest.fixture
     async def metadata(self, metadata, settings, unused_port) -> AsyncIterator[MetadataClient]:
+        await metadata.sql("INSERT INTO tenants VALUES ('small', 'Small', repeat('d', 64))")
+        await metadata.sql("INSERT INTO limits (tenant_id, bytes, objects) VALUES ('small', 10, 2)")
         config = uvicorn.Config(metadata.api, port=unused_port, http="httptools", lifespan="off", log_level="warning")
         server = uvicorn.Server(config)
         serving = asyncio.create_task(server.serve())

@@ -11,5 +11,6 @@ class TestFake(MetadataContract):
         sites = (("fi", "FI", 10), ("de", "DE", 20), ("us", "US", 5))
         return FakeMetadata(
             (Backend(name, name, f"http://{name}", country, (country,), "k", "s", cost=cost) for name, country, cost in sites),
-            tenants=(Tenant("acme", "Acme", "a" * 64), Tenant("zeta", "Zeta", "b" * 64)),
+            tenants=(Tenant("acme", "Acme", "a" * 64), Tenant("zeta", "Zeta", "b" * 64), Tenant("small", "Small", "d" * 64)),
+            quotas={"small": (10, 2)},
         )
