@@ -117,7 +117,7 @@ def test_a_backend_is_drained_under_load_and_lost_afterwards(domicile, bucket):
     domicile.admin("PATCH", "/backends/us", {"state": "active"})
     change(domicile, bucket, region_lock=["US", "FI", "DE"], replica_count=3)
     is_in(domicile, bucket, "fi", "de", "us")
-    domicile.admin("PATCH", "/backends/us", {"state": "lost"})
+    domicile.admin("PATCH", "/backends/us", {"state": "lost", "force": True})  # its bucket asks for three
     change(domicile, bucket, region_lock=["US", "FI", "DE"])
     until(lambda: domicile.sql("SELECT count(*) FROM replicas WHERE backend_id = 'us'") == [(0,)], 60, "given up")
     assert sorted(domicile.verified(bucket, "o/300000")) == ["de", "fi"]

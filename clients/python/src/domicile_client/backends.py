@@ -26,8 +26,9 @@ def put(
     quirks: str | None = None,
     state: State | None = None,
     cost: int | None = None,
+    force: bool = False,
 ) -> Call:
-    """Registers or changes one; without ``secret_key``, a known backend keeps its own."""
+    """Registers or changes one; without ``secret_key``, a known backend keeps its own. ``force``: as in ``change``."""
     body = {
         "provider": provider,
         "endpoint": endpoint,
@@ -40,6 +41,7 @@ def put(
         "quirks": quirks,
         "state": state,
         "cost": cost,
+        "force": force or None,
     }
     return call("PUT", "backends", backend, body=body)
 
@@ -52,8 +54,9 @@ def show(backend: str) -> Call:
     return call("GET", "backends", backend)
 
 
-def change(backend: str, *, state: State | None = None, paused: bool | None = None) -> Call:
-    return call("PATCH", "backends", backend, body={"state": state, "paused": paused})
+def change(backend: str, *, state: State | None = None, paused: bool | None = None, force: bool = False) -> Call:
+    """``force``: also when policies could not be satisfied any more."""
+    return call("PATCH", "backends", backend, body={"state": state, "paused": paused, "force": force or None})
 
 
 def limit(backend: str, **limits: float | None) -> Call:

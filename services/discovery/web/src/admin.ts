@@ -132,6 +132,13 @@ export interface Preview {
     readonly objects: number;
     readonly bytes: number;
   }[];
+  /** For whom nothing more could be written. */
+  readonly unsatisfiable: readonly {
+    readonly subjects: readonly string[];
+    readonly count: number;
+    readonly rule: string;
+    readonly reason: string;
+  }[];
   readonly estimated_seconds: number;
 }
 

@@ -159,6 +159,51 @@ async def test_versions_are_compared_when_something_has_to_move(admin, states, c
     assert bool(await admin.compared()) == compared
 
 
+@pytest.mark.parametrize(
+    "default, change",
+    [
+        ({"replica_count": 3}, {"state": "draining"}),
+        ({"replica_count": 3}, {"state": "readonly"}),
+        ({"region_lock": ["FI"]}, {"state": "lost"}),
+        ({"region_lock": ["FI"]}, {"country": "DE"}),
+        ({"operator_lock": ["FI"]}, {"jurisdictions": ["FI", "US"]}),
+        ({"replica_count": 3, "spread": "country"}, {"country": "US"}),
+    ],
+)
+async def test_what_would_leave_policies_without_backends_is_refused_unless_forced(admin, default, change):
+    await admin.prepared(**default)
+    await admin.bucket("papers")
+    before = await admin.call("GET", "/backends/fi")
+    method, body = ("PATCH", change) if "state" in change else ("PUT", admin.registration(**change))
+    message = await admin.refused(409, "PolicyUnsatisfiable", method, "/backends/fi", body)
+    assert "the installation, acme/papers:" in message
+    assert await admin.call("GET", "/backends/fi") == before
+    assert await admin.compared() == {}
+    changed = await admin.call(method, "/backends/fi", body | {"force": True})
+    assert all(changed[field] == value for field, value in change.items())
+    assert "refusal" in await admin.call("GET", "/policies/buckets/acme/papers")
+    await admin.call("PATCH", "/backends/de", {"state": "readonly", "force": default.get("region_lock") is None})
+
+
+async def test_only_what_would_break_is_named(admin):
+    await admin.prepared()
+    for tenant, lock in (("locked", ["FI"]), ("free", ["FI", "DE"])):
+        await admin.call("POST", "/tenants", {"tenant_id": tenant}, 201)
+        await admin.call("PUT", f"/policies/tenants/{tenant}", {"region_lock": lock})
+        await admin.bucket("theirs", tenant=tenant)
+    for number in range(3):
+        await admin.bucket(f"papers-{number}", location="fi")
+    await admin.bucket("anywhere")
+    message = await admin.refused(409, "PolicyUnsatisfiable", "PATCH", "/backends/fi", {"state": "disabled"})
+    assert "for locked, acme/papers-0, acme/papers-1, acme/papers-2, locked/theirs:" in message
+    assert "No active backend is inside the region_lock (FI)." in message
+    told = (await admin.call("POST", "/placement/preview", {"backend": "fi", "state": "disabled"}))["unsatisfiable"]
+    assert [(it["subjects"], it["count"], it["rule"]) for it in told] == [
+        (["locked"], 1, "region_lock"),
+        ([*(f"acme/papers-{number}" for number in range(3)), "locked/theirs"], 4, "region_lock"),
+    ]
+
+
 async def test_a_move_waits_for_a_commit_under_way_and_sees_its_replica(admin):
     """PostgreSQL's own check of a replica reads the backend's row without locking it; the move has to hold it off."""
     await admin.prepared(region_lock=["FI"])
@@ -166,7 +211,7 @@ async def test_a_move_waits_for_a_commit_under_way_and_sees_its_replica(admin):
     transaction = admin.sql.transaction()
     await transaction.start()
     await admin.version(bucket_id, "a", fi="stored")
-    move = asyncio.create_task(admin.backend("fi", "US"))
+    move = asyncio.create_task(admin.backend("fi", "US", force=True))
     done, _ = await asyncio.wait([move], timeout=0.5)
     assert not done
     await transaction.commit()
@@ -180,7 +225,7 @@ async def test_a_replica_that_comes_about_during_a_move_is_checked_against_the_n
     transaction = admin.sql.transaction()
     await transaction.start()
     await admin.sql.execute("LOCK TABLE outbox IN ACCESS EXCLUSIVE MODE")  # the move stops after its check, before its end
-    move = asyncio.create_task(admin.backend("fi", "US"))
+    move = asyncio.create_task(admin.backend("fi", "US", force=True))
     await admin.until_waiting(1)
     other = await asyncpg.connect(database_url)
     write = asyncio.create_task(dataclasses.replace(admin, sql=other).version(bucket_id, "a", fi="stored"))

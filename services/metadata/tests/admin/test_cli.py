@@ -103,6 +103,12 @@ async def test_everything_can_be_looked_at_and_changed(cli, admin, tmp_path):
     assert [one["backend_id"] for one in (await cli("backends", "list"))[1]["backends"]] == ["de", "fi", "us"]
     assert (await cli("backends", "state", "us", "draining"))[1]["state"] == "draining"
     assert (await cli("backends", "show", "us"))[1]["state"] == "draining"
+    assert (await cli("backends", "drain", "de"))[1]["state"] == "draining"
+    assert (await cli("backends", "drain", "fi", "--dry-run"))[1]["unsatisfiable"][0]["subjects"] == ["the installation"]
+    assert (await cli("backends", "drain", "fi"))[0] != 0
+    assert (await cli("backends", "drain", "fi", "--force"))[1]["state"] == "draining"
+    for backend in ("fi", "de"):
+        assert (await cli("backends", "state", backend, "active"))[1]["state"] == "active"
     assert (await cli("policies", "set", f"@{document}", "acme/papers"))[0] == 0
     assert (await cli("policies", "show", "acme/papers"))[1]["effective"]["countries"] == ["FI", "DE"]
     assert [it["bucket"] for it in (await cli("buckets", "list", "acme"))[1]["buckets"]] == ["papers"]

@@ -144,7 +144,7 @@ async def test_a_default_that_leaves_a_tenant_or_bucket_nothing_is_refused(admin
 async def test_a_bucket_that_is_broken_already_blocks_nobody(admin):
     await admin.prepared()
     await admin.bucket("german", "de")
-    await admin.call("PATCH", "/backends/de", {"state": "disabled"})
+    await admin.call("PATCH", "/backends/de", {"state": "disabled", "force": True})
     assert "No active backend" in (await admin.call("GET", "/policies/buckets/acme/german"))["refusal"]
     await admin.call("PUT", "/policies/default", DEFAULT | {"rpo_seconds": 60})
 

@@ -62,10 +62,26 @@ async def test_a_backend_that_goes(admin, papers, state, egress):
 
 async def test_what_cannot_be_satisfied_is_told_with_its_reason(admin, papers):
     await admin.call("PATCH", "/backends/us", {"state": "disabled"})
-    few, unread = (await preview(admin, backend="de", state="draining"))["unsatisfied"]
+    found = await preview(admin, backend="de", state="draining")
+    assert [(it["subjects"], it["rule"]) for it in found["unsatisfiable"]] == [
+        (["the installation"], "replica_count"),
+        (["acme/papers"], "replica_count"),
+    ]
+    few, unread = found["unsatisfied"]
     assert (few["tenant_id"], few["bucket"], few["objects"], few["bytes"]) == ("acme", "papers", 2, 10)
     assert few["reason"].startswith("2 replicas need as many backends")
     assert (unread["objects"], unread["reason"]) == (1, "No copy can be read: us (verified).")
+
+
+async def test_a_backend_that_turns_out_to_be_elsewhere(admin, papers):
+    await admin.call("PUT", "/policies/buckets/acme/papers", {"region_lock": ["FI", "DE"]})
+    found = await preview(admin, backend="fi", country="SE", jurisdictions=["SE", "US"])
+    assert [it["subjects"] for it in found["unsatisfiable"]] == [["acme/papers"]]
+    assert shares(found, "removals") == {}, "what cannot be satisfied stays"
+    assert [it["objects"] for it in found["unsatisfied"]] == [3]
+    assert found["unreadable_objects"] == 1
+    await admin.refused(400, "InvalidArgument", "POST", "/placement/preview", {"backend": "fi", "country": "se"})
+    await admin.refused(400, "InvalidArgument", "POST", "/placement/preview", {"country": "SE"})
 
 
 async def test_what_the_change_itself_would_be_refused_for(admin, papers):
@@ -102,7 +118,7 @@ async def test_progress_shows_what_is_open_and_what_is_refused(admin, papers):
         pass
     (waiting,) = (await admin.call("GET", "/placement/progress", tenant="acme", bucket="papers"))["rearrangements"]
     assert (waiting["compared"], waiting["changed"], waiting["waiting"], bool(waiting["finished_at"])) == (3, 1, 1, True)
-    await admin.call("PATCH", "/backends/de", {"state": "draining"})
+    await admin.call("PATCH", "/backends/de", {"state": "draining", "force": True})
     while await step(admin.context):
         pass
     ((refusal),) = (await admin.call("GET", "/placement/progress"))["refusals"]

@@ -6,7 +6,7 @@ import typer
 
 from domicile_client import backends, tasks
 from domicile_client.call import Call
-from domicile_client.cli.options import BackendName, DryRun, Follow, SecretFile, read_secret
+from domicile_client.cli.options import BackendName, DryRun, Follow, Force, SecretFile, read_secret
 from domicile_client.cli.shell import Action, ask, command, follow, listed
 
 app = typer.Typer(help="S3 endpoints where objects are kept.", no_args_is_help=True)
@@ -35,6 +35,7 @@ def add(
     addressing: Annotated[Literal["path", "virtual"] | None, typer.Option(help="Where the bucket's name stands (path).")] = None,
     quirks: Annotated[str | None, typer.Option(help="Whose software it is (probed: what probes find).")] = None,
     cost: Annotated[int | None, typer.Option(help="Reads prefer the lowest (100).")] = None,
+    force: Force = False,
 ) -> Action:
     """Register a backend, or change one."""
     return ask(
@@ -50,6 +51,7 @@ def add(
             addressing=addressing,
             quirks=quirks,
             cost=cost,
+            force=force,
         )
     )
 
@@ -79,19 +81,19 @@ def probes(backend: BackendName) -> Call:
 
 
 @command(app, "state")
-def state(backend: BackendName, state: State, dry_run: DryRun = False) -> Action:
+def state(backend: BackendName, state: State, dry_run: DryRun = False, force: Force = False) -> Action:
     """Take a backend out of use, or into it again."""
-    return _set_state(backend, state, dry_run=dry_run)
+    return _set_state(backend, state, dry_run=dry_run, force=force)
 
 
 @command(app, "drain")
-def drain(backend: BackendName, dry_run: DryRun = False) -> Action:
+def drain(backend: BackendName, dry_run: DryRun = False, force: Force = False) -> Action:
     """Move all that is there away (the state draining)."""
-    return _set_state(backend, "draining", dry_run=dry_run)
+    return _set_state(backend, "draining", dry_run=dry_run, force=force)
 
 
-def _set_state(backend: str, wanted: backends.State, *, dry_run: bool) -> Action:
-    return ask(backends.preview(backend, wanted) if dry_run else backends.change(backend, state=wanted))
+def _set_state(backend: str, wanted: backends.State, *, dry_run: bool, force: bool) -> Action:
+    return ask(backends.preview(backend, wanted) if dry_run else backends.change(backend, state=wanted, force=force))
 
 
 @command(app, "pause")

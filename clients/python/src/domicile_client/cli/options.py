@@ -75,6 +75,7 @@ AtBackend = Annotated[str | None, typer.Option("--backend", help="At this backen
 Limit = Annotated[int, typer.Option(min=1, help="How many to show at most.")]
 Follow = Annotated[bool, typer.Option("--follow", help="Show how far it gets, until it has ended. Ctrl-C leaves it at work.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only show what would be moved.")]
+Force = Annotated[bool, typer.Option("--force", help="Also when writes would be refused then, for lack of backends.")]
 Document = Annotated[str, typer.Argument(metavar="DOCUMENT", help="JSON, @file, or - for standard input.")]
 SecretFile = Annotated[
     Path | None, typer.Option(help="A file that holds the secret, and nothing else. Otherwise it is a line on standard input.")

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from domicile_common.model import Backend, EffectivePolicy, Value
 from domicile_common.policy import admits, of_object
 from domicile_metadata.domain.arrangement import Copy, arrange
+from domicile_metadata.domain.demands import Broken
 
 
 class Alike(NamedTuple):
@@ -50,7 +51,7 @@ class Preview(Value, frozen=True, kw_only=True):
 
     ``copies``: to be made, by target; ``egress``: to be read for that, by source; ``removals``: afterwards, by backend. ``unreadable_objects``:
     from the change on until their first copy inside the lock is made. ``unsatisfied``: stay as they are, as far as that is about them.
-    ``estimated_seconds``: of the busiest backend at the ``assumed`` pace.
+    ``unsatisfiable``: for which nothing more could be written. ``estimated_seconds``: of the busiest backend at the ``assumed`` pace.
     """
 
     objects: int
@@ -62,6 +63,7 @@ class Preview(Value, frozen=True, kw_only=True):
     removals: tuple[Share, ...]
     unreadable_objects: int
     unsatisfied: tuple[Unsatisfied, ...]
+    unsatisfiable: tuple[Broken, ...]
     estimated_seconds: float
     assumed: Pace
 
@@ -113,7 +115,7 @@ class Estimate:
         if arrangement.add and not sources:
             self.unsatisfied[*owner, f"No copy can be read: {_places(alike.copies)}."].add(alike)
 
-    def preview(self, pace: Pace) -> Preview:
+    def preview(self, pace: Pace, unsatisfiable: tuple[Broken, ...]) -> Preview:
         return Preview(
             objects=self.compared.objects,
             bytes=self.compared.bytes,
@@ -126,6 +128,7 @@ class Estimate:
             unsatisfied=tuple(
                 Unsatisfied(*about, count.objects, count.bytes) for about, count in sorted(self.unsatisfied.items())
             ),
+            unsatisfiable=unsatisfiable,
             estimated_seconds=max(
                 (
                     max(count.bytes / pace.bytes_per_second, count.objects / pace.copies_per_second)

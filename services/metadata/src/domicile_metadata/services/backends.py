@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal, NamedTuple
 from urllib.parse import urlsplit
 
@@ -14,9 +15,10 @@ from domicile_common.events import Invalidation
 from domicile_common.model import Backend, BackendState
 from domicile_common.sealing import backend_context
 from domicile_metadata.context import Context
+from domicile_metadata.domain.demands import NAMED, Broken, broken_by, refuse
 from domicile_metadata.services import probes, rearrange
-from domicile_metadata.storage import backends, directory, invalidations
-from domicile_metadata.storage.database import Session
+from domicile_metadata.storage import backends, directory, invalidations, policies
+from domicile_metadata.storage.database import Session, Statements
 from domicile_metadata.storage.rearrange import reconsider_refused
 
 Slug = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,30}\Z")]
@@ -27,7 +29,7 @@ Printable = Annotated[str, msgspec.Meta(pattern=r"^[!-~]{1,256}\Z")]
 class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The fields of ``model.Backend``; secret and ``state`` may be left out to keep those that a known backend has.
 
-    ``sealed_secret_key``: in place of ``secret_key``, as a browser seals it for this very backend (``sealing``).
+    ``force``: as in ``BackendChange``. ``sealed_secret_key``: in place of ``secret_key``, as a browser seals it for this very backend (``sealing``).
     """
 
     provider: Slug
@@ -42,19 +44,24 @@ class Registration(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     quirks: str = PROBED
     state: BackendState | None = None
     cost: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 100
+    force: bool = False
 
 
 Unset = msgspec.UnsetType
 
 
 class BackendChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is left out stays as it is; a limit that is ``null`` ends. All replicators share the limits."""
+    """What is left out stays as it is; a limit that is ``null`` ends. All replicators share the limits.
+
+    ``force``: also when policies could not be satisfied any more.
+    """
 
     state: BackendState | Unset = msgspec.UNSET
     paused: bool | Unset = msgspec.UNSET
     job_limit: Annotated[int, msgspec.Meta(ge=1, le=10000)] | Unset | None = msgspec.UNSET
     bytes_per_second: Annotated[int, msgspec.Meta(ge=65536, le=10**12)] | Unset | None = msgspec.UNSET
     requests_per_second: Annotated[float, msgspec.Meta(ge=0.1, le=10**6)] | Unset | None = msgspec.UNSET
+    force: bool = False
 
 
 class ShownBackend(msgspec.Struct, frozen=True):
@@ -83,11 +90,10 @@ class BackendList(msgspec.Struct, frozen=True):
 
 
 async def put(context: Context, backend_id: str, registration: Registration) -> ShownBackend:
-    """Registers or changes. Raises ``InvalidArgument``."""
+    """Registers or changes. Raises ``InvalidArgument``, and as ``change`` does."""
     _check(backend_id, registration)
     async with context.database.transaction() as session:
-        place = Place(registration.country, frozenset(registration.jurisdictions))
-        before = await _lock(session, backend_id, place, registration.state)
+        before = await backends.lock(session, backend_id)
         sealed = _sealed_secret(context, backend_id, registration, before)
         kept = {} if before is None else {field: getattr(before, field) for field in _REPLICATION}
         backend = Backend(
@@ -108,7 +114,7 @@ async def put(context: Context, backend_id: str, registration: Registration) -> 
         is_same = before is not None and _reached(before) == _reached(backend)
         if before is not None and is_same:
             backend = msgspec.structs.replace(backend, capabilities=before.capabilities)
-        await _store(context, session, before, backend)
+        await _store(context, session, before, backend, force=registration.force)
         if not is_same:
             await probes.begin(context, session, backend_id)
     return _shown(backend)
@@ -124,30 +130,47 @@ def _reached(backend: Backend) -> tuple[str, str, str, str]:
     return backend.endpoint, backend.region, backend.addressing, backend.provider
 
 
-def _moves(before: Backend, place: Place, state: BackendState | None) -> bool:
-    """Whether what exists may have to move when the backend comes into this place and state (``None``: stays in its own)."""
-    stays = Place(before.country, frozenset(before.jurisdictions)) == place
-    return not stays or (state not in (None, before.state) and bool({before.state, state} & {"draining", "lost"}))
+def _place(backend: Backend) -> Place:
+    return Place(backend.country, frozenset(backend.jurisdictions))
 
 
-async def _lock(session: Session, backend_id: str, place: Place | None, state: BackendState | None) -> Backend | None:
-    """The backend as it is; unchanged until the transaction ends. ``place``, ``state``: as they shall be (``None``: stay)."""
-    known = {backend.backend_id: backend for backend in await directory.list_backends(session)}.get(backend_id)
-    if known and _moves(known, place or Place(known.country, frozenset(known.jurisdictions)), state):
+def _moves(before: Backend, after: Backend) -> bool:
+    """Whether what exists may have to move when the backend comes into this place and state."""
+    return _place(before) != _place(after) or (
+        before.state != after.state and bool({before.state, after.state} & {"draining", "lost"})
+    )
+
+
+async def _store(context: Context, session: Session, before: Backend | None, backend: Backend, *, force: bool) -> None:
+    """What exists follows, and the proxies get word. The backend is locked."""
+    if before and not force:
+        await _check_policies(session, before, backend)
+    moves = before is not None and _moves(before, backend)
+    if moves:
         await backends.stop_replica_changes(session)
-    return await backends.lock(session, backend_id)
-
-
-async def _store(context: Context, session: Session, before: Backend | None, backend: Backend) -> None:
-    """What exists follows, and the proxies get word."""
     await backends.upsert(session, backend)
     if backend.state == "lost":
         await backends.replay_parked(session, backend.backend_id)
-    if before and _moves(before, Place(backend.country, frozenset(backend.jurisdictions)), backend.state):
+    if moves:
         cause = f"backend {backend.backend_id} is {backend.state} in {backend.country} under {', '.join(backend.jurisdictions)}"
         await rearrange.request(context, session, None, cause)
     await reconsider_refused(session)
     await invalidations.send(session, [Invalidation("backend", backend.backend_id)])
+
+
+async def _check_policies(session: Session, before: Backend, backend: Backend) -> None:
+    """Raises ``PolicyRefused`` when writes that were possible would not be any more."""
+    if (_place(before), before.provider, before.state) == (_place(backend), backend.provider, backend.state):
+        return
+    if broken := await broken_by_change(session, backend):
+        raise refuse(broken)
+
+
+async def broken_by_change(statements: Statements, backend: Backend) -> tuple[Broken, ...]:
+    """The policies that could not be satisfied any more if a backend that is known became this."""
+    listed = await directory.list_backends(statements)
+    after = [backend if it.backend_id == backend.backend_id else it for it in listed]
+    return broken_by(await policies.demands(statements, NAMED), listed, after)
 
 
 def _sealed_secret(context: Context, backend_id: str, registration: Registration, before: Backend | None) -> str:
@@ -182,16 +205,21 @@ def _check(backend_id: str, registration: Registration) -> None:
 
 def check_registration(registration: Registration) -> None:
     """Raises ``InvalidArgument``."""
-    if registration.country not in COUNTRIES:
-        raise RequestError("InvalidArgument", "country is not an ISO 3166-1 alpha-2 code in capitals, such as FI.")
-    if not registration.jurisdictions or not COUNTRIES.issuperset(registration.jurisdictions):
-        raise RequestError(
-            "InvalidArgument", 'jurisdictions are one or more ISO 3166-1 alpha-2 codes in capitals, such as ["DE", "US"].'
-        )
+    check_place(registration.country, registration.jurisdictions)
     if registration.quirks not in (PROBED, *QUIRKS):
         raise RequestError("InvalidArgument", f"quirks is one of {', '.join((PROBED, *QUIRKS))}.")
     if not _is_endpoint(registration.endpoint):
         raise RequestError("InvalidArgument", "endpoint is an http:// or https:// address without path, user or query.")
+
+
+def check_place(country: str, jurisdictions: Collection[str]) -> None:
+    """Raises ``InvalidArgument``."""
+    if country not in COUNTRIES:
+        raise RequestError("InvalidArgument", "country is not an ISO 3166-1 alpha-2 code in capitals, such as FI.")
+    if not jurisdictions or not COUNTRIES.issuperset(jurisdictions):
+        raise RequestError(
+            "InvalidArgument", 'jurisdictions are one or more ISO 3166-1 alpha-2 codes in capitals, such as ["DE", "US"].'
+        )
 
 
 def _is_endpoint(text: str) -> bool:
@@ -222,16 +250,20 @@ async def show(context: Context, backend_id: str) -> ShownBackend:
 
 
 async def change(context: Context, backend_id: str, wanted: BackendChange) -> ShownBackend:
-    """``readonly``: no new writes. ``draining``: everything moves away. ``disabled``: not even reads. ``lost``: gone for good."""
-    changes = {field: value for field in wanted.__struct_fields__ if (value := getattr(wanted, field)) is not msgspec.UNSET}
+    """``readonly``: no new writes. ``draining``: everything moves away. ``disabled``: not even reads. ``lost``: gone for good.
+
+    Raises ``NoSuchBackend``, and ``PolicyRefused`` for what would leave policies without the backends that they need, unless forced.
+    """
+    fields = ("state", *_REPLICATION)
+    changes = {field: value for field in fields if (value := getattr(wanted, field)) is not msgspec.UNSET}
     if not changes:
-        raise RequestError("InvalidArgument", f"Nothing is to be changed: {', '.join(wanted.__struct_fields__)} may be.")
+        raise RequestError("InvalidArgument", f"Nothing is to be changed: {', '.join(fields)} may be.")
     async with context.database.transaction() as session:
-        before = await _lock(session, backend_id, None, changes.get("state"))
+        before = await backends.lock(session, backend_id)
         if before is None:
             raise no_such_backend(backend_id)
         backend = msgspec.structs.replace(before, **changes)
-        await _store(context, session, before, backend)
+        await _store(context, session, before, backend, force=wanted.force)
     return _shown(backend)
 
 

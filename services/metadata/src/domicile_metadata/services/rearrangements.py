@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Annotated
+from typing import Annotated, Any
 
 import msgspec
 
 from domicile_common.errors import PolicyRefused, RequestError
-from domicile_common.model import BackendState
+from domicile_common.model import Backend, BackendState
 from domicile_metadata.context import Context
 from domicile_metadata.domain.levels import effective_policy
 from domicile_metadata.domain.preview import Estimate, Pace, Preview
 from domicile_metadata.services import policies, rearrange
-from domicile_metadata.services.backends import no_such_backend
+from domicile_metadata.services.backends import broken_by_change, check_place, no_such_backend
 from domicile_metadata.services.policies import Level
-from domicile_metadata.storage import buckets, rearrangements
+from domicile_metadata.storage import buckets, directory, rearrangements
 from domicile_metadata.storage.buckets import BucketRecord
 from domicile_metadata.storage.policies import lock_buckets
 from domicile_metadata.storage.rearrangements import Rearrangement, Refusal
@@ -26,13 +26,18 @@ Positive = Annotated[float, msgspec.Meta(gt=0)]
 
 
 class Supposed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A policy of a level (the installation's, a tenant's, a bucket's), or a backend in another state. Neither: what is outstanding now."""
+    """A policy of a level (the installation's, a tenant's, a bucket's), or a backend in another state or place.
+
+    None of that: what is outstanding now.
+    """
 
     tenant: str | None = None
     bucket: str | None = None
     policy: msgspec.Raw = msgspec.Raw()
     backend: str | None = None
     state: BackendState | None = None
+    country: str | None = None
+    jurisdictions: tuple[str, ...] | None = None
     bytes_per_second: Positive = Pace().bytes_per_second
     copies_per_second: Positive = Pace().copies_per_second
 
@@ -55,24 +60,40 @@ async def preview(context: Context, supposed: Supposed) -> Preview:
     """Raises as the change itself would: ``InvalidRequest``, ``PolicyRefused``, ``NoSuchTenant``, ``NoSuchBucket``, ``NoSuchBackend``."""
     if supposed.bucket is not None and supposed.tenant is None:
         raise RequestError("InvalidArgument", "bucket needs tenant.")
-    if (supposed.backend is None) != (supposed.state is None):
-        raise RequestError("InvalidArgument", "backend and state go together.")
+    changes = _changes(supposed)
+    if (supposed.backend is None) == bool(changes):
+        raise RequestError("InvalidArgument", "backend goes together with state, country or jurisdictions.")
+    after = await _as_supposed(context, str(supposed.backend), changes) if changes else None
     estimate = Estimate()
-    for record in await _suppose(context, supposed):
+    for record in await _suppose(context, supposed, after):
         try:
             policy = effective_policy(record.levels.documents, record.levels.version)
         except PolicyRefused:  # broken already: nothing is written to it, and nothing moves
             continue
         async for alike in rearrangements.count(context.database, record.bucket_id):
             estimate.add((record.tenant_id, record.name), policy, record.backends, alike)
-    return estimate.preview(Pace(supposed.bytes_per_second, supposed.copies_per_second))
+    unsatisfiable = await broken_by_change(context.database, after) if after else ()
+    return estimate.preview(Pace(supposed.bytes_per_second, supposed.copies_per_second), unsatisfiable)
+
+
+def _changes(supposed: Supposed) -> dict[str, Any]:
+    return {name: value for name in ("state", "country", "jurisdictions") if (value := getattr(supposed, name)) is not None}
+
+
+async def _as_supposed(context: Context, backend_id: str, changes: Mapping[str, Any]) -> Backend:
+    known = {it.backend_id: it for it in await directory.list_backends(context.database)}
+    if backend_id not in known:
+        raise no_such_backend(backend_id)
+    backend = msgspec.structs.replace(known[backend_id], **changes)
+    check_place(backend.country, backend.jurisdictions)
+    return backend
 
 
 class _UndoneError(Exception):
     """The transaction has served its purpose."""
 
 
-async def _suppose(context: Context, supposed: Supposed) -> list[BucketRecord]:
+async def _suppose(context: Context, supposed: Supposed, after: Backend | None) -> list[BucketRecord]:
     """The buckets that are concerned, as they would be. The change is made and undone, so that it is the same as the real one."""
     found: list[BucketRecord] = []
     with contextlib.suppress(_UndoneError):
@@ -82,25 +103,17 @@ async def _suppose(context: Context, supposed: Supposed) -> list[BucketRecord]:
             if supposed.policy:
                 policy = policies.parse(bytes(supposed.policy))
                 await policies.insert(session, Level(supposed.tenant, supposed.bucket), policy)
-                after = await buckets.find_by_id(session, ids)
-                policies.check_possible(before, after)
+                changed = await buckets.find_by_id(session, ids)
+                policies.check_possible(before, changed)
             else:
-                after = before
-            found = list(after.values())
+                changed = before
+            found = list(changed.values())
             raise _UndoneError
-    return [_with_state(record, supposed) for record in found]
+    return [_with_backend(record, after) for record in found] if after else found
 
 
-def _with_state(record: BucketRecord, supposed: Supposed) -> BucketRecord:
-    if supposed.backend is None or supposed.state is None:
-        return record
-    if supposed.backend not in {backend.backend_id for backend in record.backends}:
-        raise no_such_backend(supposed.backend)
-    backends = tuple(
-        msgspec.structs.replace(backend, state=supposed.state) if backend.backend_id == supposed.backend else backend
-        for backend in record.backends
-    )
-    return replace(record, backends=backends)
+def _with_backend(record: BucketRecord, after: Backend) -> BucketRecord:
+    return replace(record, backends=tuple(after if it.backend_id == after.backend_id else it for it in record.backends))
 
 
 async def progress(context: Context, tenant_id: str | None, bucket: str | None, limit: int, *, unfinished: bool) -> Progress:

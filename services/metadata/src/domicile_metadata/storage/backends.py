@@ -10,7 +10,7 @@ from domicile_metadata.storage.directory import as_backend
 
 
 async def stop_replica_changes(session: Session) -> None:
-    """Until the transaction ends. To be called before ``lock``: whoever changes a replica holds that table first and the row second."""
+    """Until the transaction ends. To be called after ``lock``, as everybody does who takes both."""
     await session.execute("stop_replica_changes")
 
 

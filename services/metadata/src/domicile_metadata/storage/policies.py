@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from domicile_common.model import EffectivePolicy
+from domicile_metadata.domain.demands import Demand
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -31,6 +32,16 @@ async def insert(session: Session, level: Literal["default", "tenant", "bucket"]
 async def list_tenants(statements: Statements) -> dict[str, str]:
     """Tenant id → document, for the tenants that have a policy."""
     return {row["tenant_id"]: row["document"] for row in await statements.fetch("list_tenant_policies")}
+
+
+async def demands(statements: Statements, names: int) -> list[Demand]:
+    """What is asked of the backends by the installation, by each tenant that has a policy, and by buckets; ``names``: of buckets alike."""
+    default = await find(statements, "default", "")
+    outer = (default.document,) if default else ()
+    tenants = (Demand((*outer, document), (tenant_id,)) for tenant_id, document in (await list_tenants(statements)).items())
+    rows = await statements.fetch("list_bucket_levels", names)
+    buckets = (Demand(tuple(row["policies"]), tuple(row["names"]), row["buckets"]) for row in rows)
+    return [*([Demand(outer, ("the installation",))] if outer else []), *tenants, *buckets]
 
 
 async def lock_buckets(session: Session, tenant_id: str | None, name: str | None) -> list[str]:

@@ -131,4 +131,4 @@ class Nemesis:
         self._world.domicile.admin("PUT", f"/policies/buckets/one/{self._world.buckets[bucket]}", policy)
 
     def _set_state(self, backend_id: str, state: str) -> None:
-        self._world.domicile.admin("PATCH", f"/backends/{backend_id}", {"state": state})
+        self._world.domicile.admin("PATCH", f"/backends/{backend_id}", {"state": state, "force": True})

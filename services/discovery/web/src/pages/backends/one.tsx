@@ -226,13 +226,14 @@ function Limits({ backend, change, onClose }: SteeringProps & { readonly onClose
 function NewState({ backend, change, onClose }: SteeringProps & { readonly onClose: () => void }) {
   const [state, setState] = useState<BackendState>(backend.state);
   const [seen, setSeen] = useState<Preview>();
+  const isBreaking = Boolean(seen?.unsatisfiable.length);
   const choose = (chosen: BackendState) => {
     setState(chosen);
     setSeen(undefined);
   };
   const look = async () => setSeen(await preview({ backend: backend.backend_id, state }));
   const apply = async () => {
-    await change({ state });
+    await change({ state, force: isBreaking });
     onClose();
   };
   return (
@@ -252,8 +253,9 @@ function NewState({ backend, change, onClose }: SteeringProps & { readonly onClo
         <Button onClick={look} disabled={state === backend.state}>
           Show what would move
         </Button>
-        <Button kind={state === "lost" ? "danger" : "primary"} onClick={apply} disabled={!seen}>
+        <Button kind={state === "lost" || isBreaking ? "danger" : "primary"} onClick={apply} disabled={!seen}>
           Make it {state}
+          {isBreaking && " all the same"}
         </Button>
       </div>
     </Dialog>

@@ -2,15 +2,41 @@ import type { Preview, Share } from "../../admin.ts";
 import { Badge, Bytes } from "../../components/index.ts";
 import { formatCount, formatDuration } from "../../format.ts";
 
-/** What a change would have moved, in words. */
-export function PreviewView({ preview: shown }: { readonly preview: Preview }) {
-  if (shown.changed_objects === 0 && shown.unsatisfied.length === 0) {
-    return (
-      <p role="status">Nothing would move: all {formatCount(shown.objects)} versions that this concerns stay where they are.</p>
-    );
-  }
+/** What a change would have moved, and for whom nothing more could be written, in words. */
+export function PreviewView({ preview }: { readonly preview: Preview }) {
   return (
     <div role="status">
+      <Moves preview={preview} />
+      <Unsatisfiable of={preview.unsatisfiable} />
+    </div>
+  );
+}
+
+function Unsatisfiable({ of: broken }: { readonly of: Preview["unsatisfiable"] }) {
+  if (!broken.length) return null;
+  return (
+    <>
+      <p>
+        <Badge tone="bad">Writes would be refused</Badge> for:
+      </p>
+      <ul>
+        {broken.map((it) => (
+          <li key={it.subjects.join()}>
+            {it.subjects.join(", ")}
+            {it.count > it.subjects.length && ` and ${formatCount(it.count - it.subjects.length)} more`}: {it.reason}
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function Moves({ preview: shown }: { readonly preview: Preview }) {
+  if (shown.changed_objects === 0 && shown.unsatisfied.length === 0) {
+    return <p>Nothing would move: all {formatCount(shown.objects)} versions that this concerns stay where they are.</p>;
+  }
+  return (
+    <>
       <p>
         {formatCount(shown.changed_objects)} of {formatCount(shown.objects)} versions would get or lose a copy (
         <Bytes of={shown.changed_bytes} />
@@ -41,7 +67,7 @@ export function PreviewView({ preview: shown }: { readonly preview: Preview }) {
           </ul>
         </>
       )}
-    </div>
+    </>
   );
 }
 

@@ -32,3 +32,10 @@ SELECT bucket_id
 -- name: set_bucket_lock
 -- $1 bucket id, $2 countries, $3 jurisdictions (NULL: no lock).
 UPDATE buckets SET countries = $2, jurisdictions = $3 WHERE bucket_id = $1;
+
+-- name: list_bucket_levels
+-- Policy levels of buckets, those that are alike together: how many buckets, and the names of some. $1 how many names.
+SELECT policies, count(*) AS buckets, (array_agg(tenant_id || '/' || name ORDER BY tenant_id, name))[1:$1] AS names
+  FROM described_buckets
+ GROUP BY policies
+ ORDER BY names;
