@@ -92,6 +92,33 @@ async def test_removals_whose_key_is_not_known_may_be_anybodys(admin, bucket_id)
     assert (await certificate(admin, bucket="papers"))["complete"]
 
 
+async def test_what_is_owed_of_a_key_that_nobody_knows_may_be_the_subjects(admin, bucket_id):
+    await admin.sql.execute(
+        "INSERT INTO replicas (bucket_id, version_id, backend_id, namespace, blob_key, state, next_attempt_at)"
+        " VALUES ($1, gen_random_uuid(), 'fi', 'n', 'b', 'deleting', now())",
+        bucket_id,
+    )
+    stated = await certificate(admin, bucket="papers", key="a")
+    assert (stated["complete"], stated["unattributed"], stated["owed"]) == (False, 1, [])
+    stated = await certificate(admin, bucket="papers")
+    assert (stated["complete"], stated["unattributed"], len(stated["owed"])) == (False, 0, 1)
+
+
+@pytest.mark.parametrize("kind, is_complete", [("unknown", False), ("foreign", True)])
+async def test_what_was_found_and_is_not_explained_may_be_the_subjects(admin, bucket_id, kind, is_complete):
+    await admin.sql.execute(
+        "INSERT INTO findings (kind, task_id, backend_id, namespace, blob_key, tenant_id, bucket, detail, done)"
+        " VALUES ($1, gen_random_uuid(), 'fi', 'n', 'b', 'acme', 'papers', 'd', 'reported')",
+        kind,
+    )
+    assert [(await certificate(admin, **asked))["complete"] for asked in ({}, {"bucket": "papers", "key": "a"})] == [
+        is_complete
+    ] * 2
+    assert (await certificate(admin, bucket="others"))["complete"]
+    await admin.sql.execute("UPDATE findings SET resolved_at = now()")
+    assert (await certificate(admin, bucket="papers"))["complete"]
+
+
 async def test_keys_may_stand_there_hashed(admin, bucket_id):
     await erased(admin, "anna@example.org")
     envelope = await admin.call(

@@ -68,6 +68,7 @@ async def certify(context: Context, request: Erasure) -> dict[str, Any]:
             "removed": removed,
             "unconfirmed": counts.unconfirmed,
             "unattributed": counts.unattributed,
+            "unexplained": counts.unexplained,
             "owed": [_shown(row, request) for row in owed],
             "left": [_shown(row, request) for row in left],
             "range": {
@@ -82,7 +83,8 @@ async def certify(context: Context, request: Erasure) -> dict[str, Any]:
 def _is_complete(counts: Counts, owed: list[dict[str, Any]], left: list[dict[str, Any]]) -> bool:
     """Nothing of the subject is left, and of nothing that was there it is unknown what became of it."""
     present = counts.versions + counts.delete_markers + counts.unfinished
-    return not (present or counts.unconfirmed or counts.unattributed or owed or left)
+    unknown = counts.unconfirmed + counts.unattributed + counts.unexplained
+    return not (present or unknown or owed or left)
 
 
 def _shown(row: dict[str, Any], request: Erasure) -> dict[str, Any]:

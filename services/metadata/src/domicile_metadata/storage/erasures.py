@@ -23,7 +23,10 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """``unattributed``: removals in the bucket whose key is not known, so that they may be the subject's."""
+    """``unattributed``: removals in the bucket, done or owed, whose key is not known, so that they may be the subject's.
+
+    ``unexplained``: what a scrub or a rebuild has found there that is Domicile's, and of which the record says nothing.
+    """
 
     versions: int
     delete_markers: int
@@ -31,6 +34,7 @@ class Counts:
     unfinished: int
     unconfirmed: int
     unattributed: int
+    unexplained: int
 
 
 def _encoded(text: str | None) -> bytes | None:
@@ -46,7 +50,7 @@ async def count(session: Session, subject: Subject) -> Counts:
     row = await session.row("count_erasure", *subject.arguments())
     assert row is not None
     versions, delete_markers, size = row["present"]
-    return Counts(versions, delete_markers, size, row["unfinished"], row["unconfirmed"], row["unattributed"])
+    return Counts(versions, delete_markers, size, row["unfinished"], row["unconfirmed"], row["unattributed"], row["unexplained"])
 
 
 async def list_erased(session: Session, subject: Subject, after: int, limit: int) -> list[dict[str, Any]]:

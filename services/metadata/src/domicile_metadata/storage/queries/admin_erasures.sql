@@ -23,7 +23,17 @@ SELECT (SELECT ARRAY[count(*) FILTER (WHERE NOT is_delete_marker), count(*) FILT
            AND ($3::bytea IS NULL OR key = $3) AND ($4::bytea IS NULL OR substring(key FOR length($4)) = $4)) AS unconfirmed,
        (SELECT count(*)
           FROM removals
-         WHERE tenant_id = $1 AND ($2::text IS NULL OR bucket = $2) AND key IS NULL AND num_nonnulls($3, $4) > 0) AS unattributed;
+         WHERE tenant_id = $1 AND ($2::text IS NULL OR bucket = $2) AND key IS NULL AND num_nonnulls($3, $4) > 0)
+     + (SELECT count(*)
+          FROM jobs
+          JOIN homes USING (bucket_id)
+          LEFT JOIN versions USING (bucket_id, version_id)
+         WHERE action = 'remove' AND tenant_id = $1 AND ($2::text IS NULL OR bucket = $2)
+           AND jobs.key IS NULL AND versions.key IS NULL AND num_nonnulls($3, $4) > 0) AS unattributed,
+       (SELECT count(*)
+          FROM findings
+         WHERE tenant_id = $1 AND ($2::text IS NULL OR bucket = $2) AND resolved_at IS NULL
+           AND kind IN ('unknown', 'orphaned', 'upload')) AS unexplained;
 
 -- name: list_erased
 -- A page of what is gone. $5 exclusive start, $6 limit.
