@@ -33,7 +33,7 @@ class World:
         await policies.put(self.metadata.context, Caller("operator"), Level("acme", "photos"), json.dumps(document).encode())
 
     async def state(self, backend_id: str, state: str) -> None:
-        await backends.change(self.metadata.context, backend_id, BackendChange(state))
+        await backends.change(self.metadata.context, backend_id, BackendChange(state, force=True))
 
     async def put(self, key: str, **facts):
         return (await self.metadata.put(self.bucket, key, facts=Facts(**facts))).version
@@ -276,6 +276,17 @@ async def test_a_write_to_where_it_must_not_go_any_more_is_tried_again_elsewhere
         await world.metadata.ask(world.metadata.commit(intent))
     assert await world.metadata.replicas(intent.version_id) == {"us": "deleting"}
     assert (await world.metadata.ask(Begin(bucket_id=world.bucket.bucket_id, key="k"))).decision.write == ("fi",)
+
+
+async def test_a_write_that_was_just_being_renewed_ends_as_well(world):
+    intent = await world.metadata.begin(world.bucket, "k", upload=True)
+    async with world.metadata.database.transaction() as renewing:
+        await renewing.execute("renew_intents", [intent.bucket_id], [intent.version_id], 60, 3600)
+        await world.policy(region_lock=["FI", "DE"])
+        assert not await step(world.metadata.context), "it waits for the row"
+    await world.compare()
+    assert await world.metadata.sql("SELECT FROM intents") == []
+    assert await world.metadata.replicas(intent.version_id) == {"us": "deleting"}
 
 
 async def test_a_deleted_version_is_left_alone(world):

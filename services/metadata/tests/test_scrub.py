@@ -173,6 +173,16 @@ class TestService:
         )
         assert (await metadata.sql(verified_at))[0]["verified_at"] is not None
 
+    async def test_a_copy_that_came_to_lie_outside_its_lock_may_be_read_all_the_same(self, metadata):
+        bucket = await metadata.make_bucket()
+        version = (await metadata.put(bucket, "k")).version
+        await metadata.sql("UPDATE buckets SET countries = '{FI}'")
+        here = Blob("us", bucket.namespaces["us"], blob_key("k", version.version_id))
+        await metadata.ask(
+            ReportFindings(task_id=VERSION, verified=(Copy(bucket.bucket_id, version.version_id, here, version.digest),))
+        )
+        assert (await metadata.sql("SELECT verified_at FROM replicas WHERE backend_id = 'us'"))[0]["verified_at"] is not None
+
     async def test_uploads_in_progress_are_somebodys(self, metadata):
         bucket = await metadata.make_bucket(location="fi,de")
         intent = await metadata.begin(bucket, "k", upload=True)

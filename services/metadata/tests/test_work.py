@@ -99,6 +99,18 @@ async def test_sources_inside_the_lock_come_first(metadata, version):
     assert (work.action, [source.backend_id for source in work.sources]) == ("copy", ["de", "us"])
 
 
+async def test_an_unverified_copy_that_came_to_lie_outside_the_lock_may_be_moved(metadata, version):
+    """What was adopted is believed only when a copy of it was made; that its source lies outside meanwhile must not undo the copy."""
+    await metadata.sql("UPDATE replicas SET state = 'stored' WHERE backend_id = 'us'")
+    await metadata.sql("UPDATE buckets SET countries = '{FI,DE}'")
+    assert await metadata.ask(report(version, "fi", "verified", source="us")) == Reported()
+    assert await metadata.replicas(version.version_id) == {"us": "verified", "fi": "verified"}
+    with pytest.raises(asyncpg.CheckViolationError, match="outside the lock"):
+        await metadata.sql("UPDATE replicas SET state = 'lost' WHERE backend_id = 'us'")
+    with pytest.raises(asyncpg.CheckViolationError, match="outside the lock"):
+        await metadata.sql("UPDATE replicas SET backend_id = 'us' WHERE backend_id = 'fi'")
+
+
 @pytest.mark.parametrize("state", ["disabled", "lost"])
 async def test_nobody_reads_from_or_works_for_a_backend_out_of_service(metadata, version, state):
     await metadata.sql(f"UPDATE backends SET state = '{state}' WHERE backend_id = 'us'")

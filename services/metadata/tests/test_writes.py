@@ -271,6 +271,23 @@ async def test_a_change_of_the_lock_waits_for_writes_that_it_does_not_bind(metad
     assert len(await change) == 1
 
 
+async def test_a_batch_of_commits_takes_buckets_in_the_order_in_which_policies_do(metadata):
+    """Otherwise one of the two would be chosen as the victim of a deadlock."""
+    first, second = await metadata.make_bucket("first"), await metadata.make_bucket("second")
+    commits = [metadata.commit(await metadata.begin(bucket, "k")) for bucket in (second, first)]
+    lock = "SELECT FROM buckets WHERE bucket_id = $1 FOR NO KEY UPDATE"
+    waiting = "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    async with metadata.database._pool.acquire() as connection, connection.transaction():
+        await connection.execute(lock, first.bucket_id)
+        writing = asyncio.create_task(metadata.ask_all(*commits))
+        async with asyncio.timeout(20):
+            while not await metadata.sql(waiting):  # noqa: ASYNC110 -- only PostgreSQL can tell
+                await asyncio.sleep(0.02)
+        await connection.execute("SET LOCAL lock_timeout = '10s'")
+        await connection.execute(lock, second.bucket_id)
+    assert [answer.version.key for answer in await writing] == ["k", "k"]
+
+
 async def test_the_decision_avoids_what_is_down_and_stays_inside_the_lock(metadata):
     bucket = await metadata.make_bucket(location="fi,de")
     intent = await metadata.begin(bucket, "k", avoid=("fi",))

@@ -10,7 +10,7 @@ from prometheus_client import Counter
 from domicile_common.errors import PolicyRefused
 from domicile_metadata.context import Context
 from domicile_metadata.leased import run_leased
-from domicile_metadata.services.rearrange import compare
+from domicile_metadata.services.rearrange import compare, end_outside
 from domicile_metadata.storage import rearrange
 
 log = structlog.get_logger()
@@ -45,7 +45,7 @@ async def step(context: Context) -> bool:
         _count(len(due), await compare(context, due))
         return True
     bucket = await rearrange.find_open(context.database)
-    if bucket is None:
+    if bucket is None or (bucket.is_new and not await end_outside(context, bucket.bucket_id)):
         return False
     page = await rearrange.list_ids(context.database, bucket.bucket_id, bucket.compared_to, BATCH)
     changed = await compare(context, page) if page else 0

@@ -35,10 +35,21 @@ async def request(context: Context, session: Session, bucket_ids: Sequence[str] 
     outside a lock end. The caller holds off commits to the buckets, or all changes of replicas.
     """
     await rearrange.raise_epochs(session, bucket_ids, cause)
+    await _end_outside(context, session, bucket_ids)
+    await rearrange.await_intents(session, bucket_ids)
+
+
+async def end_outside(context: Context, bucket_id: str) -> bool:
+    """Ends those writes outside the lock that were in somebody's hands when it was set: whether none is left."""
+    async with context.database.transaction() as session:
+        await _end_outside(context, session, [bucket_id])
+        return not await rearrange.has_intents_outside(session, bucket_id)
+
+
+async def _end_outside(context: Context, session: Session, bucket_ids: Sequence[str] | None) -> None:
     outside = await rearrange.intents_outside(session, bucket_ids)
     if outside:
         await intents.end(session, outside, context.settings.removal_grace_seconds)
-    await rearrange.await_intents(session, bucket_ids)
 
 
 async def compare(context: Context, references: Sequence[Reference]) -> int:

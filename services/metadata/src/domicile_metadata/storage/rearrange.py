@@ -28,6 +28,10 @@ class Open:
     epoch: int
     compared_to: str
 
+    @property
+    def is_new(self) -> bool:
+        return not int(self.compared_to, 16)
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -64,6 +68,11 @@ async def raise_epochs(session: Session, bucket_ids: Sequence[str] | None, cause
 async def intents_outside(session: Session, bucket_ids: Sequence[str] | None) -> list[Reference]:
     """Writes that are to go where the locks do not allow it; nobody else ends them until the transaction ends."""
     return _references(await session.fetch("list_intents_outside", bucket_ids))
+
+
+async def has_intents_outside(statements: Statements, bucket_id: str) -> bool:
+    found: bool = await statements.value("has_intents_outside", bucket_id)
+    return found
 
 
 async def await_intents(session: Session, bucket_ids: Sequence[str] | None) -> None:

@@ -153,6 +153,7 @@ WITH incoming AS MATERIALIZED (
            now() + make_interval(secs => due_seconds), placed.key, incoming.size
       FROM placed
       LEFT JOIN incoming USING (version_id)
+     ORDER BY placed.bucket_id, version_id, backend_id  -- each locks its bucket's row, as whoever changes policies does
 ), announced AS (
     INSERT INTO outbox (routing_key, payload)
     SELECT 'replicate.' || backend_id,

@@ -14,17 +14,18 @@ SELECT bucket_id, epoch, $2 FROM raised
        changed = 0;
 
 -- name: list_intents_outside
--- Writes that are to go where their buckets' locks do not allow it any more. One that is being committed is left out: its replicas are
--- refused. $1 bucket ids (NULL: every bucket).
-SELECT intents.bucket_id, version_id
+-- Writes that are to go where their buckets' locks do not allow it any more. One that is in somebody's hands is left out, since whoever
+-- commits it may wait for us: its replicas are refused, or the comparison that follows ends it. $1 bucket ids (NULL: every bucket).
+SELECT bucket_id, version_id
   FROM intents
-  JOIN buckets USING (bucket_id)
- WHERE ($1::uuid[] IS NULL OR intents.bucket_id = ANY ($1))
-   AND EXISTS (SELECT FROM backends
-                WHERE intents.decision -> 'wanted' ? backend_id
-                  AND NOT is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions))
- ORDER BY intents.bucket_id, version_id
+ WHERE ($1::uuid[] IS NULL OR bucket_id = ANY ($1))
+   AND is_intent_outside(bucket_id, decision)
+ ORDER BY bucket_id, version_id
    FOR UPDATE OF intents SKIP LOCKED;
+
+-- name: has_intents_outside
+-- $1 bucket id.
+SELECT EXISTS (SELECT FROM intents WHERE bucket_id = $1 AND is_intent_outside(bucket_id, decision));
 
 -- name: await_intents
 -- The other writes that began before: what becomes of them is compared as well. $1 bucket ids (NULL: every bucket).
