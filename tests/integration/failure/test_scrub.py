@@ -250,3 +250,31 @@ def test_scrubs_come_by_themselves(domicile, bucket):
     until(is_repaired, 60, "repaired by a scrub that nobody began")
     domicile.mend()
     is_good(domicile, bucket, "gone", b"gone")
+
+
+def test_the_physical_bucket_of_one_that_is_gone_goes_when_it_is_empty(domicile):
+    s3 = domicile.client()
+    bucket = domicile.new_bucket()
+    places = {name: copy["namespace"] for name, copy in put(domicile, bucket, "k", b"first").items()}
+    (kept_at, kept), (gone_at, gone) = places.items()
+    domicile.at(kept_at).put_object(Bucket=kept, Key="somebody-elses", Body=b"x")
+    s3.delete_object(Bucket=bucket, Key="k")
+    s3.delete_bucket(Bucket=bucket)
+    former = "SELECT count(*) FROM replicas WHERE bucket_id NOT IN (SELECT bucket_id FROM buckets)"
+    until(lambda: domicile.sql(former) == [(0,)], 60, "all removals are confirmed")
+    asked = {"tenant": "one", "bucket": bucket}
+    assert scrub(domicile, gone_at, **asked)["buckets_removed"] == 1
+    assert scrub(domicile, kept_at, **asked, foreign="report")["buckets_removed"] == 0
+    assert gone not in names(domicile, gone_at)
+    assert kept in names(domicile, kept_at)
+    s3.create_bucket(Bucket=bucket)
+    again = {name: copy["namespace"] for name, copy in put(domicile, bucket, "k", b"second").items()}
+    assert again[kept_at] == kept
+    assert again[gone_at] != gone
+    scrub(domicile, gone_at, **asked)
+    assert again[gone_at] in names(domicile, gone_at)
+    is_good(domicile, bucket, "k", b"second")
+
+
+def names(domicile: Installation, backend_id: str) -> set[str]:
+    return {it["Name"] for it in domicile.at(backend_id).list_buckets()["Buckets"]}

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -63,6 +63,11 @@ async def rebuild(run: Run) -> None:
     await run.ask(EndRebuild())
 
 
+def _places(names: Mapping[str, tuple[int, str]]) -> list[Place]:
+    """``names``: backend id → counter and physical bucket."""
+    return [(backend_id, namespace) for backend_id, (_, namespace) in names.items()]
+
+
 class _Rebuilder:
     def __init__(self, run: Run, stores: dict[str, BlobStore]) -> None:
         self._run = run
@@ -71,28 +76,30 @@ class _Rebuilder:
     async def restore_buckets(self) -> list[Place]:
         """Those that are somebody's, after their buckets were made."""
         prefix = (await self._run.ask(FindPrefix())).prefix
-        homes: defaultdict[tuple[str, str], list[Place]] = defaultdict(list)
+        homes: defaultdict[tuple[str, str], dict[str, tuple[int, str]]] = defaultdict(dict)
         for backend_id, store in self._stores.items():
             for namespace in sorted(name for name in await store.list_namespaces() if is_namespace_name(prefix, name)):
-                home = await self._home(backend_id, namespace)
-                if home is not None:
-                    homes[home].append((backend_id, namespace))
-        for (tenant_id, bucket), places in sorted(homes.items()):
-            backends = tuple(backend_id for backend_id, _ in places)
-            made = await self._run.ask(RestoreBucket(tenant_id=tenant_id, bucket=bucket, backends=backends))
+                found = await self._home(backend_id, namespace)
+                if found is not None:  # names with lower counters are out of use, and may not have been removed yet
+                    home, counter = found
+                    homes[home][backend_id] = max(homes[home].get(backend_id, (-1, "")), (counter, namespace))
+        for (tenant_id, bucket), names in sorted(homes.items()):
+            counters = {backend_id: counter for backend_id, (counter, _) in names.items()}
+            request = RestoreBucket(tenant_id=tenant_id, bucket=bucket, backends=tuple(names), counters=counters)
+            made = await self._run.ask(request)
             if made.reason:
-                await self._report(Blob(*places[0], ""), made.reason)
-        return sorted(place for places in homes.values() for place in places)
+                await self._report(Blob(*_places(names)[0], ""), made.reason)
+        return sorted(place for names in homes.values() for place in _places(names))
 
-    async def _home(self, backend_id: str, namespace: str) -> tuple[str, str] | None:
-        """The tenant and bucket that the first stamp there names, if the name agrees."""
+    async def _home(self, backend_id: str, namespace: str) -> tuple[tuple[str, str], int] | None:
+        """The tenant and bucket that the first stamp there names, if the name agrees; and the counter with which it does."""
         async for blob, _ in self._blobs((backend_id, namespace)):
             stamp = await self._stamp(blob)
             if stamp is not None:
                 asked = FindHome(backend_id=backend_id, namespace=namespace, tenant_id=stamp.tenant_id, bucket=stamp.bucket)
                 home = await self._run.ask(asked)
                 if not home.reason:
-                    return stamp.tenant_id, stamp.bucket
+                    return (stamp.tenant_id, stamp.bucket), home.counter
                 await self._report(blob, home.reason)
                 return None
         return None

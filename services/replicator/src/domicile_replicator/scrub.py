@@ -1,8 +1,8 @@
 """A scrub of one backend: what is there, compared with the record (docs/adr/0014).
 
-Light, for each physical bucket: 1. its listing, page by page, 2. unfinished uploads, 3. one by one, what is on record and was not listed. Deep:
-the bytes of all copies. Nothing is concluded from an error, and nothing depends on the order of a listing. What becomes of a finding is said by
-``verdicts`` (pure); each piece may be done twice.
+Light, for each physical bucket: 1. its listing, page by page, 2. unfinished uploads, 3. one by one, what is on record and was not listed; or,
+where no bucket is on record any more, the removal of the empty one. Deep: the bytes of all copies. Nothing is concluded from an error, and nothing
+depends on the order of a listing. What becomes of a finding is said by ``verdicts`` (pure); each piece may be done twice.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import structlog
 from domicile_common.backends.port import BlobStore
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import BackendError, BackendUnavailable, BlobMismatch, BlobNotFound, NamespaceNotFound
+from domicile_common.metadata_client.retirement import NoteRemoved, Retire
 from domicile_common.metadata_client.scrub import (
     CompareBlobs,
     CompareUploads,
@@ -102,6 +103,8 @@ class _Scrubber:
             position = Position(position.after, "unseen", "", position.since)
         if home.bucket_id:
             await self._look_at_unseen(home, position)
+        elif home.is_own:
+            await self._remove_empty(home)
         await self._run.ask(
             EndNamespace(
                 task_id=self._run.task.task_id,
@@ -173,6 +176,29 @@ class _Scrubber:
                 blob = Blob(self._asked.backend_id, home.namespace, key)
                 await self._store.abort_upload(blob, upload_id)
                 await self._report([Finding(kind="upload", blob=blob, done="removed", detail="an unfinished upload of nobody")])
+
+    async def _remove_empty(self, home: Namespace) -> None:
+        """A physical bucket that no bucket has any more goes when it is empty, and the record will never use its name again (docs/adr/0052).
+
+        That it is empty is looked at twice, since there are backends that remove buckets with what is in them.
+        """
+        place = {"backend_id": self._asked.backend_id, "namespace": home.namespace}
+        try:
+            if (
+                not await self._is_empty(home)
+                or not (await self._run.ask(Retire(**place))).is_free
+                or not await self._is_empty(home)
+            ):
+                return
+            if not await self._store.delete_namespace(home.namespace):
+                return
+            self._run.progress["buckets_removed"] += 1
+        except NamespaceNotFound:  # it is gone already: so the record shall know, where it knows it as out of use
+            pass
+        await self._run.ask(NoteRemoved(**place))
+
+    async def _is_empty(self, home: Namespace) -> bool:
+        return not (await self._store.list_blobs(home.namespace)).entries
 
     async def _look_at_unseen(self, home: Namespace, position: Position) -> None:
         at = position.at

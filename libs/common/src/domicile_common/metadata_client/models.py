@@ -22,6 +22,7 @@ from domicile_common.metadata_client import (
     objects,
     probes,
     rebuild,
+    retirement,
     scrub,
     tasks,
     uploads,
@@ -124,6 +125,7 @@ CALLS: dict[type[Request[Any]], Call] = {
         *health.CALLS,
         *scrub.CALLS,
         *rebuild.CALLS,
+        *retirement.CALLS,
         *probes.CALLS,
     )
 }

@@ -38,17 +38,22 @@ class FindHome(Request["Home"], frozen=True, kw_only=True):
 
 
 class Home(Value, frozen=True):
-    """``reason``: why not; ``""`` when it does, and the tenant is there."""
+    """``reason``: why not; ``""`` when it does, and the tenant is there. ``counter``: with which it does."""
 
     reason: str = ""
+    counter: int = 0
 
 
 class RestoreBucket(Request["Home"], frozen=True, kw_only=True):
-    """Makes a bucket unless it is there, locked to the countries of the backends where it was found."""
+    """Makes a bucket unless it is there, locked to the countries of the backends where it was found.
+
+    ``counters``: backend id → that of the physical name that it has there.
+    """
 
     tenant_id: str
     bucket: str
     backends: tuple[str, ...]
+    counters: dict[str, int] = {}
 
 
 class Found(Value, frozen=True):

@@ -25,6 +25,7 @@ from domicile_common.metadata_client.findings import NoteFindings
 from domicile_common.metadata_client.health import NoteHealth
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
 from domicile_common.metadata_client.probes import NameProbe, ReportProbe
+from domicile_common.metadata_client.retirement import NoteRemoved, Retire
 from domicile_common.metadata_client.tasks import AdvanceTask, ClaimTask
 from domicile_common.tracing import Span, SpanKind, is_exporting
 from domicile_metadata.context import Context
@@ -45,6 +46,7 @@ from domicile_metadata.services import (
     placement,
     probes,
     rebuild,
+    retirement,
     scrub,
     tasks,
     uploads,
@@ -105,6 +107,8 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         rebuilding.FindPrefix: each(rebuild.find_prefix),
         rebuilding.FindHome: each(rebuild.find_home),
         rebuilding.RestoreBucket: each(rebuild.restore_bucket),
+        Retire: each(retirement.retire),
+        NoteRemoved: each(retirement.note_removed),
         rebuilding.RestoreVersions: each(rebuild.restore_versions),
         rebuilding.EndRebuild: each(rebuild.end),
         scrubbing.ListNamespaces: each(scrub.list_namespaces),

@@ -29,7 +29,7 @@ from domicile_common.policy import admits, decide, parse_location
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.levels import effective_policy, with_inner_level
-from domicile_metadata.storage import buckets, directory, intents, quotas, tenants
+from domicile_metadata.storage import buckets, directory, intents, quotas, retirement, tenants
 from domicile_metadata.storage.buckets import BucketRecord, Described
 from domicile_metadata.storage.database import Session, Statements
 
@@ -190,26 +190,22 @@ async def namespaces_for(
     """The bucket's physical name at each of the backends. One that has none yet (a backend registered later) gets it now."""
     known = record.namespaces
     missing = [backend for backend in backends if backend.backend_id not in known]
-    for counter in range(COLLISIONS):
+    first = await retirement.next_counter(statements, record.tenant_id, record.name) if missing else 0
+    for counter in range(first, first + COLLISIONS):
         if not missing:
             return {backend.backend_id: known[backend.backend_id] for backend in backends}
-        names = {backend.backend_id: _physical_name(context, record, backend, counter) for backend in missing}
+        names = {
+            backend.backend_id: physical_name(context, record.tenant_id, record.name, backend, counter) for backend in missing
+        }
         known = await buckets.propose_namespaces(statements, record.tenant_id, record.name, names, counter)
         missing = [backend for backend in missing if backend.backend_id not in known]
     raise Unavailable("no free physical bucket name was found")
 
 
-def _physical_name(context: Context, record: BucketRecord, backend: Backend, counter: int) -> str:
+def physical_name(context: Context, tenant_id: str, bucket: str, backend: Backend, counter: int) -> str:
     settings = context.settings
-    return namespace_name(
-        settings.namespace_key.get_secret_value().encode(),
-        settings.namespace_prefix,
-        record.tenant_id,
-        record.name,
-        backend.backend_id,
-        backend.provider,
-        counter,
-    )
+    key = settings.namespace_key.get_secret_value().encode()
+    return namespace_name(key, settings.namespace_prefix, tenant_id, bucket, backend.backend_id, backend.provider, counter)
 
 
 _UNDECIDED: Final = EffectivePolicy(replica_count=0, write_quorum=0, version=0)

@@ -14,7 +14,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services.answers import Answer
 from domicile_metadata.services.tenants import known as known_tenant
-from domicile_metadata.storage import directory, placement, tenants
+from domicile_metadata.storage import directory, placement, retirement, tenants
 from domicile_metadata.storage.placement import CurrentVersion, Namespace, PlacedReplica
 
 
@@ -49,13 +49,13 @@ async def explain_names(context: Context, tenant_id: str, bucket: str, backend_i
     providers = {backend.backend_id: backend.provider for backend in await directory.list_backends(context.database)}
     if backend_id is not None and backend_id not in providers:
         raise RequestError("NoSuchBackend", f"There is no backend {backend_id}.")
-    explanations = []
+    counter, explanations = await retirement.next_counter(context.database, tenant_id, bucket), []
     for wanted in [backend_id] if backend_id is not None else providers:
         if wanted in recorded:
             explanations.append(_explain_row(context, recorded[wanted]))
         else:
-            name = _physical_name(context, tenant_id, bucket, (wanted, providers[wanted]), 0)
-            explanations.append(Explanation(tenant_id, bucket, wanted, 0, name, name, recorded=False))
+            name = _physical_name(context, tenant_id, bucket, (wanted, providers[wanted]), counter)
+            explanations.append(Explanation(tenant_id, bucket, wanted, counter, name, name, recorded=False))
     return Explanations(tuple(explanations))
 
 

@@ -19,17 +19,17 @@ from domicile_common.metadata_client.rebuild import (
     Restored,
     RestoreVersions,
 )
-from domicile_common.namespace import namespace_name
 from domicile_common.stamps import blob_key
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services import buckets, rearrange
+from domicile_metadata.services.buckets import physical_name
 from domicile_metadata.storage import directory, rebuild, tenants
 from domicile_metadata.storage.policies import lock_buckets
 from domicile_metadata.storage.rebuild import HomeRow
 
 LAYOUTS: Final[tuple[Literal["readable", "opaque"], ...]] = ("readable", "opaque")
-COUNTERS: Final = 10  # of names that collided; a second one is unlikely to exist anywhere
+COUNTERS: Final = 1000  # of names that collided or are out of use
 
 
 async def check(_context: Context, _asked: Rebuild) -> None:
@@ -41,26 +41,28 @@ async def find_prefix(context: Context, _asked: FindPrefix) -> Prefix:
 
 
 async def find_home(context: Context, asked: FindHome) -> Home:
-    providers = {backend.backend_id: backend.provider for backend in await directory.list_backends(context.database)}
-    if asked.backend_id not in providers:
+    known = {backend.backend_id: backend for backend in await directory.list_backends(context.database)}
+    if asked.backend_id not in known:
         return Home("the backend is not registered")
-    key, prefix = context.settings.namespace_key.get_secret_value().encode(), context.settings.namespace_prefix
-    provider = providers[asked.backend_id]
-    names = [
-        namespace_name(key, prefix, asked.tenant_id, asked.bucket, asked.backend_id, provider, counter)
-        for counter in range(COUNTERS)
-    ]
-    if asked.namespace not in names:
+    backend = known[asked.backend_id]
+    names = [physical_name(context, asked.tenant_id, asked.bucket, backend, counter) for counter in range(COUNTERS)]
+    counter = names.index(asked.namespace) if asked.namespace in names else None
+    if counter is None:
         return Home("its stamps name a bucket that has another physical name: another namespace key, prefix or provider")
     if await tenants.find(context.database, asked.tenant_id) is None:
         return Home(f"there is no tenant {asked.tenant_id}")
-    return Home()
+    return Home(counter=counter)
 
 
 async def restore_bucket(context: Context, asked: RestoreBucket) -> Home:
     """One that is there keeps its own policy."""
     listed = await directory.list_backends(context.database)
-    countries = sorted({backend.country.lower() for backend in listed if backend.backend_id in asked.backends})
+    found = [backend for backend in listed if backend.backend_id in asked.backends]
+    countries = sorted({backend.country.lower() for backend in found})
+    for backend in found:
+        counter = asked.counters.get(backend.backend_id, 0)
+        name = physical_name(context, asked.tenant_id, asked.bucket, backend, counter)
+        await rebuild.restore_namespace(context.database, (asked.tenant_id, asked.bucket), backend.backend_id, counter, name)
     try:
         await buckets.create(context, CreateBucket(tenant_id=asked.tenant_id, name=asked.bucket, location=",".join(countries)))
     except RequestError as refused:

@@ -9,7 +9,7 @@ import msgspec
 from domicile_common.metadata_client.rebuild import Found
 from domicile_common.model import Decision, Digest, Lock, Value
 from domicile_metadata.domain.ids import made_at
-from domicile_metadata.storage.database import Session
+from domicile_metadata.storage.database import Session, Statements
 
 
 class HomeRow(Value, frozen=True):
@@ -23,6 +23,13 @@ async def find_home(session: Session, backend_id: str, namespace: str) -> HomeRo
     """Writes to the bucket wait until the transaction ends."""
     row = await session.row("find_home", backend_id, namespace)
     return None if row is None else HomeRow(row["bucket_id"].hex, row["tenant_id"], row["name"], row["is_inside"])
+
+
+async def restore_namespace(
+    statements: Statements, owner: tuple[str, str], backend_id: str, counter: int, namespace: str
+) -> None:
+    """It is what the bucket (tenant id, name) is called there from now on, unless a later name is on record."""
+    await statements.execute("restore_namespace", *owner, backend_id, counter, namespace)
 
 
 async def restore(session: Session, bucket_id: str, place: tuple[str, str], blobs: Sequence[Found], grace_seconds: float) -> None:

@@ -10,10 +10,10 @@ SELECT tenant_id, bucket, backend_id, provider, counter, namespace, namespaces.c
  ORDER BY bucket, backend_id;
 
 -- name: find_namespace
--- Whose physical name this is. $1 namespace.
-SELECT tenant_id, bucket, backend_id, provider, counter, namespace, namespaces.created_at
+-- Whose physical name this is, or was. $1 namespace.
+SELECT tenant_id, bucket, backend_id, provider, counter, namespace, names.created_at
   FROM backends
-  JOIN namespaces USING (backend_id)
+  JOIN physical_names AS names USING (backend_id)
  WHERE namespace = $1
  ORDER BY backend_id;
 

@@ -10,6 +10,14 @@ SELECT buckets.bucket_id, buckets.tenant_id, buckets.name,
  WHERE backend_id = $1 AND namespace = $2
    FOR UPDATE OF buckets;
 
+-- name: restore_namespace
+-- Of the physical names of a bucket at a backend the one with the highest counter counts: those before it are out of use. $1 tenant, $2 bucket
+-- name, $3 backend id, $4 counter, $5 name.
+INSERT INTO namespaces (tenant_id, bucket, backend_id, counter, namespace)
+VALUES ($1, $2, $3, $4, $5)
+    ON CONFLICT (tenant_id, bucket, backend_id) DO UPDATE SET counter = excluded.counter, namespace = excluded.namespace
+ WHERE namespaces.counter < excluded.counter;
+
 -- name: pass_all_restored
 -- Restored versions are ordered by the microseconds of their commit (or of their beginning, where the stamp was written before the commit); what
 -- is written from now on comes after all of them.
@@ -17,7 +25,7 @@ SELECT setval(pg_get_serial_sequence('versions', 'seq'),
               greatest(nextval(pg_get_serial_sequence('versions', 'seq')), (extract(epoch FROM clock_timestamp()) * 1e6)::bigint));
 
 -- name: restore_versions
--- Those that were not removed since. $1 bucket id, $2 version ids, $3 keys, $4 sizes, $5 etags, $6 storage classes, $7 digests, $8 facts,
+-- Those that were not removed since; what a write under way has stored is its commit's affair. $1 bucket id, $2 version ids, $3 keys, $4 sizes, $5 etags, $6 storage classes, $7 digests, $8 facts,
 -- $9 decisions, $10 null or not, $11 times of their commits, $12 lock modes, $13 until when, $14 legal holds.
 INSERT INTO versions (bucket_id, version_id, key, seq, committed_at, size, etag, storage_class, digest, facts, decision, is_null,
                       lock_mode, lock_until, legal_hold)
@@ -31,6 +39,7 @@ SELECT $1, version_id, key, (extract(epoch FROM committed_at) * 1e6)::bigint, co
    AND NOT EXISTS (SELECT
                      FROM replicas
                     WHERE replicas.bucket_id = $1 AND replicas.version_id = row.version_id AND replicas.state = 'deleting')
+   AND NOT EXISTS (SELECT FROM intents WHERE intents.bucket_id = $1 AND intents.version_id = row.version_id)
     ON CONFLICT DO NOTHING;
 
 -- name: restore_copies

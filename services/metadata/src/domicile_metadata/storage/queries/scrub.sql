@@ -4,15 +4,17 @@
 SELECT now();
 
 -- name: list_physical_buckets
--- Physical buckets at a backend, by name. $1 backend id, $2 tenant or NULL, $3 bucket or NULL, $4 exclusive start, $5 limit.
-SELECT namespaces.tenant_id, namespaces.bucket, namespaces.namespace, counter, provider, buckets.bucket_id
-  FROM namespaces
+-- Physical buckets at a backend, by name; those that were removed for some more days, since a late writer may have made them again.
+-- $1 backend id, $2 tenant or NULL, $3 bucket or NULL, $4 exclusive start, $5 limit.
+SELECT names.tenant_id, names.bucket, names.namespace, counter, provider, buckets.bucket_id
+  FROM physical_names AS names
   JOIN backends USING (backend_id)
-  LEFT JOIN buckets ON buckets.tenant_id = namespaces.tenant_id AND buckets.name = namespaces.bucket
+  LEFT JOIN buckets ON NOT is_retired AND buckets.tenant_id = names.tenant_id AND buckets.name = names.bucket
  WHERE backend_id = $1
-   AND ($2::text IS NULL OR namespaces.tenant_id = $2)
-   AND ($3::text IS NULL OR namespaces.bucket = $3)
+   AND ($2::text IS NULL OR names.tenant_id = $2)
+   AND ($3::text IS NULL OR names.bucket = $3)
    AND namespace > $4
+   AND coalesce(removed_at > now() - interval '7 days', true)
  ORDER BY namespace
  LIMIT $5;
 
@@ -24,9 +26,9 @@ SELECT buckets.bucket_id
  WHERE namespaces.backend_id = $1 AND namespaces.namespace = $2
  UNION ALL
 SELECT former_buckets.bucket_id
-  FROM namespaces
-  JOIN former_buckets ON former_buckets.tenant_id = namespaces.tenant_id AND former_buckets.name = namespaces.bucket
- WHERE namespaces.backend_id = $1 AND namespaces.namespace = $2;
+  FROM physical_names AS names
+  JOIN former_buckets ON former_buckets.tenant_id = names.tenant_id AND former_buckets.name = names.bucket
+ WHERE names.backend_id = $1 AND names.namespace = $2;
 
 -- name: find_listed
 -- What is on record of versions at a backend; no row for those of which there is nothing. written_to: blob keys of writes that have begun.
@@ -132,12 +134,12 @@ SELECT bucket_id, version_id, now()
 -- What was found before and is not over is found once more. $1 task id, $2 kinds, $3 backend ids, $4 namespaces, $5 blob keys, $6 bucket ids,
 -- $7 version ids (NULL: not known), $8 details, $9 what was done.
 INSERT INTO findings (task_id, kind, backend_id, namespace, blob_key, tenant_id, bucket, bucket_id, version_id, detail, done, resolved_at)
-SELECT $1, row.kind, row.backend_id, row.namespace, row.blob_key, namespaces.tenant_id, namespaces.bucket, row.bucket_id, row.version_id,
+SELECT $1, row.kind, row.backend_id, row.namespace, row.blob_key, names.tenant_id, names.bucket, row.bucket_id, row.version_id,
        row.detail, row.done, CASE WHEN row.done = 'removed' THEN now() END
   FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::uuid[], $7::uuid[], $8::text[], $9::text[])
        AS row (kind, backend_id, namespace, blob_key, bucket_id, version_id, detail, done)
   JOIN backends USING (backend_id)
-  LEFT JOIN namespaces ON namespaces.backend_id = row.backend_id AND namespaces.namespace = row.namespace
+  LEFT JOIN physical_names AS names ON names.backend_id = row.backend_id AND names.namespace = row.namespace
     ON CONFLICT (backend_id, namespace, blob_key, kind) WHERE resolved_at IS NULL
     DO UPDATE SET seen_at = now(), task_id = excluded.task_id, detail = excluded.detail, done = excluded.done;
 
@@ -153,11 +155,11 @@ UPDATE findings
 -- name: record_removals
 -- Blobs of versions that a worker has removed without a replica. $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys.
 INSERT INTO removals (tenant_id, bucket_id, bucket, key, version_id, backend_id, provider, country, namespace, blob_key, is_confirmed)
-SELECT coalesce(namespaces.tenant_id, ''), row.bucket_id, coalesce(namespaces.bucket, ''), NULL, row.version_id, backend_id, provider, country,
+SELECT coalesce(names.tenant_id, ''), row.bucket_id, coalesce(names.bucket, ''), NULL, row.version_id, backend_id, provider, country,
        row.namespace, row.blob_key, true
   FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[]) AS row (bucket_id, version_id, backend_id, namespace, blob_key)
   JOIN backends USING (backend_id)
-  LEFT JOIN namespaces USING (backend_id, namespace);
+  LEFT JOIN physical_names AS names USING (backend_id, namespace);
 
 -- name: forget_seen
 -- $1 task id, $2 bucket id.
