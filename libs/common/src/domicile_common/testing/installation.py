@@ -253,8 +253,10 @@ class Installation:
         self.start(service, kill=kill, bug=bug, wait=wait, **settings)
 
     def killed(self, service: str, seconds: float = 30) -> None:
-        """Waits until a service that was started with ``kill`` has killed itself."""
-        until(lambda: not self.suite.services[service].alive, seconds, f"{service} has killed itself")
+        """Waits until a service that was started with ``kill`` has killed itself, and not ended for another reason."""
+        child = self.suite.services[service].child
+        until(lambda: not child.alive, seconds, f"{service} has killed itself")
+        assert "SIGKILL" in child.died(), f"{child.died()}\n{child.last_words()}"
 
     def mend(self) -> None:
         """All services run as they did in the beginning."""
