@@ -128,6 +128,7 @@ async def test_an_unknown_backend_is_404(admin):
     [
         ({"region_lock": ["FI", "DE"]}, {"country": "US"}),
         ({"operator_lock": ["EU"]}, {"jurisdictions": ["FI", "US"]}),
+        ({"spread": "provider"}, {"provider": "another"}),
     ],
 )
 async def test_what_a_backend_holds_is_compared_when_it_turns_out_to_be_elsewhere(admin, default, place):

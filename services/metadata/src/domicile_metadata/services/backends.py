@@ -121,6 +121,9 @@ async def put(context: Context, backend_id: str, registration: Registration) -> 
 
 
 class Place(NamedTuple):
+    """What policies ask about."""
+
+    provider: str
     country: str
     jurisdictions: frozenset[str]
 
@@ -131,7 +134,7 @@ def _reached(backend: Backend) -> tuple[str, str, str, str]:
 
 
 def _place(backend: Backend) -> Place:
-    return Place(backend.country, frozenset(backend.jurisdictions))
+    return Place(backend.provider, backend.country, frozenset(backend.jurisdictions))
 
 
 def _moves(before: Backend, after: Backend) -> bool:
@@ -160,9 +163,8 @@ async def _store(context: Context, session: Session, before: Backend | None, bac
 
 async def _check_policies(session: Session, before: Backend, backend: Backend) -> None:
     """Raises ``PolicyRefused`` when writes that were possible would not be any more."""
-    if (_place(before), before.provider, before.state) == (_place(backend), backend.provider, backend.state):
-        return
-    if broken := await broken_by_change(session, backend):
+    is_same = (_place(before), before.state) == (_place(backend), backend.state)
+    if not is_same and (broken := await broken_by_change(session, backend)):
         raise refuse(broken)
 
 

@@ -80,8 +80,8 @@ async def _target(context: Context, wanted: WantedExport) -> tuple[Backend, str]
     given = wanted.endpoint
     check_registration(given)
     secret = given_secret(context, "", given)
-    if secret is None or given.state is not None:
-        raise RequestError("InvalidArgument", "endpoint needs secret_key, and has no state.")
+    if secret is None or given.state is not None or given.force:
+        raise RequestError("InvalidArgument", "endpoint needs secret_key, and has neither state nor force.")
     return Backend(
         backend_id="",
         provider=given.provider,
