@@ -198,7 +198,10 @@ async def test_only_what_would_break_is_named(admin):
     message = await admin.refused(409, "PolicyUnsatisfiable", "PATCH", "/backends/fi", {"state": "disabled"})
     assert "for locked, acme/papers-0, acme/papers-1, acme/papers-2, locked/theirs:" in message
     assert "No active backend is inside the region_lock (FI)." in message
-    told = (await admin.call("POST", "/placement/preview", {"backend": "fi", "state": "disabled"}))["unsatisfiable"]
+    body = {"backend": "fi", "state": "disabled"}
+    own = (await admin.call("POST", "/placement/preview", body | {"tenant": "locked"}))["unsatisfiable"]
+    assert [it["subjects"] for it in own] == [["locked"], ["locked/theirs"]], "tenants may ask, and are strangers"
+    told = (await admin.call("POST", "/placement/preview", body))["unsatisfiable"]
     assert [(it["subjects"], it["count"], it["rule"]) for it in told] == [
         (["locked"], 1, "region_lock"),
         ([*(f"acme/papers-{number}" for number in range(3)), "locked/theirs"], 4, "region_lock"),

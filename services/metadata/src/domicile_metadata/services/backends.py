@@ -168,11 +168,11 @@ async def _check_policies(session: Session, before: Backend, backend: Backend) -
         raise refuse(broken)
 
 
-async def broken_by_change(statements: Statements, backend: Backend) -> tuple[Broken, ...]:
-    """The policies that could not be satisfied any more if a backend that is known became this."""
+async def broken_by_change(statements: Statements, backend: Backend, tenant_id: str | None = None) -> tuple[Broken, ...]:
+    """The policies (or only those of a tenant) that could not be satisfied any more if a backend that is known became this."""
     listed = await directory.list_backends(statements)
     after = [backend if it.backend_id == backend.backend_id else it for it in listed]
-    return broken_by(await policies.demands(statements, NAMED), listed, after)
+    return broken_by(await policies.demands(statements, NAMED, tenant_id), listed, after)
 
 
 def _sealed_secret(context: Context, backend_id: str, registration: Registration, before: Backend | None) -> str:

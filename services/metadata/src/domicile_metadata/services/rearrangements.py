@@ -72,7 +72,7 @@ async def preview(context: Context, supposed: Supposed) -> Preview:
             continue
         async for alike in rearrangements.count(context.database, record.bucket_id):
             estimate.add((record.tenant_id, record.name), policy, record.backends, alike)
-    unsatisfiable = await broken_by_change(context.database, after) if after else ()
+    unsatisfiable = await broken_by_change(context.database, after, supposed.tenant) if after else ()
     return estimate.preview(Pace(supposed.bytes_per_second, supposed.copies_per_second), unsatisfiable)
 
 

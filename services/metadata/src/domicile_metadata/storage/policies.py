@@ -34,14 +34,21 @@ async def list_tenants(statements: Statements) -> dict[str, str]:
     return {row["tenant_id"]: row["document"] for row in await statements.fetch("list_tenant_policies")}
 
 
-async def demands(statements: Statements, names: int) -> list[Demand]:
-    """What is asked of the backends by the installation, by each tenant that has a policy, and by buckets; ``names``: of buckets alike."""
+async def demands(statements: Statements, names: int, tenant_id: str | None = None) -> list[Demand]:
+    """What is asked of the backends by the installation, by each tenant that has a policy, and by buckets; or only by one tenant and its own.
+
+    ``names``: how many are told of buckets that are alike.
+    """
     default = await find(statements, "default", "")
     outer = (default.document,) if default else ()
-    tenants = (Demand((*outer, document), (tenant_id,)) for tenant_id, document in (await list_tenants(statements)).items())
-    rows = await statements.fetch("list_bucket_levels", names)
-    buckets = (Demand(tuple(row["policies"]), tuple(row["names"]), row["buckets"]) for row in rows)
-    return [*([Demand(outer, ("the installation",))] if outer else []), *tenants, *buckets]
+    installation = [Demand(outer, ("the installation",))] if default and tenant_id is None else []
+    tenants = await list_tenants(statements)
+    rows = await statements.fetch("list_bucket_levels", names, tenant_id)
+    return [
+        *installation,
+        *(Demand((*outer, document), (name,)) for name, document in tenants.items() if tenant_id in (None, name)),
+        *(Demand(tuple(row["policies"]), tuple(row["names"]), row["buckets"]) for row in rows),
+    ]
 
 
 async def lock_buckets(session: Session, tenant_id: str | None, name: str | None) -> list[str]:

@@ -34,8 +34,9 @@ SELECT bucket_id
 UPDATE buckets SET countries = $2, jurisdictions = $3 WHERE bucket_id = $1;
 
 -- name: list_bucket_levels
--- Policy levels of buckets, those that are alike together: how many buckets, and the names of some. $1 how many names.
+-- Policy levels of buckets, those that are alike together: how many buckets, and the names of some. $1 how many names, $2 tenant or NULL.
 SELECT policies, count(*) AS buckets, (array_agg(tenant_id || '/' || name ORDER BY tenant_id, name))[1:$1] AS names
   FROM described_buckets
+ WHERE tenant_id = $2 OR $2::text IS NULL
  GROUP BY policies
  ORDER BY names;
