@@ -136,6 +136,11 @@ bench-listing: venv rabbitmq
 secrets: venv
 	@$(BIN)/python -m domicile_local.deployment.secrets deploy/secrets
 
+## certificates  makes an authority and, each time anew, a certificate for each process of deploy/compose.tls.yaml
+.PHONY: certificates
+certificates: secrets
+	@$(BIN)/python -m domicile_local.deployment.certificates deploy/secrets
+
 ## settings writes docs/settings.md, the table of all settings, from the code
 .PHONY: settings
 settings: venv

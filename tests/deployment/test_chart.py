@@ -89,6 +89,17 @@ def test_the_chart_knows_other_doors(chart):
     assert (config["S3_BASE_DOMAIN"], config["DISCOVERY_ORIGINS"]) == ("objects.test", "https://look.test")
 
 
+def test_images_may_be_named_by_digest(chart):
+    digest = f"sha256:{'0123456789abcdef' * 4}"
+    options = ("--set", f"image.digests.metadata={digest}", "--set", "image.pullSecrets[0].name=registry")
+    objects = by_name(manifests.helm(chart, *options))
+    pods = {name: each["spec"]["template"]["spec"] for name, each in objects.items() if name[0] in {"Deployment", "Job"}}
+    images = {name[1]: pod["containers"][0]["image"] for name, pod in pods.items()}
+    assert images["metadata"] == images["migrate"] == f"domicile/metadata@{digest}"
+    assert images["proxy"] == "domicile/proxy:latest"
+    assert all(pod["imagePullSecrets"] == [{"name": "registry"}] for pod in pods.values())
+
+
 def test_an_autoscaler_may_decide_how_many_there_are(chart):
     objects = by_name(manifests.helm(chart, "--set", "services.proxy.replicas=null"))
     assert "replicas" not in objects["Deployment", "proxy"]["spec"]
@@ -101,6 +112,8 @@ def test_an_autoscaler_may_decide_how_many_there_are(chart):
         ("services.proxi.replicas=2", "proxi"),
         ("image.pullPolicy=Sometimes", "pullPolicy"),
         ("secrets.proxy=Not A Name", "secrets/proxy"),
+        ("image.digests.proxy=latest", "digests/proxy"),
+        ("external.postgresql=db.example.com", "external/postgresql"),
     ],
 )
 def test_bad_values_are_refused_by_name(chart, option, fault):

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
+import ssl
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from domicile_local.deployment import certificates, secrets
 from domicile_local.deployment.compose import PORTS as PUBLISHED
 from domicile_local.deployment.truth import (
     HEALTH,
@@ -24,6 +28,7 @@ from domicile_local.servers.seaweedfs import COMMON_OPTIONS, arguments
 
 COMPOSE = yaml.safe_load((ROOT / "deploy/compose.yaml").read_text())["services"]
 DEMO = yaml.safe_load((ROOT / "deploy/compose.demo.yaml").read_text())["services"]
+TLS = yaml.safe_load((ROOT / "deploy/compose.tls.yaml").read_text())["services"]
 DOCKERFILES = {service: (ROOT / "services" / service / "Dockerfile").read_text() for service in SERVICES}
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - inside its container
 HEALTH_CALL = re.compile(r"http://127\.0\.0\.1:(\d+)(/\w+)")
@@ -78,12 +83,69 @@ def test_the_balancer_leads_to_both_and_asks_them_for_readiness(door, service, p
     number, health = ports(service)[port], ports(service)[HEALTH[service]]
     section = told.partition(f"\nlisten {door}\n")[2].partition("\nlisten ")[0]
     assert re.findall(r"^    bind :(\d+)$", section, re.MULTILINE) == [str(number)]
-    assert re.findall(r"^    server (\S+) (\S+?):(\d+)(?: port (\d+))?$", section, re.MULTILINE) == [
-        (name, name, str(number), "" if health == number else str(health)) for name in (service, f"{service}-2")
+    asked = str(health) if health != number else f'"${{METADATA_HEALTH_PORT-{health}}}"'
+    assert re.findall(r"^    server (.+)$", section, re.MULTILINE) == [
+        f"{name} {name}:{number} port {asked}" for name in (service, f"{service}-2")
     ]
     assert "option httpchk GET /readyz" in told
     assert COMPOSE[f"{service}-2"] == COMPOSE[service]
     assert {"metadata", "metadata-2"} == set(COMPOSE["balancer"]["depends_on"])
+
+
+def test_with_tls_every_process_shows_and_trusts_what_was_made_for_it(tmp_path):
+    secrets.make(tmp_path)
+    certificates.make(tmp_path)
+    assert TLS["proxy-2"] == TLS["proxy"]
+    assert TLS["metadata-2"] == TLS["metadata"]
+    for service in SERVICES:
+        told = TLS[service]["environment"]
+        assert {name for name in variables(service) if name.startswith("TLS_")} == {
+            name for name in told if name.startswith("TLS_")
+        }
+        assert TLS[service]["volumes"] == [f"./secrets/tls/{service}:/run/tls:ro"]
+        made = {f"/run/tls/{file.name}" for file in (tmp_path / "tls" / service).iterdir()}
+        assert {value for name, value in told.items() if name.startswith("TLS_")} <= made
+        number = TLS[service]["environment"].get("METADATA_HEALTH_PORT") or str(ports(service)[HEALTH[service]])
+        assert f"'https://127.0.0.1:{number}/readyz'" in TLS[service]["healthcheck"]["test"][-1]
+    assert TLS["balancer"]["environment"]["METADATA_HEALTH_PORT"] == TLS["metadata"]["environment"]["METADATA_HEALTH_PORT"]
+    host = urlsplit(TLS["proxy"]["environment"]["DOMICILE_METADATA_URL"]).hostname
+    assert host in certificates.NAMES["metadata"]
+    for service in required_of("RABBITMQ_URL"):
+        url = urlsplit((tmp_path / "tls" / service / "RABBITMQ_URL").read_text())
+        assert (url.scheme, url.hostname in certificates.NAMES["rabbitmq"], url.port) == ("amqps", True, 5671)
+
+
+def required_of(setting):
+    return {service for service in SERVICES if setting in required(service)}
+
+
+def test_certificates_are_renewed_by_the_same_authority(tmp_path):
+    secrets.make(tmp_path)
+    shown = []
+    for _ in range(2):
+        certificates.make(tmp_path)
+        context = ssl.create_default_context(cafile=tmp_path / "tls/authority/ca.crt")
+        context.verify_flags |= ssl.VerifyFlags.VERIFY_X509_STRICT
+        server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        server.load_cert_chain(tmp_path / "tls/metadata/tls.crt", tmp_path / "tls/metadata/tls.key")
+        shown.append(handshake(context, server, "balancer")["serialNumber"])
+    assert shown[0] != shown[1]
+    with pytest.raises(ssl.SSLCertVerificationError):
+        handshake(context, server, "elsewhere")
+
+
+def handshake(client, server, name):
+    """What a client that looks for ``name`` is shown, in memory."""
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking, answering = (
+        client.wrap_bio(to_client, to_server, server_hostname=name),
+        server.wrap_bio(to_server, to_client, server_side=True),
+    )
+    for _ in range(3):
+        for side in (asking, answering):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    return asking.getpeercert()
 
 
 def test_services_know_metadata_as_the_balancer():

@@ -8,6 +8,17 @@ securityContext:
   runAsGroup: 65534
   fsGroup: 65534
   seccompProfile: {type: RuntimeDefault}
+{{- with .Values.image.pullSecrets }}
+imagePullSecrets: {{ toJson . }}
+{{- end }}
+{{- end }}
+
+{{/* Of `root` and `service`: by digest, where there is one. */}}
+{{- define "domicile.image" -}}
+{{- with .root.Values.image }}
+{{- $digest := get .digests $.service }}
+{{- .registry }}domicile/{{ $.service }}{{ ternary (print "@" $digest) (print ":" .tag) (ne $digest "") }}
+{{- end }}
 {{- end }}
 
 {{- define "domicile.container" -}}
