@@ -37,7 +37,7 @@ def wait(
     version: str | None = None,
     copies: int | None = None,
     countries: str | None = None,
-    timeout: float | None = None,
+    timeout: int | None = None,
 ) -> Call:
     """Until it has so many verified copies, or is in so many countries (``"2"``), or in these (``"FI,DE"``); the answer says ``reached``."""
     asked = {"version": version, "copies": copies, "countries": countries, "timeout": timeout}

@@ -116,6 +116,8 @@ async def test_everything_can_be_looked_at_and_changed(cli, admin, tmp_path):
     name = (await cli("buckets", "explain", "acme/papers", "--backend", "fi"))[1]["namespaces"][0]
     assert (await cli("buckets", "explain", name["namespace"]))[1]["namespaces"] == [name]
     assert (await cli("buckets", "placement", "acme/papers", "a/ö"))[1]["replicas"][0]["backend_id"] == "de"
+    assert (await cli("buckets", "wait", "acme/papers", "a/ö", "--copies", "1"))[1]["reached"]
+    assert (await cli("buckets", "wait", "acme/papers", "a/ö", "--copies", "2", "--timeout", "1"))[0] == 1
     assert (await cli("backends", "drain", "fi", "--dry-run"))[1]["changed_objects"] == 1
     preview = await cli("policies", "dry-run", '{"region_lock": ["DE"]}', "acme/papers")
     assert preview[1]["unreadable_objects"] == 1

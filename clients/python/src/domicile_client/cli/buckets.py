@@ -70,7 +70,7 @@ def wait(
     version: Annotated[str | None, typer.Option(help="This one (the current one).")] = None,
     copies: Annotated[int | None, typer.Option(help="How many verified copies.")] = None,
     countries: Annotated[str | None, typer.Option(help="In how many countries, or in which ones: FI,DE.")] = None,
-    seconds: Annotated[float, typer.Option("--timeout", metavar="SECONDS", help="How long to wait at most.")] = 30,
+    seconds: Annotated[int, typer.Option("--timeout", metavar="SECONDS", min=1, max=300, help="How long to wait at most.")] = 30,
 ) -> Action:
     """Wait until an object has so many verified copies; the exit code is 1 when it has not in time."""
     return _waiting(buckets.wait(*of, key, version=version, copies=copies, countries=countries, timeout=seconds))

@@ -3,8 +3,11 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rich.console import RenderableType
 
 from domicile_client import placement, policies
+from domicile_client.call import Json
+from domicile_client.cli import show as shown
 from domicile_client.cli.options import LIMIT, Document, Limit, OfLevel, document, everybody
 from domicile_client.cli.shell import Action, ask, command
 
@@ -15,7 +18,13 @@ changes = typer.Typer(help="What follows from changes of policies and backends."
 @command(app, "show")
 def show(whose: OfLevel = None) -> Action:
     """Show a level, and what it amounts to with those above."""
-    return ask(policies.show(*everybody(whose)))
+    return ask(policies.show(*everybody(whose)), _level)
+
+
+def _level(answer: Json) -> RenderableType:
+    """Without the ranks of countries where none goes before another."""
+    effective = {name: value for name, value in answer["effective"].items() if name != "ranks" or any(value)}
+    return shown.facts({**answer, "effective": effective})
 
 
 @command(app, "set")
