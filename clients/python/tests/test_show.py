@@ -62,6 +62,7 @@ def test_rows_are_found_in_fields_of_fields():
     rows = [{"owed": {"backend_id": "fi", "copies": 3}}, {"owed": {"backend_id": "de", "copies": 12}}]
     lines = drawn(show.table(rows, ("owed.backend_id", "owed.copies"))).splitlines()
     assert [line.split() for line in lines] == [["owed", "backend", "id", "owed", "copies"], ["fi", "3"], ["de", "12"]]
+    assert drawn(show.table(rows, ("owed.backend_id=backend",))).split()[0] == "backend"
     assert drawn(show.table([], ("a",))) == "Nothing.\n"
 
 

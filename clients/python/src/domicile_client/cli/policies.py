@@ -23,7 +23,9 @@ def show(whose: OfLevel = None) -> Action:
 
 def _level(answer: Json) -> RenderableType:
     """Without the ranks of countries where none goes before another."""
-    effective = {name: value for name, value in answer["effective"].items() if name != "ranks" or any(value)}
+    effective = answer["effective"]
+    if effective and not any(effective["ranks"]):
+        effective = {name: value for name, value in effective.items() if name != "ranks"}
     return shown.facts({**answer, "effective": effective})
 
 

@@ -28,15 +28,17 @@ def plain(text: str) -> Text:
 
 
 def table(rows: Iterable[Json], columns: Sequence[str]) -> RenderableType:
-    """``columns``: fields of a row; ``owed.copies`` is a field of a field."""
+    """``columns``: fields of a row; ``owed.copies`` is a field of a field, and ``owed.copies=owed`` has a name of its own."""
     shown = list(rows)
     if not shown:
         return plain("Nothing.")
     made = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        made.add_column(plain(_label(column)), overflow="fold", justify="right" if _is_number(shown, column) else "left")
+    fields = [column.partition("=")[0] for column in columns]
+    for column, field in zip(columns, fields, strict=True):
+        label = column.partition("=")[2] or _label(field)
+        made.add_column(plain(label), overflow="fold", justify="right" if _is_number(shown, field) else "left")
     for row in shown:
-        made.add_row(*(cell(column.rpartition(".")[2], _field(row, column)) for column in columns))
+        made.add_row(*(cell(field.rpartition(".")[2], _field(row, field)) for field in fields))
     return made
 
 

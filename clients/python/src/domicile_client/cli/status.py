@@ -10,11 +10,14 @@ from domicile_client.cli import show
 from domicile_client.cli.shell import Action, Shell
 
 BACKENDS = (
-    "backend_id", "country", "state", "paused", "health.proxies", "health.avoiding",
-    "owed.copies", "owed.bytes", "owed.oldest_seconds", "owed.late", "owed.parked",
-    "owed.removals", "recent.p99_seconds",
+    "backend_id=backend", "country", "state", "paused", "health.proxies=proxies", "health.avoiding=avoided by",
+    "owed.copies=owed", "owed.bytes=bytes", "owed.oldest_seconds=since", "owed.late=late", "owed.parked=parked",
+    "owed.removals=removals", "recent.p99_seconds=p99 lag",
 )  # fmt: skip
-BUCKETS = ("owed.tenant_id", "owed.bucket", "owed.copies", "owed.bytes", "owed.oldest_seconds", "owed.rpo_seconds", "kept")
+BUCKETS = (
+    "owed.tenant_id=tenant", "owed.bucket=bucket", "owed.copies=owed", "owed.bytes=bytes", "owed.oldest_seconds=since",
+    "owed.rpo_seconds=promised", "kept",
+)  # fmt: skip
 TASKS = ("task_id", "kind", "state", "progress", "error")
 SHOWN = 10  # of buckets and tasks
 
