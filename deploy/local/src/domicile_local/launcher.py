@@ -91,7 +91,7 @@ class Launcher:
         return [*self._servers.parts(), *services]
 
     def check(self) -> None:
-        """Before anything starts. Raises SuiteError when a port is taken, the disk is full, or an existing server does not answer."""
+        """Before anything starts. Raises SuiteError when a port is taken, the disk is full, something is not installed, or does not answer."""
         for port, purpose in self._servers.own_ports().items():
             if not ports.is_free(port):
                 raise SuiteError(
@@ -102,7 +102,7 @@ class Launcher:
                 f"{self.settings.state} has {free // 1_000_000} MB left; {LEAST_FREE_BYTES // 1_000_000} MB are needed. "
                 "Make room, or set DOMICILE_STATE to a folder elsewhere."
             )
-        self._servers.check_existing()
+        self._servers.check()
 
     def _run_env(self) -> dict[str, str]:
         there = self._servers.infrastructure

@@ -91,8 +91,11 @@ class Servers:
         if self.own_rabbitmq:
             rabbitmq.make_vhost(self.infrastructure.rabbitmq_management_url, VHOST)
 
-    def check_existing(self) -> None:
-        """Raises SuiteError when one that ``settings`` names does not answer."""
+    def check(self) -> None:
+        """Raises SuiteError when one of ours is not installed, or one that ``settings`` names does not answer."""
+        own: list[RabbitMQ | S3Server] = [*([self._rabbitmq] if self.own_rabbitmq else []), *self._own_backends.values()]
+        for server in own:
+            server.check()
         if not self.own_postgres:
             postgres.query(self.infrastructure.database_url, "SELECT 1")
         if not self.own_rabbitmq and not rabbitmq.answers(self.infrastructure.rabbitmq_management_url):

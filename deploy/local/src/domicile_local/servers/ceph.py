@@ -32,9 +32,11 @@ class Ceph(S3Server):
     software = "Ceph"
     patience = 3  # the gateway lingers for many seconds after TERM
 
-    def _start(self) -> None:
+    def check(self) -> None:
         if not GATEWAY.exists():
             raise SuiteError(HOW_TO_INSTALL)
+
+    def _start(self) -> None:
         made = self._folder / "made"
         if not made.exists():
             self._make_monitor()

@@ -70,16 +70,20 @@ class RabbitMQ:
             raise SuiteError("RabbitMQ was not started")
         return self._children[-1]
 
+    def check(self) -> None:
+        """Raises SuiteError where it cannot be run."""
+        if not DEBIAN_SERVER.exists() and not docker_answers():
+            raise SuiteError(HOW_TO_INSTALL)
+
     def start(self) -> None:
+        self.check()
         private_folder(self._folder)
         if DEBIAN_SERVER.exists():
             self._children = [Child(self._epmd())]
             self._children[0].wait_until(lambda: ports.answers(self._ports.epmd), 20)
             self._children.append(Child(self._node()))
-        elif docker_answers():
-            self._children = [Child(self._container())]
         else:
-            raise SuiteError(HOW_TO_INSTALL)
+            self._children = [Child(self._container())]
 
     def _epmd(self) -> Program:
         """In the foreground as our child; left to the node it would become a daemon that outlives us."""

@@ -31,11 +31,15 @@ class S3Server(ABC):
         self._folder = folder
         self._children: list[Child] = []
 
+    def check(self) -> None:  # noqa: B027 - most come along with us
+        """Raises SuiteError where it cannot be run."""
+
     @abstractmethod
     def _start(self) -> None:
         """Runs its programs, in the order they need each other; the last one answers S3."""
 
     def start(self) -> None:
+        self.check()
         private_folder(self._folder)
         self._children = []
         self._start()
