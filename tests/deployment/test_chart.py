@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import shutil
 
 import pytest
 
@@ -87,6 +88,12 @@ def test_the_chart_knows_other_doors(chart):
     assert objects["Ingress", "discovery"]["spec"]["rules"][0]["host"] == "look.test"
     config = objects["ConfigMap", "domicile"]["data"]
     assert (config["S3_BASE_DOMAIN"], config["DISCOVERY_ORIGINS"]) == ("objects.test", "https://look.test")
+
+
+def test_a_chart_that_has_lost_its_links_says_so(chart, tmp_path):
+    torn = shutil.copytree(chart, tmp_path / "domicile", ignore=lambda _path, names: {"components"} & set(names))
+    with pytest.raises(SuiteError, match=r"ingress-nginx/ingress\.yaml is not there"):
+        manifests.helm(torn, "--set", "ingress.enabled=true")
 
 
 def test_images_may_be_named_by_digest(chart):
