@@ -136,10 +136,10 @@ bench-listing: venv rabbitmq
 secrets: venv
 	@$(BIN)/python -m domicile_local.deployment.secrets deploy/secrets
 
-## certificates  makes an authority and, each time anew, a certificate for each process of deploy/compose.tls.yaml
+## certificates  makes an authority and, each time anew, a certificate for each process of deploy/compose.tls.yaml  [NAMES="s3.example.com"]
 .PHONY: certificates
 certificates: secrets
-	@$(BIN)/python -m domicile_local.deployment.certificates deploy/secrets
+	@$(BIN)/python -m domicile_local.deployment.certificates deploy/secrets $(NAMES)
 
 ## settings writes docs/settings.md, the table of all settings, from the code
 .PHONY: settings

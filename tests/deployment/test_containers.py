@@ -132,6 +132,9 @@ def test_certificates_are_renewed_by_the_same_authority(tmp_path):
     assert shown[0] != shown[1]
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(context, server, "elsewhere")
+    certificates.make(tmp_path, ["s3.test", "*.s3.test"])
+    server.load_cert_chain(tmp_path / "tls/proxy/tls.crt", tmp_path / "tls/proxy/tls.key")
+    assert handshake(context, server, "bucket.s3.test")
 
 
 def handshake(client, server, name):

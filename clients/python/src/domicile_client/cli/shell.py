@@ -143,7 +143,7 @@ def command(app: typer.Typer, name: str) -> Callable[[Callable[..., Action]], Ca
     """Makes a command of a function; ``--json`` comes with every one of them."""
 
     def register(function: Callable[..., Action]) -> Callable[..., Action]:
-        _add(app, name, function.__doc__, function, _parameters(function))
+        _add(app, name, function.__doc__, function, *_parameters(function))
         return function
 
     return register
@@ -156,31 +156,25 @@ def listed(app: typer.Typer, name: str, columns: tuple[str, ...]) -> Callable[[C
         def action(*, limit: int, everything: bool, **said: Any) -> Action:
             return listing(function(**said), columns, None if everything else limit)
 
-        _add(app, name, function.__doc__, action, [*_parameters(function), *_PAGES])
+        _add(app, name, function.__doc__, action, *_parameters(function), *_PAGES)
         return function
 
     return register
 
 
-def _parameters(function: Callable[..., Any]) -> list[inspect.Parameter]:
+def _parameters(function: Callable[..., Any]) -> Iterator[inspect.Parameter]:
     """``**name: Unpack[…]`` stands for the fields of that ``TypedDict``, as options that need not be said."""
     hints = get_type_hints(function, include_extras=True)
-
-    def each() -> Iterator[inspect.Parameter]:
-        for it in inspect.signature(function).parameters.values():
-            if it.kind is not inspect.Parameter.VAR_KEYWORD:
-                yield it.replace(annotation=hints[it.name])
-                continue
-            (fields,) = get_args(hints[it.name])
-            for name, hint in get_type_hints(fields, include_extras=True).items():
-                yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
-
-    return list(each())
+    for it in inspect.signature(function).parameters.values():
+        if it.kind is not inspect.Parameter.VAR_KEYWORD:
+            yield it.replace(annotation=hints[it.name])
+            continue
+        (fields,) = get_args(hints[it.name])
+        for name, hint in get_type_hints(fields, include_extras=True).items():
+            yield inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=hint)
 
 
-def _add(
-    app: typer.Typer, name: str, text: str | None, action: Callable[..., Action], parameters: list[inspect.Parameter]
-) -> None:
+def _add(app: typer.Typer, name: str, text: str | None, action: Callable[..., Action], *parameters: inspect.Parameter) -> None:
     def run(context: typer.Context, *, json: bool = False, **said: Any) -> None:
         shell: Shell = context.obj
         shell.json = json

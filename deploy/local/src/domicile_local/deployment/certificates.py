@@ -1,7 +1,7 @@
-"""``python -m domicile_local.deployment.certificates FOLDER``: what deploy/compose.tls.yaml shows and trusts, beside the secrets in FOLDER.
+"""``python -m domicile_local.deployment.certificates FOLDER [NAME...]``: what deploy/compose.tls.yaml shows and trusts, beside FOLDER's secrets.
 
 ``tls/authority`` is made once; every run gives each process a new certificate of it, which those that run take within two seconds.
-Whoever is reached under other names than here puts a certificate of a public authority into its folder instead.
+``NAME``s are those that the S3 endpoint and the pages are reached under, besides localhost.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ NAMES: Final[Mapping[str, Sequence[str]]] = {
     "rabbitmq": ("rabbitmq",),
     "postgres": ("postgres",),
 }
+DOORS: Final = frozenset({"proxy", "discovery"})
 LIFETIME_DAYS: Final = 365
 AUTHORITY_DAYS: Final = 3650
 TOLERANCE: Final = dt.timedelta(minutes=5)  # for clocks that are behind
@@ -73,11 +74,12 @@ class Authority:
         return builder.sign(self.key, hashes.SHA256())
 
 
-def make(folder: Path) -> None:
+def make(folder: Path, doors: Sequence[str] = ()) -> None:
     """``folder``: with the secrets. Files in containers are read by users of other numbers; ``folder`` itself keeps other people out."""
     tls = folder / "tls"
     authority, trusted = _authority(tls / "authority")
-    for who, names in NAMES.items():
+    for who, known in NAMES.items():
+        names = [*known, *(doors if who in DOORS else ())]
         key = generate_private_key(SECP256R1())
         reached = [x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
         shown = authority.sign(key, _named(who), LIFETIME_DAYS, x509.SubjectAlternativeName(reached))
@@ -131,8 +133,8 @@ def _private(key: EllipticCurvePrivateKey) -> str:
 
 
 def main(arguments: list[str]) -> None:
-    (folder,) = map(Path, arguments)
-    make(folder)
+    folder, doors = Path(arguments[0]), arguments[1:]
+    make(folder, doors)
     print(f"New certificates are in {folder / 'tls'}; clients trust {folder / 'tls/authority/ca.crt'}.")
 
 
