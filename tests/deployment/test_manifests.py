@@ -101,6 +101,11 @@ def test_made_secrets_are_all_that_a_service_needs_and_are_strong_enough(deploy,
     assert set(one(rendered["dev"], "Secret", f"domicile-{service}")["data"]) == made
 
 
+def test_made_secrets_are_values_and_nothing_else(deploy):
+    made = [file for file in (deploy / "secrets").rglob("*") if file.is_file() and file.name != "kustomization.yaml"]
+    assert [file for file in made if file.read_text() != file.read_text().strip()] == []
+
+
 def test_a_pod_has_the_time_that_its_service_takes_to_stop(rendered):
     stopping = variables("proxy")
     drain = variables("replicator")["REPLICATOR_DRAIN_SECONDS"]

@@ -59,7 +59,7 @@ def make(folder: Path) -> bool:
         path = folder / name
         path.parent.mkdir(exist_ok=True)
         path.parent.chmod(0o755)
-        path.write_text(text + "\n", encoding="utf-8")
+        path.write_text(text, encoding="utf-8")  # and no newline: KEDA takes a value as it stands
         path.chmod(0o644)
     return True
 
