@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -211,6 +212,11 @@ def test_replicators_are_scaled_by_the_queues_that_they_empty(rendered):
     scaled = one(rendered["production"], "ScaledObject", "replicator")["spec"]["triggers"][0]["metadata"]["queueName"]
     for queue in topology(["fi", "de"]).queues:
         assert bool(re.search(scaled, queue.name)) == (queue.name not in {parking_queue("fi"), parking_queue("de")})
+
+
+def test_keda_finds_rabbitmq_from_its_own_namespace(deploy, rendered):
+    cluster = one(rendered["production"], "RabbitmqCluster", "rabbitmq")["metadata"]
+    assert urlsplit((deploy / "secrets/keda/host").read_text()).hostname == f"{cluster['name']}.{cluster['namespace']}"
 
 
 def test_a_group_of_replicators_takes_the_queue_that_scales_it(rendered):

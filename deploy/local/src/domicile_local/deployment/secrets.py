@@ -16,6 +16,7 @@ from domicile_local.servers.reach import COUNTRIES, S3Backend
 from domicile_local.servers.seaweedfs import identities
 
 VHOST = "domicile"
+NAMESPACE = "domicile"  # of the production overlays; KEDA asks from one of its own
 SHARED = ("DOMICILE_SERVICE_TOKEN", "TENANT_SECRET_PASSPHRASE")
 
 
@@ -35,7 +36,7 @@ def contents() -> Mapping[str, str]:
         "postgres/POSTGRES_PASSWORD": database,
         "rabbitmq/definitions.json": json.dumps(whole_definitions(COUNTRIES, VHOST, hashes), indent=2),
         "operator/RABBITMQ_PASSWORD": passwords["operator"],
-        "keda/host": f"http://keda:{passwords['keda']}@rabbitmq:15672/{VHOST}",
+        "keda/host": f"http://keda:{passwords['keda']}@rabbitmq.{NAMESPACE}:15672/{VHOST}",
         "metadata/DATABASE_URL": f"postgresql://domicile:{database}@postgres:5432/domicile",
         "metadata/ADMIN_API_KEY": secrets.token_hex(32),
         "metadata/NAMESPACE_KEY": secrets.token_hex(32),
