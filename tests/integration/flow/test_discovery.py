@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import http.client
 import json
 import secrets
 from datetime import UTC, datetime
@@ -90,6 +91,18 @@ def test_a_tenant_signs_in_without_its_secret_and_reaches_its_snapshots_only(pag
     assert page.get("/api/tenants").status_code == 403
     assert page.post("/api/sovereignty", json={"policy": {}, "among": "backends"}).status_code == 403
     assert page.get("/api/snapshots").json() == {"snapshots": [], "truncated": False}
+
+
+@pytest.mark.parametrize(
+    "path", ["/api/jobs/../../metrics", "/api/jobs/../../healthz", "/api/buckets/../sessions", "/api/tenants/.."]
+)
+def test_no_path_leads_out_of_what_is_passed_on(domicile, path):
+    """Browsers, and httpx, resolve such a path before they send it; not everybody does."""
+    connection = http.client.HTTPConnection(domicile.suite.discovery_url.partition("://")[2], timeout=30)
+    connection.request("GET", path, headers={"Cookie": "domicile_session=made-up"})
+    answer = connection.getresponse()
+    assert (answer.status, json.load(answer)["error"]["code"]) == (400, "InvalidArgument")
+    connection.close()
 
 
 def test_a_foreign_page_gets_nothing_with_somebodys_cookie(operator):

@@ -14,7 +14,7 @@ import msgspec
 
 from domicile_common.backends.http1 import Tls
 from domicile_common.catalogue import Catalogue
-from domicile_common.errors import DomicileError, Unavailable
+from domicile_common.errors import DomicileError, RequestError, Unavailable
 from domicile_common.tracing import current_trace
 from domicile_common.value import Value
 
@@ -74,14 +74,23 @@ class MetadataApi:
     async def stream(
         self, method: str, path: str, shown: Mapping[str, str], *, query: bytes = b"", body: Any = None
     ) -> AsyncIterator[httpx.Response]:
-        """The answer as it arrives. ``path``: percent-encoded. ``shown``: headers, who asks among them. Raises ``Unavailable``."""
+        """The answer as it arrives. ``path``: percent-encoded. ``shown``: headers, who asks among them. Raises ``RequestError``, ``Unavailable``."""
         headers = {"traceparent": current_trace(), **shown}
-        url = self._client.base_url.copy_with(raw_path=path.encode("ascii") + (b"?" + query if query else b""))
         try:
-            async with self._client.stream(method, url, headers=headers, content=body) as response:
+            async with self._client.stream(method, self._asked(path, query), headers=headers, content=body) as response:
                 yield response
         except httpx.HTTPError as error:
             raise Unavailable(f"metadata gave no answer: {type(error).__name__}") from None
+
+    def _asked(self, path: str, query: bytes) -> httpx.URL:
+        """Of the very path that the caller has looked at: httpx alone would make ``/b`` of ``/a/../b``. Raises ``RequestError``."""
+        try:
+            url = self._client.base_url.copy_with(raw_path=path.encode("ascii") + (b"?" + query if query else b""))
+        except (httpx.InvalidURL, UnicodeError):
+            raise RequestError("InvalidArgument", "The path or the query is not that of a URL.") from None
+        if url.raw_path.partition(b"?")[0] != path.encode("ascii"):
+            raise RequestError("InvalidArgument", "The path is not in its plain form.")
+        return url
 
     async def call(self, method: str, path: str, shown: Mapping[str, str], shape: type[T], *, body: Any = None) -> T:
         """Raises ``Refused``, ``Unavailable``."""

@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple, TypeVar
 import msgspec
 import structlog
 from prometheus_client import Counter
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import BaseRoute, Route
 
@@ -84,6 +84,8 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
             answer = await endpoint.handle(context, request)
         except (Refused, RequestError, RelayFailed, Unavailable) as error:
             return _refusal(error)
+        except ClientDisconnect:  # in the middle of its body; nobody reads this
+            return failure(400, "IncompleteBody", "The body ended before its end.")
         return answer if isinstance(answer, Response) else as_json(200, answer)
 
     return serve
