@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -281,6 +283,27 @@ async def test_a_name_without_an_address_fails(make_relay, answer):
 
     with pytest.raises(RelayFailed, match="has no address"):
         await read(make_relay(resolver=resolve), asked("https://s3.example.com"))
+
+
+async def test_names_whose_servers_do_not_answer_keep_no_other_waiting(endpoint, make_relay, monkeypatch):
+    """More of them than a loop has threads for, as long as the machine has fewer than 35 processors."""
+    look_up, begun, ended = socket.getaddrinfo, [], threading.Event()
+
+    def asked_of(host, *arguments, **options):
+        if host != "silent.example.com":
+            return look_up(host, *arguments, **options)
+        begun.append(host)
+        ended.wait(20)
+        raise OSError
+
+    monkeypatch.setattr(socket, "getaddrinfo", asked_of)
+    relay = make_relay(bounds=Bounds(seconds=20, concurrency=40), allowed={endpoint.origin})
+    silent = [asyncio.create_task(read(relay, asked("https://silent.example.com"))) for _ in range(39)]
+    answer, _ = await asyncio.wait_for(read(relay, asked(endpoint.origin)), 15)
+    ended.set()
+    assert answer.status == 200
+    assert {type(it) for it in await asyncio.gather(*silent, return_exceptions=True)} == {RelayFailed}
+    assert len(begun) == 39
 
 
 @pytest.fixture(scope="module")

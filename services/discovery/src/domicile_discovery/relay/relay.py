@@ -11,10 +11,11 @@ import re
 import socket
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from typing import Annotated
 
 import msgspec
@@ -61,12 +62,6 @@ class Bounds:
     concurrency: int = 64
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
-    """The addresses that a name has now, in the order in which they are to be tried. Raises ``OSError``."""
-    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return [str(address[0]) for *_, address in found]
-
-
 class Answer:
     """An answer under way: ``status`` and ``headers`` are the provider's, ``chunk`` gives the body. ``close`` it in the end.
 
@@ -110,7 +105,10 @@ class Answer:
 
 
 class Relay:
-    """``allowed``: origins that the operator allows by name. ``catalogue``: origins that may use ports of their own."""
+    """``allowed``: origins that the operator allows by name. ``catalogue``: origins that may use ports of their own.
+
+    ``resolver``: other than the machine's.
+    """
 
     def __init__(
         self,
@@ -119,14 +117,16 @@ class Relay:
         *,
         allowed: Collection[str] = (),
         catalogue: Collection[str] = (),
-        resolver: Resolver = resolve,
+        resolver: Resolver | None = None,
         tls: Tls | None = None,
     ) -> None:
         self.bounds = bounds
         self._clock = clock
         self._allowed = allowed
         self._catalogue = catalogue
-        self._resolver = resolver
+        self._resolver = resolver or self._look_up
+        # Of its own, and one for each place: a name whose servers do not answer keeps no other waiting.
+        self._lookups = ThreadPoolExecutor(bounds.concurrency, "lookup")
         self._tls = tls or cache(default_tls)
         self._places = asyncio.Semaphore(bounds.concurrency)
         self._limits = Limits(connections=bounds.concurrency, connect=CONNECT_SECONDS, silence=SILENCE_SECONDS)
@@ -154,6 +154,7 @@ class Relay:
         self._places.release()
 
     async def close(self) -> None:
+        self._lookups.shutdown(wait=False, cancel_futures=True)
         for client in self._clients.values():
             await client.close()
 
@@ -192,6 +193,12 @@ class Relay:
             for address in found:
                 addresses.check_address(address)
         return found[:ADDRESSES_TRIED]
+
+    async def _look_up(self, host: str, port: int) -> Sequence[str]:
+        """The addresses that a name has now, in the order in which they are to be tried. Raises ``OSError``, ``UnicodeError``."""
+        ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+        found = await asyncio.get_running_loop().run_in_executor(self._lookups, ask)
+        return [str(address[0]) for *_, address in found]
 
     async def _connect(self, method: str, target: Target, found: Sequence[str], headers: Mapping[str, str]) -> Exchange:
         """To one of the very addresses that were checked."""
