@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 from domicile_local import samples
 from domicile_local.state import backend_lines, tenant_lines
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.explores]
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,6 @@ def domicile(open_installation):
             }
         )
         yield made
-
-
-@pytest.fixture
-def harmless(harmless):
-    """The browser tells of the first try at a provider that lets no other page read its answers; the relay is asked then."""
-    return [*harmless, r"blocked by CORS policy", r"Failed to load resource: net::ERR_FAILED"]
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from urllib.parse import quote
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.explores]
 
 FILES = {
     "readme.txt": 11,
@@ -37,12 +37,6 @@ def bucket(domicile, acme):
     for key, size in FILES.items():
         s3.put_object(Bucket=name, Key=key, Body=b"x" * size, Metadata={"colour": "blue"}, Tagging="kind=test")
     return name
-
-
-@pytest.fixture
-def harmless(harmless):
-    """A provider that lets no other page read its answers is asked through the relay, but the browser tells of the first try."""
-    return [*harmless, r"blocked by CORS policy", r"Failed to load resource: net::ERR_FAILED"]
 
 
 def open_account(page, endpoint, key, **more):

@@ -9,15 +9,9 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-pytestmark = pytest.mark.servers
+pytestmark = [pytest.mark.servers, pytest.mark.explores]
 
 MIB = 1 << 20
-
-
-@pytest.fixture
-def harmless(harmless):
-    """The browser tells of the first try at a provider that lets no other page read its answers; the relay is asked then."""
-    return [*harmless, r"blocked by CORS policy", r"Failed to load resource: net::ERR_FAILED"]
 
 
 def keep(domicile, title, objects, *, truncated=False, versioning="Off"):
