@@ -1,6 +1,6 @@
 /** The service's own API, under `/api/` (docs/api.md). */
 
-/** What the service answered instead of what was asked for. `status` 0: it was not reached. */
+/** What the service, or an S3 provider, answered instead of what was asked for. `status` 0: it was not reached. */
 export class ApiError extends Error {
   override readonly name = "ApiError";
   readonly status: number;

@@ -1,5 +1,6 @@
+import { ApiError } from "../api.ts";
 import { Listing } from "./listing.ts";
-import { type Place, Provider, S3Error, type Where } from "./provider.ts";
+import { type Place, Provider, type Where } from "./provider.ts";
 import { SETTINGS, type Setting, settingFields, settingOf } from "./settings.ts";
 import { type Totals, totalsOf } from "./totals.ts";
 import { type Row, type Selection, View } from "./view.ts";
@@ -236,7 +237,7 @@ export class Account {
     scan.state = state;
     if (state === "failed") {
       scan.error = error instanceof Error ? error.message : String(error);
-      scan.code = error instanceof S3Error && /^[A-Za-z0-9:_-]{1,64}$/.test(error.code) ? error.code : "Failed";
+      scan.code = error instanceof ApiError && /^[A-Za-z0-9:_-]{1,64}$/.test(error.code) ? error.code : "Failed";
     }
     this.tell();
   }

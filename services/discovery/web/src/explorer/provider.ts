@@ -1,3 +1,4 @@
+import { ApiError, call } from "../api.ts";
 import { type Credentials, Signer } from "../signing.ts";
 import { parseRefusal } from "./xml.ts";
 
@@ -16,19 +17,6 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
-}
-
-/** What the provider, or the way to it, answered instead of what was asked for. `code`: S3's. */
-export class S3Error extends Error {
-  override readonly name = "S3Error";
-  readonly status: number;
-  readonly code: string;
-
-  constructor(status: number, code: string, message: string) {
-    super(message);
-    this.status = status;
-    this.code = code;
-  }
 }
 
 const GOOD_FOR = 300; // seconds that a signature is good for
@@ -53,7 +41,7 @@ export class Provider {
     return this.route !== "relay";
   }
 
-  /** Retries what may pass. Raises `S3Error`; `bucket` empty: of the account; `region`: of the bucket, when it is known. */
+  /** Retries what may pass. Raises `ApiError`, with S3's code where the provider refused; `bucket` empty: of the account; `region`: of the bucket, when it is known. */
   async send(method: "GET" | "HEAD", where: Where, signal?: AbortSignal): Promise<Answer> {
     for (let tried = 1; ; tried++) {
       const answer = await this.turn(() => this.once(method, where, signal), signal);
@@ -86,7 +74,7 @@ export class Provider {
     } catch (error) {
       if (signal?.aborted) throw error;
       if (this.route === "direct" || !this.place.relay) {
-        throw new S3Error(
+        throw new ApiError(
           0,
           "Unreachable",
           `${url.host} cannot be reached from this page: the network, or the provider's rules for other origins (CORS), do not allow it.`,
@@ -98,28 +86,19 @@ export class Provider {
   }
 
   private async relayed(method: string, url: string, signal?: AbortSignal): Promise<Answer> {
-    const answer = await fetch("/api/relay", {
-      method: "POST",
-      headers: { "Content-Type": "application/json", "X-Domicile-Request": "1" },
-      body: JSON.stringify({ method, url, headers: {} }),
-      signal: signal ?? null,
-    });
-    const status = Number(answer.headers.get("relay-status"));
-    if (status) {
-      const passed = [...answer.headers].filter(([name]) => name.startsWith("relay-header-"));
-      return {
-        status,
-        headers: new Headers(passed.map(([name, value]) => [name.slice("relay-header-".length), value])),
-        text: await answer.text(),
-      };
+    let answer: Response;
+    try {
+      answer = await call("POST", "/api/relay", { body: { method, url, headers: {} }, ...(signal && { signal }) });
+    } catch (error) {
+      if (error instanceof ApiError && error.status === 503) return { status: 503, headers: new Headers(), text: "" };
+      throw error;
     }
-    if (answer.status === 503) return { status: 503, headers: new Headers(), text: "" };
-    const told = await answer.json().catch(() => undefined);
-    throw new S3Error(
-      answer.status,
-      told?.error?.code ?? "RelayFailed",
-      told?.error?.message ?? `The relay answered ${answer.status}.`,
-    );
+    const passed = [...answer.headers].filter(([name]) => name.startsWith("relay-header-"));
+    return {
+      status: Number(answer.headers.get("relay-status")),
+      headers: new Headers(passed.map(([name, value]) => [name.slice("relay-header-".length), value])),
+      text: await answer.text(),
+    };
   }
 
   private signer(region: string): Signer {
@@ -169,7 +148,7 @@ export function addressOf(
   const asked = Object.entries(query).map(([name, value]) => `${strict(name)}=${strict(value)}`);
   const url = new URL(`${origin.origin}/${path}${asked.length ? `?${asked.join("&")}` : ""}`);
   if (url.pathname !== `/${path}`)
-    throw new S3Error(0, "NotAddressable", "Browsers cannot ask for a key that has . or .. between slashes.");
+    throw new ApiError(0, "NotAddressable", "Browsers cannot ask for a key that has . or .. between slashes.");
   return url;
 }
 
@@ -178,7 +157,7 @@ function strict(text: string): string {
   return encodeURIComponent(text).replace(/[!'()*]/g, (it) => `%${it.charCodeAt(0).toString(16).toUpperCase()}`);
 }
 
-function refused(status: number, code: string, message: string): S3Error {
+function refused(status: number, code: string, message: string): ApiError {
   const told =
     message ||
     (status === 403
@@ -186,7 +165,7 @@ function refused(status: number, code: string, message: string): S3Error {
       : status === 404
         ? "It is not there."
         : `The provider answered ${status}.`);
-  return new S3Error(status, code || String(status), told);
+  return new ApiError(status, code || String(status), told);
 }
 
 function pause(milliseconds: number, signal?: AbortSignal): Promise<void> {

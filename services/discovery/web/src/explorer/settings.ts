@@ -1,4 +1,4 @@
-import { S3Error } from "./provider.ts";
+import { ApiError } from "../api.ts";
 import { parseFacts } from "./xml.ts";
 
 /** A bucket's settings, as far as the provider shows them. */
@@ -39,7 +39,7 @@ export async function settingOf(name: string, load: () => Promise<string>): Prom
     const told = facts.filter(([, value]) => value !== "");
     return { name, title, state: told.length ? "set" : "none", facts: told };
   } catch (error) {
-    if (!(error instanceof S3Error)) throw error;
+    if (!(error instanceof ApiError)) throw error;
     if (error.status === 403) return { name, title, state: "hidden", facts: [] };
     if (ABSENT.has(error.status)) return { name, title, state: "none", facts: [] };
     return { name, title, state: "failed", facts: [["", error.message]] };

@@ -1,5 +1,5 @@
 import { useState } from "preact/hooks";
-import { api } from "../../api.ts";
+import { loadCatalogue } from "../../catalogue.ts";
 import { Field, Form, Select } from "../../components/index.ts";
 import { open } from "../../explorer/index.ts";
 import { useResource } from "../../resource.ts";
@@ -11,23 +11,11 @@ export interface Wanted {
   readonly region: string;
 }
 
-interface Site {
-  readonly site: string;
-  readonly region: string | null;
-  readonly city: string | null;
-  readonly country: string;
-  readonly endpoint: string | null;
-}
-
-interface Catalogue {
-  readonly providers: readonly { readonly name: string; readonly sites: readonly Site[] }[];
-}
-
 export function OpenAccount({ wanted, onOpened }: { readonly wanted: Wanted | undefined; readonly onOpened: () => void }) {
   const [endpoint, setEndpoint] = useState(wanted?.endpoint ?? "");
   const [region, setRegion] = useState(wanted?.region ?? "");
-  const catalogue = useResource((signal) => api.get<Catalogue>("/api/catalogue", {}, signal));
-  const sites = (catalogue.data?.providers ?? []).flatMap(({ name, sites }) => sites.map((it) => ({ ...it, provider: name })));
+  const catalogue = useResource(loadCatalogue);
+  const sites = (catalogue.data ?? []).flatMap(({ name, sites }) => sites.map((it) => ({ ...it, provider: name })));
   const relay = session.value?.relay ?? false;
 
   function chosen(typed: string) {
@@ -68,12 +56,11 @@ export function OpenAccount({ wanted, onOpened }: { readonly wanted: Wanted | un
       />
       <datalist id="endpoints">
         {sites.map(
-          (it) =>
-            it.endpoint && (
-              <option
-                key={it.site + it.provider}
-                value={it.endpoint}
-              >{`${it.provider}, ${it.city ?? it.site}, ${it.country}`}</option>
+          ({ provider, site, city, country, endpoint }) =>
+            endpoint && (
+              <option key={`${provider}/${site}`} value={endpoint}>
+                {[provider, city ?? site, country].filter(Boolean).join(", ")}
+              </option>
             ),
         )}
       </datalist>
