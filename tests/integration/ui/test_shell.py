@@ -69,6 +69,20 @@ def test_the_theme_is_kept(page):
     assert page.evaluate("getComputedStyle(document.documentElement).colorScheme") == "dark"
 
 
+def test_the_menu_stands_beside_the_page_and_opens_above_it_where_that_is_narrow(operator, look):
+    menu, opener = operator.get_by_role("navigation", name="Pages"), operator.get_by_role("button", name="Menu")
+    expect(menu.get_by_role("list", name="Operation").get_by_role("link")).to_have_text(["Work", "Backends", "Adopt"])
+    expect(opener).to_be_hidden()
+    operator.set_viewport_size({"width": 390, "height": 844})
+    expect(menu).to_be_hidden()
+    opener.click()
+    expect(opener).to_have_attribute("aria-expanded", "true")
+    look(operator, "menu")
+    menu.get_by_role("link", name="Catalogue").click()
+    expect(operator.get_by_role("heading", level=1)).to_have_text("Catalogue")
+    expect(menu).to_be_hidden()
+
+
 def test_the_keyboard_reaches_the_content_past_the_menu(page):
     page.keyboard.press("Tab")
     expect(page.get_by_role("button", name="Skip to the content")).to_be_focused()

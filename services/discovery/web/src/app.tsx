@@ -1,9 +1,9 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Empty, Failed, Loading, SignInLink } from "./components/index.ts";
 import { failed, Toasts } from "./components/toast.tsx";
-import { mayOpen, PAGES, type Page, type PageProps } from "./pages/index.ts";
+import { mayOpen, menuFor, PAGES, type Page, type PageProps } from "./pages/index.ts";
 import { link, route } from "./router.ts";
 import { type Role, session, signOut } from "./session.ts";
 import { nextTheme, theme } from "./theme.ts";
@@ -40,23 +40,56 @@ export function App() {
   );
 }
 
+/** Beside the page; above it on a narrow screen, where the menu opens and closes. */
 function Header() {
-  const who = session.value;
+  const [open, setOpen] = useState(false);
+  const here = route.value;
+  useEffect(() => setOpen(false), [here]); // whoever has gone somewhere needs the menu no longer
   return (
     <header class="top">
-      <a class="brand" href={link("")}>
-        <img src="/icon.svg" alt="" width="24" height="24" /> Domicile
-      </a>
-      <nav aria-label="Pages">
-        {PAGES.filter((it) => it.inMenu && mayOpen(it, who)).map((it) => (
-          <a key={it.name} href={link(it.name)} {...(route.value.page === it.name && { "aria-current": "page" as const })}>
-            {it.title}
-          </a>
-        ))}
-      </nav>
-      <button type="button" class="button quiet" onClick={nextTheme} title="Light, dark, or as the system is">
-        Theme: {theme.value}
-      </button>
+      <div class="pinned">
+        <a class="brand" href={link("")}>
+          <img src="/icon.svg" alt="" width="24" height="24" /> Domicile
+        </a>
+        <button type="button" class="button opener" aria-expanded={open} aria-controls="menu" onClick={() => setOpen(!open)}>
+          Menu
+        </button>
+        <div id="menu" class={open ? "open" : ""}>
+          <Menu />
+          <Reader />
+        </div>
+      </div>
+    </header>
+  );
+}
+
+function Menu() {
+  const here = route.value.page;
+  return (
+    <nav aria-label="Pages">
+      {menuFor(session.value).map(({ group, pages }) => (
+        <div key={group}>
+          <p aria-hidden="true">{group}</p>
+          <ul aria-label={group}>
+            {pages.map((it) => (
+              <li key={it.name}>
+                <a href={link(it.name)} {...(here === it.name && { "aria-current": "page" as const })}>
+                  {it.title}
+                </a>
+              </li>
+            ))}
+          </ul>
+        </div>
+      ))}
+    </nav>
+  );
+}
+
+/** Who has signed in, and how the page looks to them. */
+function Reader() {
+  const who = session.value;
+  return (
+    <div class="reader">
       {who && who.role !== "nobody" ? (
         <>
           <span class="who">{who.tenant_id ?? (who.role === "operator" ? "Operator" : "Auditor")}</span>
@@ -67,7 +100,10 @@ function Header() {
       ) : (
         route.value.page !== "signin" && <SignInLink />
       )}
-    </header>
+      <button type="button" class="button quiet" onClick={nextTheme} title="Light, dark, or as the system is">
+        Theme: {theme.value}
+      </button>
+    </div>
   );
 }
 

@@ -1,10 +1,19 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { formatAgo, formatBytes, formatDuration } from "./format.ts";
+import { formatAgo, formatBytes, formatDuration, formatShare } from "./format.ts";
 
 test("sizes", () => {
   const read = [0, 1, 1023, 1024, 1536, 150 * 1024 ** 2, 1024 ** 6].map(formatBytes);
   assert.deepEqual(read, ["0 B", "1 B", "1,023 B", "1.0 KiB", "1.5 KiB", "150 MiB", "1.0 EiB"]);
+});
+
+test("only all of them are 100 %", () => {
+  assert.equal(formatShare(0, 0), "–");
+  assert.deepEqual(
+    [0, 57, 99_999, 100_000].map((it) => formatShare(it, 100_000)),
+    ["0 %", "0 %", "99.9 %", "100 %"],
+  );
+  assert.equal(formatShare(57, 100), "57 %");
 });
 
 test("durations", () => {

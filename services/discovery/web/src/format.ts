@@ -23,6 +23,11 @@ export function formatCount(count: number): string {
   return whole.format(count);
 }
 
+/** Such as `99.9 %`, rounded down, so that only all of them are `100 %`; `–` of nothing. */
+export function formatShare(part: number, of: number): string {
+  return of ? `${Math.floor((part * 1000) / of) / 10} %` : "–";
+}
+
 /** Such as `1 bucket`, `2 buckets`. */
 export function formatThings(count: number, thing: string): string {
   return `${formatCount(count)} ${thing}${count === 1 ? "" : "s"}`;

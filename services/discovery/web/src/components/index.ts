@@ -1,3 +1,4 @@
+export { type Bar, Bars } from "./bars.tsx";
 export { Button } from "./button.tsx";
 export { Dialog } from "./dialog.tsx";
 export { Checkbox, Field, Select, TextArea } from "./field.tsx";

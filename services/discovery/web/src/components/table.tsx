@@ -150,11 +150,14 @@ function Line<Row>({
 }) {
   return (
     <div class="table-row" role="row" aria-rowindex={index + 2} style={{ gridTemplateColumns: tracks }}>
-      {columns.map((it) => (
-        <div key={it.name} role="cell" class={it.end ? "end" : ""}>
-          {row === undefined ? "…" : it.show(row)}
-        </div>
-      ))}
+      {columns.map((it) => {
+        const shown = row === undefined ? "…" : it.show(row);
+        return (
+          <div key={it.name} role="cell" class={it.end ? "end" : ""} {...(typeof shown === "string" && { title: shown })}>
+            {shown}
+          </div>
+        );
+      })}
     </div>
   );
 }

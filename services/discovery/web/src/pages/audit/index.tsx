@@ -40,21 +40,21 @@ interface Page {
 }
 
 const COLUMNS: readonly Column<Entry>[] = [
-  { name: "seq", title: "No.", width: "minmax(3.5rem, 0.5fr)", end: true, show: (it) => it.seq },
-  { name: "at", title: "When", width: "minmax(10.5rem, 1fr)", show: (it) => <Time at={it.at} /> },
+  { name: "seq", title: "No.", width: "3.5rem", end: true, show: (it) => it.seq },
+  { name: "at", title: "When", width: "10rem", show: (it) => <Time at={it.at} /> },
   {
     name: "who",
     title: "Who",
-    width: "minmax(12rem, 1.5fr)",
+    width: "minmax(9rem, 1.2fr)",
     show: (it) => <span title={it.actor}>{`${it.role}, by ${it.kind}${it.actor && ` ${it.actor}`}`}</span>,
   },
-  { name: "action", title: "What", width: "minmax(16rem, 2fr)", show: (it) => <span title={it.action}>{it.action}</span> },
-  { name: "target", title: "Of what", width: "minmax(14rem, 2fr)", show: (it) => <span title={it.target}>{it.target}</span> },
+  { name: "action", title: "What", width: "minmax(12rem, 2fr)", show: (it) => <span title={it.action}>{it.action}</span> },
+  { name: "target", title: "Of what", width: "minmax(11rem, 2fr)", show: (it) => <span title={it.target}>{it.target}</span> },
   { name: "tenant", title: "Tenant", show: (it) => it.tenant_id ?? "" },
   {
     name: "outcome",
     title: "Outcome",
-    width: "minmax(8rem, 1fr)",
+    width: "minmax(6rem, 0.7fr)",
     show: (it) => (it.code ? <Badge tone="bad">{it.code}</Badge> : <Badge tone="good">done</Badge>),
   },
 ];

@@ -54,10 +54,11 @@ const COLUMNS: readonly Column<Row>[] = [
   {
     name: "country",
     title: "Country",
+    width: "minmax(10rem, 1.4fr)",
     by: (it) => countryName(it.backend.country),
     show: (it) => countryName(it.backend.country),
   },
-  { name: "law", title: "Law", show: (it) => it.backend.jurisdictions.join(", ") },
+  { name: "law", title: "Law", width: "minmax(4rem, 0.7fr)", show: (it) => it.backend.jurisdictions.join(", ") },
   { name: "provider", title: "Provider", by: (it) => it.backend.provider, show: (it) => it.backend.provider },
   { name: "copies", title: "Copies", end: true, by: (it) => it.copies, show: (it) => formatCount(it.copies) },
   { name: "bytes", title: "Bytes", end: true, by: (it) => it.bytes, show: (it) => <Bytes of={it.bytes} /> },

@@ -93,7 +93,7 @@ const COLUMNS: readonly Column<Bucket>[] = [
     by: (it) => it.versioning,
     show: (it) => `${it.versioning}${it.object_lock ? ", lock" : ""}`,
   },
-  { name: "made", title: "Made", by: (it) => it.created_at, show: (it) => <Time at={it.created_at} /> },
+  { name: "made", title: "Made", width: "10.5rem", by: (it) => it.created_at, show: (it) => <Time at={it.created_at} /> },
 ];
 
 export function lockOf(bucket: Bucket): string {

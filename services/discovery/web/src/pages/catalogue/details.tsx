@@ -83,7 +83,7 @@ function Has({ name, value }: { name: string; value: boolean | null | undefined 
 }
 
 const SITES: readonly Column<Site>[] = [
-  { name: "site", title: "Site", show: (it) => it.site, by: (it) => it.site },
+  { name: "site", title: "Site", show: (it) => it.site, by: (it) => it.site, width: "minmax(5rem, 1fr)" },
   {
     name: "country",
     title: "Country",
@@ -92,13 +92,19 @@ const SITES: readonly Column<Site>[] = [
     width: "minmax(9rem, 1fr)",
   },
   { name: "city", title: "City", show: (it) => it.city ?? UNKNOWN, by: (it) => it.city ?? "" },
-  { name: "region", title: "Region", show: (it) => it.region ?? UNKNOWN, by: (it) => it.region ?? "" },
-  { name: "endpoint", title: "Endpoint", show: (it) => it.endpoint ?? UNKNOWN, width: "minmax(16rem, 2fr)" },
+  {
+    name: "region",
+    title: "Region",
+    show: (it) => it.region ?? UNKNOWN,
+    by: (it) => it.region ?? "",
+    width: "minmax(5rem, 1fr)",
+  },
+  { name: "endpoint", title: "Endpoint", show: (it) => it.endpoint ?? UNKNOWN, width: "minmax(18rem, 3fr)" },
   {
     name: "source",
     title: "Source",
     show: (it) => <Source of={it} />,
     by: (it) => Number(it.checked),
-    width: "minmax(18rem, 2fr)",
+    width: "minmax(17rem, 2fr)",
   },
 ];

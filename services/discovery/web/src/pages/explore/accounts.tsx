@@ -15,7 +15,6 @@ import {
 import { explored, type Opened, type Progress as Scanned } from "../../explorer/index.ts";
 import { formatBytes, formatCount, formatThings } from "../../format.ts";
 import { link } from "../../router.ts";
-import { PAGES } from "../index.ts";
 import { OpenAccount, type Wanted } from "./open.tsx";
 
 /** All accounts that are open in this tab, and their buckets. `wanted`: what a link led to, and is not open. */
@@ -66,11 +65,9 @@ function Summary({ accounts, onAdd }: { readonly accounts: readonly Opened[]; re
               {it.straight ? "straight from this tab" : "signed here, relayed by the service"}
             </p>
             <div class="actions">
-              {hasPage("snapshots") && (
-                <a class="button" href={link("snapshots", ["new"], { account: it.name })}>
-                  Save a snapshot
-                </a>
-              )}
+              <a class="button" href={link("snapshots", ["new"], { account: it.name })}>
+                Save a snapshot
+              </a>
               <Button kind="quiet" onClick={it.close}>
                 Close
               </Button>
@@ -105,10 +102,6 @@ function Summary({ accounts, onAdd }: { readonly accounts: readonly Opened[]; re
       )}
     </>
   );
-}
-
-export function hasPage(name: string): boolean {
-  return PAGES.some((it) => it.name === name);
 }
 
 function whole(account: Opened): readonly Scanned[] {

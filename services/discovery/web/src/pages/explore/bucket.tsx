@@ -4,7 +4,8 @@ import { Button } from "../../components/index.ts";
 import type { Opened } from "../../explorer/index.ts";
 import { formatBytes, formatThings } from "../../format.ts";
 import { link } from "../../router.ts";
-import { bucketLink, hasPage, Lines, State } from "./accounts.tsx";
+import { isOperator } from "../../session.ts";
+import { bucketLink, Lines, State } from "./accounts.tsx";
 import { lines } from "./lines.ts";
 import { Objects } from "./objects.tsx";
 import { Settings } from "./settings.tsx";
@@ -32,8 +33,8 @@ export function BucketPage(props: BucketProps) {
   }, [account.name, bucket, prefix, versions]);
   return (
     <>
-      <h1>{bucket}</h1>
       <Crumbs {...props} />
+      <h1>{bucket}</h1>
       <Scanning {...props} />
       <nav class="tabs" aria-label="Of this bucket">
         {TABS.map((it) => (
@@ -103,7 +104,7 @@ function Scanning({ account, bucket, prefix, query }: BucketProps) {
         </Button>
       ) : (
         <Button
-          kind={scan ? "quiet" : "primary"}
+          {...(!scan && { kind: "primary" as const })}
           onClick={() => account.worker.begin({ bucket, prefix, folder: false, versions })}
         >
           {scan ? "List again" : prefix ? "List everything below here" : "List the whole bucket"}
@@ -115,12 +116,10 @@ function Scanning({ account, bucket, prefix, query }: BucketProps) {
           {scan.prefix && ` below ${scan.prefix}`}
         </span>
       )}
-      {hasPage("snapshots") && (
-        <a class="button" href={link("snapshots", ["new"], { account: account.name, buckets: bucket })}>
-          Save a snapshot
-        </a>
-      )}
-      {hasPage("adopt") && (
+      <a class="button" href={link("snapshots", ["new"], { account: account.name, buckets: bucket })}>
+        Save a snapshot
+      </a>
+      {isOperator() && (
         <a class="button" href={link("adopt", [], { endpoint: account.endpoint, bucket })}>
           Bring under management
         </a>

@@ -1,5 +1,5 @@
 import { hierarchy, treemap } from "d3-hierarchy";
-import { Empty, Load } from "../../components/index.ts";
+import { type Bar, Bars, Empty, Load } from "../../components/index.ts";
 import type { Total } from "../../explorer/index.ts";
 import { formatBytes, formatCount, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
@@ -29,10 +29,10 @@ export function TotalsPage(props: BucketProps) {
             <h2>By folder</h2>
             <Treemap {...props} totals={found.prefixes} />
             <div class="columns">
-              <Bars title="By folder" totals={found.prefixes} />
-              <Bars title="By type" totals={found.types} />
-              <Bars title="By age" totals={found.ages} />
-              <Bars title="By storage class" totals={found.classes} />
+              <Bars title="By folder" bars={told(found.prefixes)} />
+              <Bars title="By type" bars={told(found.types)} />
+              <Bars title="By age" bars={told(found.ages)} />
+              <Bars title="By storage class" bars={told(found.classes)} />
             </div>
           </>
         )
@@ -78,26 +78,5 @@ function Treemap({ account, bucket, prefix, totals }: BucketProps & { readonly t
   );
 }
 
-function Bars({ title, totals }: { readonly title: string; readonly totals: readonly Total[] }) {
-  const most = Math.max(1, ...totals.map((it) => it.bytes));
-  return (
-    <section>
-      <h2>{title}</h2>
-      <ul class="bars">
-        {totals.map((it) => (
-          <li key={it.name}>
-            <span class="bar-name" title={it.name}>
-              {it.name}
-            </span>
-            <span class="bar" aria-hidden="true">
-              <span style={{ width: `${(it.bytes / most) * 100}%` }} />
-            </span>
-            <span class="bar-value">
-              {formatBytes(it.bytes)}, {formatCount(it.objects)}
-            </span>
-          </li>
-        ))}
-      </ul>
-    </section>
-  );
-}
+const told = (totals: readonly Total[]): readonly Bar[] =>
+  totals.map(({ name, bytes, objects }) => ({ name, bytes, told: `${formatBytes(bytes)}, ${formatCount(objects)}` }));

@@ -126,6 +126,7 @@ function Backends({ rows }: { readonly rows: readonly { readonly owed: Owed; rea
     {
       name: "retried",
       title: "Failed before",
+      width: "minmax(7.5rem, 1fr)",
       end: true,
       by: (it) => it.owed.retried,
       show: (it) => formatCount(it.owed.retried),

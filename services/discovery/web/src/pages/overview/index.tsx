@@ -1,8 +1,9 @@
-import type { BackendSum, Health, Lag, Summary } from "../../admin.ts";
+import type { ComponentChildren } from "preact";
+import type { BackendSum, CountrySum, Health, Lag, Summary } from "../../admin.ts";
 import { api } from "../../api.ts";
-import { Badge, Bytes, type Column, Empty, Load, Table, Time } from "../../components/index.ts";
+import { Badge, type Bar, Bars, Bytes, type Column, Empty, Load, Table, Time } from "../../components/index.ts";
 import { countryName } from "../../countries.ts";
-import { formatCount, formatDuration, formatThings } from "../../format.ts";
+import { formatBytes, formatCount, formatDuration, formatShare, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { link } from "../../router.ts";
 import { seesAll } from "../../session.ts";
@@ -24,7 +25,7 @@ export default function Overview() {
       <Load resource={summary}>
         {(data) => (
           <>
-            <Totals all={data.all} />
+            <Totals summary={data} />
             {data.backends.length === 0 ? (
               <Empty
                 title={all ? "No backend is registered yet, so nothing can be stored." : "Nothing of yours is stored yet."}
@@ -35,6 +36,7 @@ export default function Overview() {
                 <div>
                   <h2>Owed, and promised</h2>
                   <Load resource={lag}>{(it) => <Work lag={it} />}</Load>
+                  <Bars title="Bytes by country" bars={data.countries.filter((it) => it.copies > 0).map(told)} />
                 </div>
               </div>
             )}
@@ -56,21 +58,60 @@ async function loadHealth(signal: AbortSignal): Promise<Map<string, Health>> {
   return new Map(backends.map((it) => [it.backend_id, it]));
 }
 
-function Totals({ all }: { readonly all: Summary["all"] }) {
+function Totals({ summary: { all, backends } }: { readonly summary: Summary }) {
+  const sum = (name: "copies" | "verified" | "bytes") => backends.reduce((sum, it) => sum + it[name], 0);
+  const copies = sum("copies");
+  const countries = new Set(backends.filter((it) => it.copies > 0).map((it) => it.country));
   return (
-    <p class="lead">
-      {formatThings(all.versions, "version")} in {formatThings(all.buckets, "bucket")}, <Bytes of={all.bytes} /> before they are
-      copied.{" "}
-      <small>
+    <>
+      <dl class="figures">
+        <Figure name="Versions" small={`in ${formatThings(all.buckets, "bucket")}`}>
+          {formatCount(all.versions)}
+        </Figure>
+        <Figure name="Bytes" small={`${formatBytes(sum("bytes"))} with all copies`}>
+          <Bytes of={all.bytes} />
+        </Figure>
+        <Figure name="Copies" small={`in ${countries.size === 1 ? "1 country" : `${countries.size} countries`}`}>
+          {formatCount(copies)}
+        </Figure>
+        <Figure name="Verified" small={`${formatCount(sum("verified"))} copies, end to end`}>
+          {formatShare(sum("verified"), copies)}
+        </Figure>
+      </dl>
+      <p class="quiet-text">
         {all.counted_at && (
           <>
             Counted <Time at={all.counted_at} ago /> or since.
           </>
         )}{" "}
         {all.uncounted > 0 && `${formatThings(all.uncounted, "bucket")} still to be counted.`}
-      </small>
-    </p>
+      </p>
+    </>
   );
+}
+
+function Figure({
+  name,
+  small,
+  children,
+}: {
+  readonly name: string;
+  readonly small: string;
+  readonly children: ComponentChildren;
+}) {
+  return (
+    <div>
+      <dt>{name}</dt>
+      <dd>
+        {children} <small>{small}</small>
+      </dd>
+    </div>
+  );
+}
+
+function told({ country, copies, bytes }: CountrySum): Bar {
+  const count = copies === 1 ? "1 copy" : `${formatCount(copies)} copies`;
+  return { name: countryName(country), bytes, told: `${formatBytes(bytes)}, ${count}` };
 }
 
 function Work({ lag }: { readonly lag: Lag }) {
@@ -127,7 +168,13 @@ function Places({
 }) {
   const all = seesAll();
   const columns: readonly Column<BackendSum>[] = [
-    { name: "country", title: "Country", by: (it) => countryName(it.country), show: (it) => countryName(it.country) },
+    {
+      name: "country",
+      title: "Country",
+      width: "minmax(10rem, 1.6fr)",
+      by: (it) => countryName(it.country),
+      show: (it) => countryName(it.country),
+    },
     {
       name: "backend",
       title: "Backend",
@@ -135,14 +182,42 @@ function Places({
       show: (it) => (all ? <a href={link("backends", [it.backend_id])}>{it.backend_id}</a> : it.backend_id),
     },
     { name: "provider", title: "Provider", by: (it) => it.provider, show: (it) => it.provider },
-    { name: "under", title: "Law", show: (it) => it.jurisdictions.join(", ") },
+    { name: "under", title: "Law", width: "minmax(4rem, 0.8fr)", show: (it) => it.jurisdictions.join(", ") },
     { name: "state", title: "State", by: (it) => it.state, show: (it) => <StateBadge state={it.state} /> },
     ...(all
-      ? [{ name: "health", title: "Health", show: (it: BackendSum) => <HealthBadge health={health?.get(it.backend_id)} /> }]
+      ? [
+          {
+            name: "health",
+            title: "Health",
+            width: "minmax(8rem, 1.2fr)",
+            show: (it: BackendSum) => <HealthBadge health={health?.get(it.backend_id)} />,
+          },
+        ]
       : []),
-    { name: "copies", title: "Copies", end: true, by: (it) => it.copies, show: (it) => formatCount(it.copies) },
-    { name: "verified", title: "Verified", end: true, by: (it) => it.verified, show: (it) => formatCount(it.verified) },
-    { name: "bytes", title: "Bytes", end: true, by: (it) => it.bytes, show: (it) => <Bytes of={it.bytes} /> },
+    {
+      name: "copies",
+      title: "Copies",
+      width: "minmax(5rem, 0.8fr)",
+      end: true,
+      by: (it) => it.copies,
+      show: (it) => formatCount(it.copies),
+    },
+    {
+      name: "verified",
+      title: "Verified",
+      width: "minmax(5rem, 0.8fr)",
+      end: true,
+      by: (it) => it.verified,
+      show: (it) => formatCount(it.verified),
+    },
+    {
+      name: "bytes",
+      title: "Bytes",
+      width: "minmax(5rem, 0.8fr)",
+      end: true,
+      by: (it) => it.bytes,
+      show: (it) => <Bytes of={it.bytes} />,
+    },
   ];
   return (
     <Table

@@ -56,24 +56,25 @@ function Levels({ level: { tenant, bucket } }: { readonly level: Level }) {
   const [wanted, setWanted] = useState("");
   const open = () => go(link("policies", wanted.split("/", 2).filter(Boolean)));
   return (
-    <nav aria-label="Levels" class="filters">
-      {all && <a href={link("policies")}>The installation</a>}
-      {tenant !== undefined && <a href={link("policies", [tenant])}>{tenant}</a>}
-      {tenant !== undefined && bucket !== undefined && (
-        <a href={link("policies", [tenant, bucket])} aria-current="page">
-          {tenant}/{bucket}
-        </a>
+    <nav aria-label="Levels">
+      {tenant !== undefined && (
+        <p>
+          {all && <a href={link("policies")}>The installation</a>}
+          {all && " / "}
+          {bucket === undefined ? tenant : <a href={link("policies", [tenant])}>{tenant}</a>}
+          {bucket !== undefined && ` / ${bucket}`}
+        </p>
       )}
       {all && (
-        <>
+        <div class="filters">
           <Field
             label="Another level"
             value={wanted}
-            placeholder="tenant or tenant/bucket"
+            placeholder="tenant[/bucket]"
             onInput={(event) => setWanted(event.currentTarget.value)}
           />
           <Button onClick={open}>Open</Button>
-        </>
+        </div>
       )}
     </nav>
   );

@@ -82,23 +82,29 @@ const COLUMNS: readonly Column<Credential>[] = [
   {
     name: "key",
     title: "Access key",
-    width: "minmax(13rem, 2fr)",
+    width: "minmax(12rem, 1.5fr)",
     by: (it) => it.access_key,
     show: (it) => <code>{it.access_key}</code>,
   },
-  { name: "access", title: "May", by: (it) => it.access, show: (it) => (it.access === "full" ? "read and write" : "read") },
+  {
+    name: "access",
+    title: "May",
+    width: "minmax(7rem, 1fr)",
+    by: (it) => it.access,
+    show: (it) => (it.access === "full" ? "read and write" : "read"),
+  },
   { name: "state", title: "State", by: (it) => it.state, show: (it) => <KeyState of={it} /> },
   {
     name: "made",
     title: "Made",
-    width: "minmax(10.5rem, 1fr)",
+    width: "minmax(9.5rem, 1fr)",
     by: (it) => it.created_at,
     show: (it) => <Time at={it.created_at} />,
   },
   {
     name: "expires",
     title: "Expires",
-    width: "minmax(10.5rem, 1fr)",
+    width: "minmax(9.5rem, 1fr)",
     by: (it) => it.expires_at ?? "",
     show: (it) => (it.expires_at ? <Time at={it.expires_at} /> : "never"),
   },
@@ -114,7 +120,7 @@ function actions(rotate: (key: Credential) => void, toggle: (key: Credential) =>
   return {
     name: "actions",
     title: "Actions",
-    width: "minmax(13rem, 1fr)",
+    width: "minmax(11.5rem, 1fr)",
     show: (it) => (
       <>
         <Button kind="quiet" onClick={() => rotate(it)} disabled={it.state !== "active"} aria-label={`Rotate ${it.access_key}`}>
