@@ -19,6 +19,7 @@ import { countryName } from "../../countries.ts";
 import { useResource } from "../../resource.ts";
 import { go, link, type Route } from "../../router.ts";
 import { seesAll } from "../../session.ts";
+import { quoted } from "../../shell.ts";
 
 const DELIMITER = "/";
 const LIMIT = 200;
@@ -198,7 +199,7 @@ function Copies({ version, tenant, bucket, onClose }: CopiesProps) {
       </dl>
       <Table label="Copies" rows={version.copies} columns={COPIES} />
       {version.is_latest && seesAll() && (
-        <Copy text={`domicile buckets placement ${tenant}/${bucket} '${version.key.replaceAll("'", `'\\''`)}'`} />
+        <Copy text={`domicile buckets placement ${quoted(`${tenant}/${bucket}`)} ${quoted(version.key)}`} />
       )}
     </Dialog>
   );

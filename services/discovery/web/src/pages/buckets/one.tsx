@@ -14,6 +14,7 @@ import { formatCount, formatDuration } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { link, type Route } from "../../router.ts";
 import { managesTenants, seesAll } from "../../session.ts";
+import { quoted } from "../../shell.ts";
 import { PromiseBadge } from "../lag/badges.tsx";
 import { EffectivePolicy } from "../policies/effective.tsx";
 import { lockOf } from "./index.tsx";
@@ -205,7 +206,7 @@ function Names({ tenant, bucket }: Name) {
               The bucket's name at each backend, made from the tenant, the bucket and the backend, so that no two ever share one.
             </p>
             <Table label="Physical names" rows={namespaces} columns={NAMES} sort={{ column: "backend", descending: false }} />
-            {all && <Copy text={`domicile buckets explain ${tenant}/${bucket}`} />}
+            {all && <Copy text={`domicile buckets explain ${quoted(`${tenant}/${bucket}`)}`} />}
           </>
         ) : (
           <Empty title="Nothing was written to it yet, so it has no physical bucket." />

@@ -1,13 +1,6 @@
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import test from "node:test";
-import { lines, quoted } from "./lines.ts";
-
-test("a shell reads what was quoted", () => {
-  for (const text of ["plain/key.txt", 'it\'s $HOME `x` "y" \\ *', "", "two\nlines", "-n ü"]) {
-    assert.equal(execFileSync("sh", ["-c", `printf %s ${quoted(text)}`], { encoding: "utf8" }), text);
-  }
-});
+import { lines } from "./lines.ts";
 
 test("lines for a folder and an object", () => {
   const target = { endpoint: "https://s3.example", region: "fr", bucket: "b", prefix: "it's/" };

@@ -1,3 +1,5 @@
+import { quoted } from "../../shell.ts";
+
 /** What to paste into a shell to see the same there. Keys are not in it: the tools take them from where they keep them. */
 export interface Target {
   readonly endpoint: string;
@@ -24,11 +26,6 @@ export function lines({ endpoint, region, bucket, prefix = "", key, versionId }:
     `aws s3 ls --recursive --summarize ${quoted(`s3://${bucket}/${prefix}`)} ${at}`,
     `rclone size ${quoted(remote)}`,
   ];
-}
-
-/** For a POSIX shell. */
-export function quoted(text: string): string {
-  return /^[\w@%+=:,./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
 
 /** https://rclone.org/docs/#connection-strings */

@@ -61,7 +61,7 @@ export default function LagPage({ route }: PageProps) {
 }
 
 function OverTime({ query }: { readonly query: PageProps["route"]["query"] }) {
-  const measure = (query.show && query.show in MEASURES ? query.show : "oldest_seconds") as Measure;
+  const measure = (query.show && Object.hasOwn(MEASURES, query.show) ? query.show : "oldest_seconds") as Measure;
   const hours = query.hours ?? "24";
   const history = useResource((signal) => api.get<History>("/api/lag/history", { hours }, signal), [hours], 60);
   const choose = (chosen: Record<string, string>) => go(link("lag", [], { ...query, ...chosen }), { replace: true });

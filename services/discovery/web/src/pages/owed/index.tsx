@@ -9,7 +9,7 @@ const PARTS = { jobs: "Jobs", tasks: "Long tasks", findings: "Findings", dropped
 type Part = keyof typeof PARTS;
 
 export default function Work({ route }: PageProps) {
-  const part: Part = route.path[0] && route.path[0] in PARTS ? (route.path[0] as Part) : "jobs";
+  const part: Part = Object.hasOwn(PARTS, route.path[0] ?? "") ? (route.path[0] as Part) : "jobs";
   return (
     <>
       <h1>Work</h1>

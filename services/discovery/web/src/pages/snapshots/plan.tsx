@@ -4,9 +4,10 @@ import { formatCount } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
 import { seesAll } from "../../session.ts";
+import { quoted } from "../../shell.ts";
 import { QuestionForm } from "../sovereignty/form.tsx";
 import { Place } from "../sovereignty/place.tsx";
-import { asRequest, type Question, questionOf, textsOf } from "../sovereignty/question.ts";
+import { asArguments, type Question, questionOf, textsOf } from "../sovereignty/question.ts";
 import { shortened } from "../sovereignty/ranking.ts";
 import { titleOf } from "./list.tsx";
 import { type Amount, type Move, type Plan, planMoves, showSnapshot } from "./snapshots.ts";
@@ -39,8 +40,7 @@ export function MovePlan({ id, query }: { readonly id: string; readonly query: T
 
 function Answer({ id, question }: { id: string; question: Question }) {
   const resource = useResource((signal) => planMoves(id, question, signal), [id, JSON.stringify(question)]);
-  const { policy, features, among } = asRequest(question);
-  const line = `domicile snapshots plan ${id} '${JSON.stringify(policy)}'${features.map((it) => ` --feature ${it}`).join("")} --among ${among}`;
+  const line = `domicile snapshots plan ${quoted(id)} ${asArguments(question)}`;
   return (
     <section aria-labelledby="plan" aria-live="polite">
       <h2 id="plan">The plan</h2>

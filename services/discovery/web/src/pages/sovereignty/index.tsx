@@ -7,7 +7,7 @@ import { Source } from "../catalogue/facts.tsx";
 import type { PageProps } from "../index.ts";
 import { QuestionForm } from "./form.tsx";
 import { Place } from "./place.tsx";
-import { asRequest, type Question, questionOf, textsOf } from "./question.ts";
+import { asArguments, type Question, questionOf, textsOf } from "./question.ts";
 import {
   type Candidate,
   type Placement,
@@ -63,8 +63,7 @@ function Answer({ question }: { question: Question }) {
 
 function Found({ ranking, question, providers }: { ranking: Ranking; question: Question; providers: readonly Provider[] }) {
   const known = new Map(ranking.verdicts.map((it) => [it.candidate.id, it.candidate]));
-  const { policy, features, among } = asRequest(question);
-  const line = `domicile sovereignty check '${JSON.stringify(policy)}'${features.map((it) => ` --feature ${it}`).join("")} --among ${among}`;
+  const line = `domicile sovereignty check ${asArguments(question)}`;
   return (
     <>
       {ranking.refusal !== null ? (

@@ -1,6 +1,7 @@
 import type { Feature } from "../../catalogue.ts";
 import { FEATURES } from "../../catalogue.ts";
 import { codesIn } from "../../countries.ts";
+import { quoted } from "../../shell.ts";
 
 export const SPREADS = { country: "in different countries", provider: "at different providers", backend: "anywhere" } as const;
 export type Spread = keyof typeof SPREADS;
@@ -29,8 +30,8 @@ export function questionOf(texts: Texts): Question {
     where: codesIn(texts.where ?? ""),
     law: codesIn(texts.law ?? ""),
     copies: Number.isInteger(copies) && copies >= 1 && copies <= MOST_COPIES ? copies : 2,
-    spread: texts.spread && texts.spread in SPREADS ? (texts.spread as Spread) : "country",
-    features: (texts.features ?? "").split(",").filter((it): it is Feature => it in FEATURES),
+    spread: Object.hasOwn(SPREADS, texts.spread ?? "") ? (texts.spread as Spread) : "country",
+    features: (texts.features ?? "").split(",").filter((it): it is Feature => Object.hasOwn(FEATURES, it)),
     among: texts.among === "backends" ? "backends" : "catalogue",
   };
 }
@@ -49,4 +50,10 @@ export function asRequest({ where, law, copies, spread, features, among }: Quest
     spread,
   };
   return { policy, features, among };
+}
+
+/** The command line's way to ask the same, after `domicile sovereignty check` and `domicile snapshots plan <id>`. */
+export function asArguments(question: Question): string {
+  const { policy, features, among } = asRequest(question);
+  return [quoted(JSON.stringify(policy)), ...features.map((it) => `--feature ${it}`), `--among ${among}`].join(" ");
 }
