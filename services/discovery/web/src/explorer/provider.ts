@@ -43,15 +43,23 @@ export class Provider {
 
   /** Retries what may pass. Raises `ApiError`, with S3's code where the provider refused; `bucket` empty: of the account; `region`: of the bucket, when it is known. */
   async send(method: "GET" | "HEAD", where: Where, signal?: AbortSignal): Promise<Answer> {
+    let asked = where;
     for (let tried = 1; ; tried++) {
-      const answer = await this.turn(() => this.once(method, where, signal), signal);
-      if (answer.status < 400 && answer.status >= 200) return answer;
+      const answer = await this.turn(() => this.once(method, asked, signal), signal);
+      if (answer.status >= 200 && answer.status < 300) return answer;
       const refusal = parseRefusal(answer.text);
       const region = refusal.region || answer.headers.get("x-amz-bucket-region") || "";
-      if (region && region !== (where.region || this.place.region) && MISPLACED.has(answer.status)) {
-        return this.send(method, { ...where, region }, signal);
+      // Once: nobody is sent round in circles, or to a host that is no region's.
+      if (
+        asked === where &&
+        REGION.test(region) &&
+        region !== (where.region || this.place.region) &&
+        MISPLACED.has(answer.status)
+      ) {
+        asked = { ...where, region };
+        continue;
       }
-      if (tried === TRIES || !PASSING.has(answer.status)) throw refused(answer.status, refusal.code, refusal.message);
+      if (tried >= TRIES || !PASSING.has(answer.status)) throw refused(answer.status, refusal.code, refusal.message);
       await pause(PAUSE * 2 ** tried * (0.5 + Math.random() / 2), signal);
     }
   }
@@ -132,6 +140,7 @@ export interface Where {
   readonly region?: string;
 }
 
+const REGION = /^[a-z0-9-]{1,64}$/;
 const MISPLACED = new Set([301, 307, 400]);
 const PASSING = new Set([429, 500, 502, 503, 504]);
 
