@@ -1,5 +1,5 @@
 import { useSignal } from "@preact/signals";
-import { useCallback, useEffect, useRef } from "preact/hooks";
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
 
 /** What a page asked for. `data` stays while it is asked for again. */
 export interface Resource<T> {
@@ -35,11 +35,40 @@ export function useResource<T>(
   useEffect(() => {
     state.value = { data: undefined, error: undefined, loading: true };
     reload();
+    return () => running.current?.abort();
+  }, [...inputs, reload]);
+  useEffect(() => {
     const timer = seconds && setInterval(() => document.hidden || reload(), seconds * 1000);
-    return () => {
-      clearInterval(timer || undefined);
-      running.current?.abort();
-    };
-  }, [...inputs, seconds, reload]);
+    return () => clearInterval(timer || undefined);
+  }, [seconds, reload]);
   return { ...state.value, reload };
+}
+
+/** `data`: the pages that are here. `more` loads the next one; it is missing after the last. */
+export interface Pages<Page> extends Resource<readonly Page[]> {
+  readonly more?: () => Promise<void>;
+}
+
+/** A list that comes in pages. `next`: what follows a page, if anything does. Only a first page alone is loaded every `seconds`. */
+export function usePages<Page, Mark>(
+  load: (after: Mark | undefined, signal?: AbortSignal) => Promise<Page>,
+  next: (page: Page) => Mark | null | undefined | false | "",
+  inputs: readonly unknown[] = [],
+  seconds = 0,
+): Pages<Page> {
+  const [further, setFurther] = useState<readonly Page[]>([]);
+  const first = useResource((signal) => load(undefined, signal), inputs, further.length ? 0 : seconds);
+  useEffect(() => setFurther([]), inputs);
+  const pages = first.data && [first.data, ...further];
+  const last = pages?.at(-1);
+  const mark = last && next(last);
+  return {
+    ...first,
+    data: pages,
+    reload: () => {
+      setFurther([]);
+      first.reload();
+    },
+    ...(mark && { more: async () => setFurther([...further, await load(mark)]) }),
+  };
 }

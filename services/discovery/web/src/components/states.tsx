@@ -1,6 +1,6 @@
 import type { ComponentChildren } from "preact";
 import { ApiError } from "../api.ts";
-import type { Resource } from "../resource.ts";
+import type { Pages, Resource } from "../resource.ts";
 import { link, route } from "../router.ts";
 import { Button } from "./button.tsx";
 
@@ -54,4 +54,24 @@ interface Props<T> {
 export function Load<T>({ resource, what = "Loading", children }: Props<T>) {
   if (resource.error) return <Failed error={resource.error} onRetry={resource.reload} />;
   return resource.data === undefined ? <Loading what={what} /> : children(resource.data);
+}
+
+interface PagesProps<Page> {
+  readonly pages: Pages<Page>;
+  /** What the button says that brings the next page. */
+  readonly more?: string;
+  readonly children: (pages: readonly Page[]) => ComponentChildren;
+}
+
+export function LoadPages<Page>({ pages, more = "More", children }: PagesProps<Page>) {
+  return (
+    <Load resource={pages}>
+      {(all) => (
+        <>
+          {children(all)}
+          {pages.more && <Button onClick={pages.more}>{more}</Button>}
+        </>
+      )}
+    </Load>
+  );
 }

@@ -1,4 +1,4 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { api } from "../../api.ts";
 import {
   Badge,
@@ -8,14 +8,14 @@ import {
   done,
   Empty,
   failed,
-  Load,
+  LoadPages,
   Select,
   Table,
   Time,
   Typed,
 } from "../../components/index.ts";
 import { formatCount } from "../../format.ts";
-import { useResource } from "../../resource.ts";
+import { usePages } from "../../resource.ts";
 import { go, link, type Route } from "../../router.ts";
 import { seesAll, session } from "../../session.ts";
 import type { PageProps } from "../index.ts";
@@ -129,28 +129,17 @@ function Filters({ query }: { readonly query: Route["query"] }) {
 
 function Entries({ query: { refused, about, actor, tenant } }: { readonly query: Route["query"] }) {
   const asked = { refused, about, actor, tenant: seesAll() ? tenant : (session.value?.tenant_id ?? undefined) };
-  const which = JSON.stringify(asked);
-  const [more, setMore] = useState<readonly Page[]>([]);
-  const load = (after: number | undefined, signal?: AbortSignal) =>
-    api.get<Page>("/api/audit", { ...asked, after, limit: 200 }, signal);
-  const first = useResource((signal) => load(undefined, signal), [which]);
-  useEffect(() => setMore([]), [which]);
+  const entries = usePages(
+    (after: number | undefined, signal) => api.get<Page>("/api/audit", { ...asked, after, limit: 200 }, signal),
+    (page) => page.next,
+    [JSON.stringify(asked)],
+  );
   return (
-    <Load resource={first}>
-      {(data) => {
-        const pages = [data, ...more];
-        const next = pages.at(-1)?.next ?? undefined;
-        return (
-          <>
-            {data.entries.length ? (
-              <Table label="Audit log" rows={pages.flatMap((it) => it.entries)} columns={COLUMNS} />
-            ) : (
-              <Empty title="No entry is like this." />
-            )}
-            {next !== undefined && <Button onClick={async () => setMore([...more, await load(next)])}>Older entries</Button>}
-          </>
-        );
+    <LoadPages pages={entries} more="Older entries">
+      {(pages) => {
+        const rows = pages.flatMap((it) => it.entries);
+        return rows.length ? <Table label="Audit log" rows={rows} columns={COLUMNS} /> : <Empty title="No entry is like this." />;
       }}
-    </Load>
+    </LoadPages>
   );
 }

@@ -1,9 +1,8 @@
-import { useState } from "preact/hooks";
 import type { Bucket } from "../../admin.ts";
 import { api } from "../../api.ts";
-import { Button, Bytes, type Column, Empty, Load, Table, Time } from "../../components/index.ts";
+import { Bytes, type Column, Empty, LoadPages, Table, Time } from "../../components/index.ts";
 import { formatCount } from "../../format.ts";
-import { useResource } from "../../resource.ts";
+import { usePages } from "../../resource.ts";
 import { link } from "../../router.ts";
 import type { PageProps } from "../index.ts";
 import { One } from "./one.tsx";
@@ -23,33 +22,24 @@ interface Page {
 }
 
 function All({ tenant }: { readonly tenant: string | undefined }) {
-  const [more, setMore] = useState<readonly Page[]>([]);
-  const load = (after: string, signal?: AbortSignal) => api.get<Page>("/api/buckets", { tenant, after, limit: 500 }, signal);
-  const first = useResource((signal) => load("", signal), [tenant]);
+  const buckets = usePages(
+    (after: string | undefined, signal) => api.get<Page>("/api/buckets", { tenant, after, limit: 500 }, signal),
+    (page) => page.next,
+    [tenant],
+  );
   return (
     <>
       <h1>Buckets{tenant && ` of ${tenant}`}</h1>
-      <Load resource={first}>
-        {(data) => {
-          const pages = [data, ...more];
-          const next = pages.at(-1)?.next;
-          return (
-            <>
-              {data.buckets.length ? (
-                <Table
-                  label="Buckets"
-                  rows={pages.flatMap((it) => it.buckets)}
-                  columns={COLUMNS}
-                  sort={{ column: "bucket", descending: false }}
-                />
-              ) : (
-                <Empty title="There is no bucket yet. An S3 client makes one, with its country as the location." />
-              )}
-              {next && <Button onClick={async () => setMore([...more, await load(next)])}>More buckets</Button>}
-            </>
+      <LoadPages pages={buckets} more="More buckets">
+        {(pages) => {
+          const rows = pages.flatMap((it) => it.buckets);
+          return rows.length ? (
+            <Table label="Buckets" rows={rows} columns={COLUMNS} sort={{ column: "bucket", descending: false }} />
+          ) : (
+            <Empty title="There is no bucket yet. An S3 client makes one, with its country as the location." />
           );
         }}
-      </Load>
+      </LoadPages>
     </>
   );
 }

@@ -1,22 +1,21 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { ObjectCopy, Version, VersionPage } from "../../admin.ts";
 import { api } from "../../api.ts";
 import {
   Badge,
-  Button,
   Bytes,
   type Column,
   Copy,
   Dialog,
   Empty,
-  Load,
+  LoadPages,
   Table,
   Time,
   type Tone,
   Typed,
 } from "../../components/index.ts";
 import { countryName } from "../../countries.ts";
-import { useResource } from "../../resource.ts";
+import { usePages } from "../../resource.ts";
 import { go, link, type Route } from "../../router.ts";
 import { seesAll } from "../../session.ts";
 import { quoted } from "../../shell.ts";
@@ -42,24 +41,18 @@ type Entry = { readonly prefix: string } | Version;
 /** Folders and versions below `?prefix=`. */
 export function Objects({ tenant, bucket, query }: Props) {
   const prefix = query.prefix ?? "";
-  const [more, setMore] = useState<readonly VersionPage[]>([]);
   const [chosen, setChosen] = useState<Version>();
-  const load = (after: Partial<VersionPage>, signal?: AbortSignal) =>
-    api.get<VersionPage>(
-      "/api/objects",
-      {
-        tenant,
-        bucket,
-        prefix,
-        delimiter: DELIMITER,
-        limit: LIMIT,
-        after_key: after.after_key,
-        after_version: after.after_version,
-      },
-      signal,
-    );
-  const first = useResource((signal) => load({}, signal), [tenant, bucket, prefix]);
-  useEffect(() => setMore([]), [tenant, bucket, prefix]);
+  const asked = { tenant, bucket, prefix, delimiter: DELIMITER, limit: LIMIT };
+  const versions = usePages(
+    (after: VersionPage | undefined, signal) =>
+      api.get<VersionPage>(
+        "/api/objects",
+        { ...asked, after_key: after?.after_key, after_version: after?.after_version },
+        signal,
+      ),
+    (page) => (page.truncated ? page : undefined),
+    [tenant, bucket, prefix],
+  );
   const open = (to: string) => go(link("buckets", [tenant, bucket], { prefix: to }));
   return (
     <>
@@ -67,23 +60,16 @@ export function Objects({ tenant, bucket, query }: Props) {
       <div class="filters">
         <Typed label="Keys that begin with" value={prefix} onCommit={open} />
       </div>
-      <Load resource={first}>
-        {(data) => {
-          const pages = [data, ...more];
-          const last = pages.at(-1) as VersionPage;
+      <LoadPages pages={versions} more="More objects">
+        {(pages) => {
           const entries = pages.flatMap((it): Entry[] => [...it.prefixes.map((folder) => ({ prefix: folder })), ...it.versions]);
-          return (
-            <>
-              {entries.length ? (
-                <Table label="Objects" rows={entries} columns={columnsOf(prefix, open, setChosen)} />
-              ) : (
-                <Empty title={prefix ? "No key begins with this." : "The bucket is empty."} />
-              )}
-              {last.truncated && <Button onClick={async () => setMore([...more, await load(last)])}>More objects</Button>}
-            </>
+          return entries.length ? (
+            <Table label="Objects" rows={entries} columns={columnsOf(prefix, open, setChosen)} />
+          ) : (
+            <Empty title={prefix ? "No key begins with this." : "The bucket is empty."} />
           );
         }}
-      </Load>
+      </LoadPages>
       {chosen && <Copies version={chosen} tenant={tenant} bucket={bucket} onClose={() => setChosen(undefined)} />}
     </>
   );

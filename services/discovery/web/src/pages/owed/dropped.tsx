@@ -1,8 +1,7 @@
-import { useState } from "preact/hooks";
 import type { Drops } from "../../admin.ts";
 import { api } from "../../api.ts";
-import { Button, type Column, Empty, Load, Table, Time } from "../../components/index.ts";
-import { useResource } from "../../resource.ts";
+import { type Column, Empty, LoadPages, Table, Time } from "../../components/index.ts";
+import { usePages } from "../../resource.ts";
 
 type Row = Drops["drops"][number];
 
@@ -26,26 +25,20 @@ const COLUMNS: readonly Column<Row>[] = [
 ];
 
 export function Dropped() {
-  const [more, setMore] = useState<readonly Drops[]>([]);
-  const load = (after: number | undefined, signal?: AbortSignal) =>
-    api.get<Drops>("/api/jobs/drops", { after, limit: 200 }, signal);
-  const first = useResource((signal) => load(undefined, signal));
+  const drops = usePages(
+    (after: number | undefined, signal) => api.get<Drops>("/api/jobs/drops", { after, limit: 200 }, signal),
+    (page) => page.next,
+  );
   return (
-    <Load resource={first}>
-      {(data) => {
-        const pages = [data, ...more];
-        const next = pages.at(-1)?.next ?? undefined;
-        return (
-          <>
-            {data.drops.length ? (
-              <Table label="Given up" rows={pages.flatMap((it) => it.drops)} columns={COLUMNS} />
-            ) : (
-              <Empty title="Nobody has given anything up." />
-            )}
-            {next !== undefined && <Button onClick={async () => setMore([...more, await load(next)])}>More</Button>}
-          </>
+    <LoadPages pages={drops}>
+      {(pages) => {
+        const rows = pages.flatMap((it) => it.drops);
+        return rows.length ? (
+          <Table label="Given up" rows={rows} columns={COLUMNS} />
+        ) : (
+          <Empty title="Nobody has given anything up." />
         );
       }}
-    </Load>
+    </LoadPages>
   );
 }

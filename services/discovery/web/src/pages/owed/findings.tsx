@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { api } from "../../api.ts";
-import { Badge, Button, Checkbox, type Column, Empty, Load, Table, Time } from "../../components/index.ts";
-import { useResource } from "../../resource.ts";
+import { Badge, Checkbox, type Column, Empty, LoadPages, Table, Time } from "../../components/index.ts";
+import { usePages } from "../../resource.ts";
 
 interface Finding {
   readonly finding_id: number;
@@ -50,35 +50,25 @@ const COLUMNS: readonly Column<Finding>[] = [
 /** What scrubs have found at backends that is not as the record says. */
 export function Findings() {
   const [all, setAll] = useState(false);
-  const [more, setMore] = useState<readonly Page[]>([]);
-  const load = (after: number | undefined, signal?: AbortSignal) =>
-    api.get<Page>("/api/findings", { all: all ? "yes" : undefined, after, limit: 200 }, signal);
-  const first = useResource((signal) => load(undefined, signal), [all]);
-  const pick = (chosen: boolean) => {
-    setMore([]);
-    setAll(chosen);
-  };
+  const findings = usePages(
+    (after: number | undefined, signal) =>
+      api.get<Page>("/api/findings", { all: all ? "yes" : undefined, after, limit: 200 }, signal),
+    (page) => page.truncated && page.findings.at(-1)?.finding_id,
+    [all],
+  );
   return (
     <>
-      <Checkbox label="Also what is over" checked={all} onChange={pick} />
-      <Load resource={first}>
-        {(data) => {
-          const pages = [data, ...more];
+      <Checkbox label="Also what is over" checked={all} onChange={setAll} />
+      <LoadPages pages={findings}>
+        {(pages) => {
           const rows = pages.flatMap((it) => it.findings);
-          return (
-            <>
-              {rows.length ? (
-                <Table label="Findings" rows={rows} columns={COLUMNS} />
-              ) : (
-                <Empty title="Scrubs have found nothing that is not over." />
-              )}
-              {pages.at(-1)?.truncated && (
-                <Button onClick={async () => setMore([...more, await load(rows.at(-1)?.finding_id)])}>More</Button>
-              )}
-            </>
+          return rows.length ? (
+            <Table label="Findings" rows={rows} columns={COLUMNS} />
+          ) : (
+            <Empty title="Scrubs have found nothing that is not over." />
           );
         }}
-      </Load>
+      </LoadPages>
     </>
   );
 }

@@ -1,9 +1,21 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import type { Job, Jobs } from "../../admin.ts";
 import { api } from "../../api.ts";
-import { Badge, Button, type Column, Dialog, done, Empty, Load, Select, Table, Time, Typed } from "../../components/index.ts";
+import {
+  Badge,
+  Button,
+  type Column,
+  Dialog,
+  done,
+  Empty,
+  LoadPages,
+  Select,
+  Table,
+  Time,
+  Typed,
+} from "../../components/index.ts";
 import { formatCount } from "../../format.ts";
-import { useResource } from "../../resource.ts";
+import { usePages } from "../../resource.ts";
 import { go, link, type Route } from "../../router.ts";
 import { isOperator } from "../../session.ts";
 import { Drop } from "./drop.tsx";
@@ -16,33 +28,27 @@ const ACTIONS = { "": "any", copy: "copies", remove: "removals", stamp: "stamps"
 export function JobList({ query }: { readonly query: Route["query"] }) {
   const state = query.state ?? "owed";
   const filters = filtersOf(query);
-  const asked = JSON.stringify([state, filters]);
-  const [more, setMore] = useState<readonly Jobs[]>([]);
-  const load = (after: string, signal?: AbortSignal) =>
-    api.get<Jobs>("/api/jobs", { ...filters, state, after, limit: 200 }, signal);
-  const first = useResource((signal) => load("", signal), [asked], more.length ? 0 : SECONDS);
-  useEffect(() => setMore([]), [asked]);
-  const again = () => {
-    setMore([]);
-    first.reload();
-  };
+  const jobs = usePages(
+    (after: string | undefined, signal) => api.get<Jobs>("/api/jobs", { ...filters, state, after, limit: 200 }, signal),
+    (page) => page.next,
+    [JSON.stringify([state, filters])],
+    SECONDS,
+  );
   return (
     <>
       <Filters query={query} />
-      <Load resource={first}>
-        {(data) => {
-          const pages = [data, ...more];
-          const next = pages.at(-1)?.next;
+      <LoadPages pages={jobs} more="More jobs">
+        {(pages) => {
+          const rows = pages.flatMap((it) => it.jobs);
           return (
             <>
-              <Backlogs backlogs={data.backlogs} />
-              {state === "parked" && isOperator() && data.jobs.length > 0 && <ForAll filters={filters} onDone={again} />}
-              <Found jobs={pages.flatMap((it) => it.jobs)} parked={state === "parked"} onDone={again} />
-              {next && <Button onClick={async () => setMore([...more, await load(next)])}>More jobs</Button>}
+              <Backlogs backlogs={pages[0]?.backlogs ?? []} />
+              {state === "parked" && isOperator() && rows.length > 0 && <ForAll filters={filters} onDone={jobs.reload} />}
+              <Found jobs={rows} parked={state === "parked"} onDone={jobs.reload} />
             </>
           );
         }}
-      </Load>
+      </LoadPages>
     </>
   );
 }

@@ -1,8 +1,8 @@
 import { useState } from "preact/hooks";
 import type { Tenant } from "../../admin.ts";
 import { api } from "../../api.ts";
-import { Badge, Button, type Column, Dialog, done, Empty, Field, Form, Load, Table, Time } from "../../components/index.ts";
-import { useResource } from "../../resource.ts";
+import { Badge, Button, type Column, Dialog, done, Empty, Field, Form, LoadPages, Table, Time } from "../../components/index.ts";
+import { usePages } from "../../resource.ts";
 import { go, link } from "../../router.ts";
 import { isOperator } from "../../session.ts";
 import type { PageProps } from "../index.ts";
@@ -42,10 +42,11 @@ const COLUMNS: readonly Column<Tenant>[] = [
 ];
 
 function All() {
-  const [more, setMore] = useState<readonly Page[]>([]);
   const [adding, setAdding] = useState(false);
-  const load = (after: string, signal?: AbortSignal) => api.get<Page>("/api/tenants", { after, limit: 500 }, signal);
-  const first = useResource((signal) => load("", signal));
+  const tenants = usePages(
+    (after: string | undefined, signal) => api.get<Page>("/api/tenants", { after, limit: 500 }, signal),
+    (page) => page.truncated && page.tenants.at(-1)?.tenant_id,
+  );
   return (
     <>
       <h1>Tenants</h1>
@@ -56,24 +57,16 @@ function All() {
           </Button>
         </div>
       )}
-      <Load resource={first}>
-        {(data) => {
-          const pages = [data, ...more];
+      <LoadPages pages={tenants} more="More tenants">
+        {(pages) => {
           const rows = pages.flatMap((it) => it.tenants);
-          return (
-            <>
-              {rows.length ? (
-                <Table label="Tenants" rows={rows} columns={COLUMNS} sort={{ column: "tenant", descending: false }} />
-              ) : (
-                <Empty title="There is no tenant yet. A tenant owns buckets and the access keys to them." />
-              )}
-              {pages.at(-1)?.truncated && (
-                <Button onClick={async () => setMore([...more, await load(rows.at(-1)?.tenant_id ?? "")])}>More tenants</Button>
-              )}
-            </>
+          return rows.length ? (
+            <Table label="Tenants" rows={rows} columns={COLUMNS} sort={{ column: "tenant", descending: false }} />
+          ) : (
+            <Empty title="There is no tenant yet. A tenant owns buckets and the access keys to them." />
           );
         }}
-      </Load>
+      </LoadPages>
       {adding && <NewTenant onClose={() => setAdding(false)} />}
     </>
   );
