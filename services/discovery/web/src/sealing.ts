@@ -39,6 +39,21 @@ export async function makeReceiver(): Promise<{ seal_to: string; open: (sealed: 
   };
 }
 
+/**
+ * Asks for something that has a secret, which comes sealed to this tab: neither this service nor what is in between can read it.
+ * `sealed`: where in the answer it stands, and whose it is.
+ */
+export async function issue<Made>(
+  path: string,
+  asked: object,
+  sealed: (made: Made) => { readonly secret: string; readonly owner: string },
+): Promise<{ readonly made: Made; readonly secret: string }> {
+  const { seal_to, open } = await makeReceiver();
+  const made = await api.post<Made>(path, { ...asked, seal_to });
+  const { secret, owner } = sealed(made);
+  return { made, secret: await open(secret, owner) };
+}
+
 function info(owner: string): Uint8Array {
   return text.encode(`domicile ${FORMAT} ${owner}`);
 }

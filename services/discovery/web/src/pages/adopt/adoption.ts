@@ -1,17 +1,8 @@
+/** Bringing a bucket under management where it is (docs/api.md, "Adoption"). */
+import type { Backend } from "../../admin.ts";
 import { api, at } from "../../api.ts";
 import { jurisdictions, type Provider, siteAt } from "../../catalogue.ts";
 import { handOver } from "../../sealing.ts";
-
-/** Bringing a bucket under management where it is (docs/api.md, "Adoption"). */
-export interface Backend {
-  readonly backend_id: string;
-  readonly provider: string;
-  readonly endpoint: string;
-  readonly country: string;
-  readonly jurisdictions: readonly string[];
-  readonly access_key: string;
-  readonly state: string;
-}
 
 export interface Task {
   readonly task_id: string;

@@ -1,4 +1,5 @@
 import { useState } from "preact/hooks";
+import type { Backend } from "../../admin.ts";
 import { api } from "../../api.ts";
 import { loadCatalogue, type Provider } from "../../catalogue.ts";
 import { Field, Form, Load, Select } from "../../components/index.ts";
@@ -6,7 +7,7 @@ import { codesIn, countryName } from "../../countries.ts";
 import { explored } from "../../explorer/index.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
-import { type Backend, begin, listBackends, listTenants, proposal, register } from "./adoption.ts";
+import { begin, listBackends, listTenants, proposal, register } from "./adoption.ts";
 
 type Texts = Readonly<Record<string, string>>;
 

@@ -17,7 +17,7 @@ import {
   Time,
 } from "../../components/index.ts";
 import { useResource } from "../../resource.ts";
-import { makeReceiver } from "../../sealing.ts";
+import { issue } from "../../sealing.ts";
 import { managesTenants } from "../../session.ts";
 
 type Asked = "new" | Credential;
@@ -148,7 +148,7 @@ const DAY = 86_400; // seconds
 function Make({ tenant, onClose, onIssued }: IssuingProps & { readonly tenant: string }) {
   const submit = async (values: Readonly<Record<string, string>>) => {
     const days = values.days ? { expires_in_seconds: Math.round(Number(values.days) * DAY) } : {};
-    onIssued(await issue("/api/credentials", { tenant_id: tenant, access: values.access, ...days }));
+    onIssued(await issueKey("/api/credentials", { tenant_id: tenant, access: values.access, ...days }));
   };
   return (
     <Dialog title={`New key of ${tenant}`} onClose={onClose}>
@@ -166,7 +166,7 @@ function Make({ tenant, onClose, onIssued }: IssuingProps & { readonly tenant: s
 function Rotate({ old, onClose, onIssued }: IssuingProps & { readonly old: Credential }) {
   const submit = async (values: Readonly<Record<string, string>>) => {
     onIssued(
-      await issue(at`/api/credentials/${old.access_key}/rotate`, { overlap_seconds: Math.round(Number(values.hours) * 3600) }),
+      await issueKey(at`/api/credentials/${old.access_key}/rotate`, { overlap_seconds: Math.round(Number(values.hours) * 3600) }),
     );
   };
   return (
@@ -187,12 +187,17 @@ function Rotate({ old, onClose, onIssued }: IssuingProps & { readonly old: Crede
   );
 }
 
-/** The secret comes sealed to this tab: neither this service nor what is in between can read it. */
-async function issue(path: string, asked: object): Promise<NewKey> {
-  const { seal_to, open } = await makeReceiver();
-  const made = await api.post<{ credential: Credential; sealed_secret_key: string }>(path, { ...asked, seal_to });
-  const accessKey = made.credential.access_key;
-  return { accessKey, secretKey: await open(made.sealed_secret_key, `credential:${accessKey}`) };
+interface Made {
+  readonly credential: Credential;
+  readonly sealed_secret_key: string;
+}
+
+async function issueKey(path: string, asked: object): Promise<NewKey> {
+  const { made, secret } = await issue<Made>(path, asked, ({ credential, sealed_secret_key }) => ({
+    secret: sealed_secret_key,
+    owner: `credential:${credential.access_key}`,
+  }));
+  return { accessKey: made.credential.access_key, secretKey: secret };
 }
 
 function Issued({ issued, onClose }: { readonly issued: NewKey; readonly onClose: () => void }) {

@@ -16,7 +16,7 @@ import {
   Time,
 } from "../../components/index.ts";
 import { useResource } from "../../resource.ts";
-import { makeReceiver } from "../../sealing.ts";
+import { issue } from "../../sealing.ts";
 import { isOperator, managesTenants, session } from "../../session.ts";
 
 interface Token {
@@ -121,14 +121,21 @@ function actions(revoke: (token: Token) => void): Column<Token> {
 
 const DAY = 86_400; // seconds
 
+interface Made {
+  readonly token: Token;
+  readonly sealed_secret: string;
+}
+
 function Make({ onClose, onMade }: { readonly onClose: () => void; readonly onMade: (secret: string) => void }) {
   const [role, setRole] = useState<Token["role"]>(isOperator() ? "auditor" : "tenant_admin");
   const submit = async ({ name, tenant, days }: Readonly<Record<string, string>>) => {
     const tenant_id = role === "tenant_admin" ? { tenant_id: tenant ?? session.value?.tenant_id } : {};
-    const { seal_to, open } = await makeReceiver();
-    const asked = { name, role, expires_in_seconds: Math.round(Number(days) * DAY), seal_to, ...tenant_id };
-    const made = await api.post<{ token: Token; sealed_secret: string }>("/api/tokens", asked);
-    onMade(await open(made.sealed_secret, `token:${made.token.token_id}`));
+    const asked = { name, role, expires_in_seconds: Math.round(Number(days) * DAY), ...tenant_id };
+    const { secret } = await issue<Made>("/api/tokens", asked, ({ token, sealed_secret }) => ({
+      secret: sealed_secret,
+      owner: `token:${token.token_id}`,
+    }));
+    onMade(secret);
   };
   return (
     <Dialog title="New token" onClose={onClose}>
