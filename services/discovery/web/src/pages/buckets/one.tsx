@@ -187,7 +187,7 @@ function ProgressOf({ progress }: { readonly progress: Progress }) {
 const NAMES: readonly Column<Explanation>[] = [
   { name: "backend", title: "Backend", by: (it) => it.backend_id, show: (it) => it.backend_id },
   { name: "name", title: "Physical bucket", width: "minmax(18rem, 3fr)", show: (it) => <code>{it.namespace}</code> },
-  { name: "used", title: "In use", show: (it) => (it.recorded ? "yes" : "not yet") },
+  { name: "used", title: "In use", show: (it) => (it.recorded ? "yes" : "no") },
   { name: "counter", title: "Collisions", end: true, show: (it) => it.counter },
 ];
 
