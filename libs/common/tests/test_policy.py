@@ -107,6 +107,7 @@ def test_the_documented_policy_is_read():
         (b'{"replica_count": "2"}', "$.replica_count"),
         (b'{"replica_count": true}', "$.replica_count"),
         (b'{"spread": "continent"}', "$.spread"),
+        (b'{"layout": "hidden"}', "$.layout"),
         (b'{"region_locks": ["FI"]}', "region_locks"),
         (b'{"region_lock": ["FI"], "region_lock": ["US"]}', "twice"),
     ],

@@ -94,6 +94,7 @@ def fill(domicile) -> dict[tuple[str, str], dict]:
         s3.put_object(**same, Key="a", Body=b"%d" % number, Metadata={"number": str(number)}, ContentType="text/plain")
     s3.put_object(**same, Key="ä/../~ %2F//b", Body=b"odd key", Tagging="x=1")
     s3.put_object(**same, Key="empty", Body=b"")
+    domicile.admin("PUT", f"/policies/buckets/one/{plain}", {"layout": "opaque"})
     s3.put_object(**same, Key="gone", Body=b"gone")
     s3.delete_object(**same, Key="gone")
     upload = {**same, "Key": "parts"}

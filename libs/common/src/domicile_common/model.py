@@ -17,6 +17,10 @@ from domicile_common.value import Value as Value  # noqa: PLC0414 -- the glossar
 Instant = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
+Layout = Literal["readable", "opaque"]
+"""Blob keys ``<key>/<version id>``, or ``<version id>`` alone."""
+
+
 class Policy(Value, frozen=True, forbid_unknown_fields=True):
     """One level's demands (installation default, tenant, bucket or object); ``None`` leaves a matter to the level above.
 
@@ -24,7 +28,7 @@ class Policy(Value, frozen=True, forbid_unknown_fields=True):
     ``operator_lock``: the jurisdictions (codes or groups) that *every* jurisdiction of a backend must lie in.
     ``write_width``: how many backends a write streams to at once, ``write_quorum`` of which must hold it; more than those lets one fail in
     mid-stream, and saves reading the bytes back for their copies. ``rpo_seconds``: seconds from commit until every wanted replica should
-    be verified.
+    be verified. ``layout``: what blobs that are yet to be made are called, see ``stamps.blob_key``.
     """
 
     region_lock: tuple[str, ...] | None = None
@@ -36,6 +40,7 @@ class Policy(Value, frozen=True, forbid_unknown_fields=True):
     encryption: dict[str, str] | None = None
     rpo_seconds: int | None = None
     write_width: int | None = None
+    layout: Layout | None = None
 
 
 class EffectivePolicy(Value, frozen=True):
@@ -57,6 +62,7 @@ class EffectivePolicy(Value, frozen=True):
     rpo_seconds: int | None = None
     ranks: tuple[int, ...] = ()
     write_width: int = 0
+    layout: Layout = "readable"
 
 
 BackendState = Literal["active", "readonly", "draining", "disabled", "lost"]
@@ -169,7 +175,6 @@ class Bucket(Value, frozen=True):
     """A tenant's logical bucket. ``namespaces``: backend id → physical bucket name, for every allowed backend.
 
     ``location``: the LocationConstraint it was created with, as given (``""`` when none).
-    ``layout``: ``readable`` blob keys (``<key>/<version id>``) or ``opaque`` (``<version id>``).
     ``owner``: the tenant, as S3's answers show it; metadata always tells it. ``rates``: the owner's.
     """
 
@@ -180,7 +185,6 @@ class Bucket(Value, frozen=True):
     location: str
     policy: EffectivePolicy
     namespaces: dict[str, str]
-    layout: Literal["readable", "opaque"] = "readable"
     versioning: Literal["off", "enabled", "suspended"] = "off"
     owner: Tenant | None = None
     settings: BucketSettings = BucketSettings()

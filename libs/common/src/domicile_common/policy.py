@@ -31,6 +31,7 @@ STORAGE_CLASSES: Mapping[str, Policy] = {
     "REDUCED_REDUNDANCY": _ONE_COPY,
     "ONEZONE_IA": _ONE_COPY,
 }
+_INNERMOST = ("replica_count", "write_quorum", "write_width", "spread", "storage", "encryption", "rpo_seconds", "layout")
 _SUPPORTED_STORAGE = {"kind": "replicate"}
 _SUPPORTED_ENCRYPTION = {"mode": "none"}
 
@@ -158,9 +159,7 @@ def merge(levels: Sequence[Policy], version: int) -> EffectivePolicy:
         ranks=() if countries is None else tuple(countries.values()),
         jurisdictions=None if jurisdictions is None else tuple(jurisdictions),
         **{
-            field: value
-            for field in ("replica_count", "write_quorum", "write_width", "spread", "storage", "encryption", "rpo_seconds")
-            if (value := _innermost([getattr(level, field) for level in levels])) is not None
+            field: value for field in _INNERMOST if (value := _innermost([getattr(level, field) for level in levels])) is not None
         },
     )
     _check_quorum(merged.replica_count, merged.write_quorum)

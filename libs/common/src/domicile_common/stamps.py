@@ -8,11 +8,10 @@ import hashlib
 import re
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Literal
 
 import msgspec
 
-from domicile_common.model import Blob, Digest, Facts, Lock, Value, Version
+from domicile_common.model import Blob, Digest, Facts, Layout, Lock, Value, Version
 
 # --- blob keys ---
 
@@ -27,7 +26,7 @@ _VERSION_ID = re.compile(r"[0-9a-fA-F]{32}")
 _LAST_SEGMENT = re.compile(r"([0-9a-f]{32})(~r[0-9a-f]+)?")
 
 
-def blob_key(key: str, version_id: str, layout: Literal["readable", "opaque"] = "readable", again: str = "") -> str:
+def blob_key(key: str, version_id: str, layout: Layout = "readable", again: str = "") -> str:
     """Where the blob of one version is kept: ``<key made safe>/<version id>``, or the version id alone (``opaque``).
 
     ``again``: hex digits, where a blob of this version was removed before: it is followed by ``~r`` and these, so that whatever may still

@@ -232,6 +232,7 @@ export interface Policy {
   readonly write_quorum?: number;
   readonly write_width?: number;
   readonly rpo_seconds?: number;
+  readonly layout?: "readable" | "opaque";
   readonly storage?: Readonly<Record<string, unknown>>;
   readonly encryption?: Readonly<Record<string, unknown>>;
 }

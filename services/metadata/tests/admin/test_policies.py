@@ -7,8 +7,9 @@ import pytest
 
 from domicile_common.countries import GROUPS
 from domicile_common.errors import RequestError
-from domicile_common.metadata_client.models import FindBucket
+from domicile_common.metadata_client.models import Begin, FindBucket
 from domicile_metadata.services import buckets
+from domicile_metadata.services.begin import begin
 
 pytestmark = pytest.mark.servers
 
@@ -55,6 +56,23 @@ async def test_the_columns_that_postgresql_checks_follow_every_level(admin):
     assert (await admin.locks())["anywhere"] == (["FI"], EU)
     await admin.call("PUT", "/policies/buckets/acme/anywhere", {})
     assert (await admin.locks())["anywhere"] == (["FI", "DE"], EU)
+
+
+async def test_new_blobs_are_called_as_the_innermost_level_says(admin):
+    await admin.prepared()
+    before = await admin.bucket("before")
+    await admin.call("PUT", "/policies/tenants/acme", {"layout": "opaque"})
+    later = await admin.bucket("later")
+
+    async def opaque() -> list[bool]:
+        begun = await begin(admin.context, [Begin(bucket_id=bucket_id, key="jane doe") for bucket_id in (before, later)])
+        return [intent.blobs[0].blob_key == intent.version_id for intent in begun]
+
+    assert await opaque() == [True, True]
+    await admin.call("PUT", "/policies/buckets/acme/later", {"layout": "readable"})
+    assert await opaque() == [True, False]
+    await admin.call("PUT", "/policies/tenants/acme", {})
+    assert await opaque() == [False, False]
 
 
 async def test_a_tenants_change_reaches_its_own_buckets_only(admin):

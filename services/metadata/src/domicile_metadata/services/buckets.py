@@ -222,7 +222,6 @@ def _bucket(found: Described) -> Bucket:
         location=record.location,
         policy=_UNDECIDED,
         namespaces={},
-        layout=record.layout,
         versioning=record.versioning,
         owner=found.owner,
         settings=found.settings,

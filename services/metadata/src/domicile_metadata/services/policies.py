@@ -77,8 +77,8 @@ async def put(context: Context, caller: Caller, level: Level, document: bytes) -
         after = await buckets.find_by_id(session, bucket_ids)
         check_possible(before, after)
         for bucket_id, old, new in _outcomes(before, after):
-            if old is None or _locks(old) != _locks(new):
-                await policies.set_lock(session, bucket_id, new)
+            if old is None or _bound(old) != _bound(new):
+                await policies.bind(session, bucket_id, new)
         moved = [bucket_id for bucket_id, old, new in _outcomes(before, after) if old is None or _places(old) != _places(new)]
         if moved:
             await rearrange.request(context, session, moved, f"the policy of {level}")
@@ -189,9 +189,9 @@ def _outcomes(
             yield bucket_id, old, new
 
 
-def _locks(policy: EffectivePolicy) -> tuple[Any, ...]:
-    """What PostgreSQL itself holds replicas to."""
-    return policy.countries, policy.jurisdictions
+def _bound(policy: EffectivePolicy) -> tuple[Any, ...]:
+    """What the bucket's own row says of it."""
+    return policy.countries, policy.jurisdictions, policy.layout
 
 
 def _places(policy: EffectivePolicy) -> tuple[Any, ...]:

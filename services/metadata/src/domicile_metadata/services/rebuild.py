@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final, Literal
+from typing import Final, get_args
 
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.base import Empty
@@ -19,6 +19,7 @@ from domicile_common.metadata_client.rebuild import (
     Restored,
     RestoreVersions,
 )
+from domicile_common.model import Layout
 from domicile_common.stamps import blob_key
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
@@ -28,7 +29,7 @@ from domicile_metadata.storage import directory, rebuild, tenants
 from domicile_metadata.storage.policies import lock_buckets
 from domicile_metadata.storage.rebuild import HomeRow
 
-LAYOUTS: Final[tuple[Literal["readable", "opaque"], ...]] = ("readable", "opaque")
+LAYOUTS: Final[tuple[Layout, ...]] = get_args(Layout)
 COUNTERS: Final = 1000  # of names that collided or are out of use
 
 

@@ -13,7 +13,7 @@ import msgspec
 from domicile_common.bucket_settings import BucketSettings, CorsRule, SettingName
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
-from domicile_common.model import Backend, DefaultRetention, EffectivePolicy, Policy, Rates, Tenant
+from domicile_common.model import Backend, DefaultRetention, EffectivePolicy, Layout, Policy, Rates, Tenant
 from domicile_metadata.storage.database import Session, Statements
 from domicile_metadata.storage.directory import rates_of
 
@@ -41,7 +41,7 @@ class BucketRecord:
     name: str
     created_at: datetime
     location: str
-    layout: Literal["readable", "opaque"]
+    layout: Layout
     versioning: Literal["off", "enabled", "suspended"]
     object_lock: bool
     default_retention: DefaultRetention | None
@@ -139,8 +139,8 @@ async def insert(
     session: Session, bucket_id: str, tenant_id: str, name: str, *, location: str, policy: EffectivePolicy, object_lock: bool
 ) -> None:
     """Raises ``BucketAlreadyOwnedByYou``."""
-    lock = policy.countries, policy.jurisdictions
-    await session.execute("insert_bucket", bucket_id, tenant_id, name, location, *lock, object_lock)
+    columns = policy.countries, policy.jurisdictions, policy.layout
+    await session.execute("insert_bucket", bucket_id, tenant_id, name, location, *columns, object_lock)
 
 
 async def put_versioning(session: Session, bucket_id: str, versioning: Literal["enabled", "suspended"]) -> tuple[str, str] | None:

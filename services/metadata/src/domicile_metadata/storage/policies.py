@@ -56,6 +56,6 @@ async def lock_buckets(session: Session, tenant_id: str | None, name: str | None
     return [row["bucket_id"].hex for row in await session.fetch("lock_buckets", tenant_id, name)]
 
 
-async def set_lock(session: Session, bucket_id: str, policy: EffectivePolicy) -> None:
-    """What PostgreSQL itself holds replicas of the bucket to."""
-    await session.execute("set_bucket_lock", bucket_id, policy.countries, policy.jurisdictions)
+async def bind(session: Session, bucket_id: str, policy: EffectivePolicy) -> None:
+    """What PostgreSQL itself holds replicas of the bucket to, and what new blobs are called."""
+    await session.execute("bind_bucket", bucket_id, policy.countries, policy.jurisdictions, policy.layout)

@@ -28,7 +28,7 @@ def begin(fake: State, request: m.Begin) -> m.Intent:
     _check_quota(fake, bucket, request)
     decision = decide(_tightened(bucket.policy, request.policy), fake.backends.values(), avoid=request.avoid)
     version_id = next(fake.ids)
-    path = blob_key(request.key, version_id, bucket.layout)
+    path = blob_key(request.key, version_id, bucket.policy.layout)
     blobs = tuple(Blob(backend_id, bucket.namespaces[backend_id], path) for backend_id in decision.wanted)
     intent = m.Intent(bucket.bucket_id, request.key, version_id, decision, blobs, now() + timedelta(seconds=900))
     fake.intents[version_id] = intent, request

@@ -7,6 +7,7 @@ const POLICY = {
   replica_count: 2,
   spread: "country",
   rpo_seconds: 60,
+  layout: "opaque",
   encryption: { mode: "none" },
 } as const;
 
@@ -16,7 +17,7 @@ test("a policy goes through the form unchanged, with what the form does not know
 });
 
 test("what is emptied is left to the level above", () => {
-  const texts = { ...textsOf(POLICY), region_lock: " ", rpo_seconds: "", spread: "" };
+  const texts = { ...textsOf(POLICY), region_lock: " ", rpo_seconds: "", spread: "", layout: "" };
   assert.deepEqual(policyOf(texts, POLICY), { replica_count: 2, encryption: { mode: "none" } });
 });
 

@@ -6,11 +6,13 @@ export type Texts = Readonly<Record<string, string>>;
 
 const LISTS = ["region_lock", "operator_lock"] as const;
 const NUMBERS = ["replica_count", "write_quorum", "write_width", "rpo_seconds"] as const;
+const WORDS = ["spread", "layout"] as const;
 
 export function textsOf(policy: Policy | null): Texts {
   const lists = LISTS.map((name) => [name, policy?.[name]?.join(", ") ?? ""]);
   const numbers = NUMBERS.map((name) => [name, String(policy?.[name] ?? "")]);
-  return Object.fromEntries([...lists, ...numbers, ["spread", policy?.spread ?? ""]]);
+  const words = WORDS.map((name) => [name, policy?.[name] ?? ""]);
+  return Object.fromEntries([...lists, ...numbers, ...words]);
 }
 
 /** `before`: what the form knows nothing of stays as it was. A number that is none is kept as text, for the service to say what is wrong. */
@@ -24,6 +26,8 @@ export function policyOf(texts: Texts, before: Policy | null): Policy {
     const text = (texts[name] ?? "").trim();
     changed[name] = text === "" ? undefined : /^\d+$/.test(text) ? Number(text) : text;
   }
-  changed.spread = texts.spread || undefined;
+  for (const name of WORDS) {
+    changed[name] = texts[name] || undefined;
+  }
   return Object.fromEntries(Object.entries(changed).filter(([, value]) => value !== undefined));
 }

@@ -24,6 +24,8 @@ export function EffectivePolicy({ view: { effective, refusal } }: { readonly vie
           </dd>
           <dt>Every copy within</dt>
           <dd>{effective.rpo_seconds ? formatDuration(effective.rpo_seconds) : "nothing promised"}</dd>
+          <dt>Names of new blobs at providers</dt>
+          <dd>{effective.layout === "opaque" ? "opaque" : "readable"}</dd>
         </dl>
       ) : (
         <p>The levels do not amount to a policy.</p>

@@ -156,6 +156,13 @@ function Fields({ policy }: { readonly policy: Policy | null }) {
         defaultValue={texts.rpo_seconds}
         hint="Promised, measured, and alerted on"
       />
+      <Select label="Names of new blobs at providers" name="layout">
+        {["", "readable", "opaque"].map((it) => (
+          <option key={it} value={it} selected={it === texts.layout}>
+            {it || "as above"}
+          </option>
+        ))}
+      </Select>
     </>
   );
 }

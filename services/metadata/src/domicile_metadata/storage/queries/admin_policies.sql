@@ -29,9 +29,9 @@ SELECT bucket_id
  ORDER BY bucket_id
    FOR UPDATE;
 
--- name: set_bucket_lock
--- $1 bucket id, $2 countries, $3 jurisdictions (NULL: no lock).
-UPDATE buckets SET countries = $2, jurisdictions = $3 WHERE bucket_id = $1;
+-- name: bind_bucket
+-- $1 bucket id, $2 countries, $3 jurisdictions (NULL: no lock), $4 layout.
+UPDATE buckets SET countries = $2, jurisdictions = $3, layout = $4 WHERE bucket_id = $1;
 
 -- name: list_bucket_levels
 -- Policy levels of buckets, those that are alike together: how many buckets, and the names of some. $1 how many names, $2 tenant or NULL.

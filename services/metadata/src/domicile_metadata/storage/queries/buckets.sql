@@ -86,9 +86,9 @@ SELECT DISTINCT ON (level) policy_version, document::text AS document
 SELECT count(*) FROM (SELECT FROM buckets WHERE tenant_id = $1 LIMIT $2) AS counted;
 
 -- name: insert_bucket
--- $1 bucket id, $2 tenant, $3 name, $4 location, $5 countries, $6 jurisdictions, $7 with object lock or not.
-INSERT INTO buckets (bucket_id, tenant_id, name, location, countries, jurisdictions, object_lock, versioning)
-VALUES ($1, $2, $3, $4, $5, $6, $7, CASE WHEN $7 THEN 'enabled' ELSE 'off' END);
+-- $1 bucket id, $2 tenant, $3 name, $4 location, $5 countries, $6 jurisdictions, $7 layout, $8 with object lock or not.
+INSERT INTO buckets (bucket_id, tenant_id, name, location, countries, jurisdictions, layout, object_lock, versioning)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, CASE WHEN $8 THEN 'enabled' ELSE 'off' END);
 
 -- name: put_versioning
 -- Answers whose bucket it is. $1 bucket id, $2 versioning.
