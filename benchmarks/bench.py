@@ -30,12 +30,13 @@ from domicile_local.servers import ports, postgres
 from domicile_local.settings import Settings
 
 KIB, MIB, GIB = 1024, 1024**2, 1024**3
-SERVICES = ("proxy", "metadata", "replicator")
+SPENDERS = ("proxy", "metadata", "replicator", "PostgreSQL", "RabbitMQ", "backends", "rclone", "client")
 IDLE_SECONDS = 600.0
 LAG = """
 SELECT extract(epoch FROM replica.changed_at - version.committed_at)::float8
   FROM replicas replica JOIN versions version USING (bucket_id, version_id)
- WHERE replica.state = 'verified' AND convert_from(version.key, 'UTF8') LIKE 'paced-%'
+ WHERE replica.state = 'verified' AND convert_from(version.key, 'UTF8') LIKE '{keys}-%'
+   AND version.bucket_id = (SELECT bucket_id FROM buckets WHERE tenant_id = '{tenant}' AND name = '{bucket}')
    AND NOT version.decision->'write' ? replica.backend_id
  ORDER BY 1"""
 
@@ -46,14 +47,20 @@ class Case:
     method: Method
     size: int
     clients: int
-    keys: tuple[str, ...]
+    prefix: str
+    count: int
+
+    def keys(self, round_number: int) -> tuple[str, ...]:
+        """Each round of PUTs has its own, or later ones would pay for the removal of what they replace."""
+        prefix = f"{self.prefix}-{round_number}" if self.method == "PUT" else self.prefix
+        return tuple(f"{prefix}-{number}" for number in range(self.count))
 
 
 CASES = (
-    Case("GET 1 KiB", "GET", KIB, 16, tuple(f"small-{number}" for number in range(1000))),
-    Case("PUT 1 KiB", "PUT", KIB, 16, tuple(f"put-{number}" for number in range(5000))),
-    Case("GET 64 MiB", "GET", 64 * MIB, 2, ("large-0", "large-1")),
-    Case("PUT 64 MiB", "PUT", 64 * MIB, 2, ("new-0", "new-1", "new-2", "new-3")),
+    Case("GET 1 KiB", "GET", KIB, 16, "small", 1000),
+    Case("PUT 1 KiB", "PUT", KIB, 16, "put", 5000),
+    Case("GET 64 MiB", "GET", 64 * MIB, 2, "large", 2),
+    Case("PUT 64 MiB", "PUT", 64 * MIB, 2, "new", 4),
 )
 
 
@@ -76,61 +83,61 @@ class Bench:
             env["DOMICILE_BACKEND_FI_SECRET_KEY"],
         )
         self._proxy = Target("proxy", env["DOMICILE_S3_ENDPOINT"], env["DOMICILE_ACCESS_KEY"], env["DOMICILE_SECRET_KEY"])
-        self._wide = replace(self._proxy, name="wide", bucket="bench-wide")  # writes go to both backends at once, and need one
+        self._policies = {  # of the buckets that are not under the default policy
+            replace(self._proxy, name="opaque", bucket="bench-opaque"): {"layout": "opaque"},
+            replace(self._proxy, name="wide", bucket="bench-wide"): {"write_width": 2},  # to both backends at once, and needs one
+        }
         self._peer = (
             Target("rclone", f"http://127.0.0.1:{ports.take()}", secrets.token_hex(8), secrets.token_hex(16)) if rclone else None
         )
-        self._targets = [self._direct, self._proxy, self._wide, *([self._peer] if self._peer else [])]
+        self._targets = [self._direct, self._proxy, *self._policies, *([self._peer] if self._peer else [])]
         self._rclone = rclone
         self._loads: dict[tuple[str, str], list[Load]] = defaultdict(list)
-        self._costs: dict[str, list[dict[str, float]]] = defaultdict(
-            list
-        )  # per case and round: seconds of processor time a request
+        self._costs: dict[tuple[str, str], list[dict[str, float]]] = defaultdict(list)  # seconds of processor time a request
 
     def run(self, memory_bytes: int) -> str:
         self._prepare()
-        with peer(self._rclone, self._peer, self._direct) if self._rclone and self._peer else nullcontext():
+        with peer(self._rclone, self._peer, self._direct) if self._rclone and self._peer else nullcontext() as process:
+            if process:
+                self._pids["rclone"] = process.pid
             for case in CASES:
-                for _ in range(self._rounds):
+                for round_number in range(self._rounds):
                     for target in self._targets:
-                        if case.method == "PUT" or target is not self._wide:
-                            self._measure(case, target)
+                        if case.method == "PUT" or target not in self._policies:
+                            self._measure(case, target, round_number)
+        self._pids.pop("rclone", None)
         say("replication lag at a steady rate")
-        rate, lags = self._lag()
+        lags = [("16 clients, as fast as they can", self._lags("put")), self._lag()]
         say(f"memory during {memory_bytes / GIB:.0f} GiB")
-        return report(self._loads, self._costs, self._rounds, (rate, lags), self._memory(memory_bytes))
+        return report(self._loads, self._costs, self._rounds, lags, self._memory(memory_bytes))
 
     def _prepare(self) -> None:
         say("preparing")
-        for target in (self._direct, self._proxy, self._wide):
+        for target, policy in self._policies.items():
+            target.client().create_bucket(Bucket=target.bucket)
+            with self._launcher.suite.admin() as admin:
+                admin.call("PUT", f"/policies/buckets/{TENANT}/{target.bucket}", policy)
+        for target in (self._direct, self._proxy):
             s3 = target.client()
             s3.create_bucket(Bucket=target.bucket)
-            if target is self._wide:
-                with self._launcher.suite.admin() as admin:
-                    admin.call("PUT", f"/policies/buckets/{TENANT}/{target.bucket}", {"write_width": 2})
-                continue
             for case in CASES:
-                for key in case.keys if case.method == "GET" else ():
+                for key in case.keys(0) if case.method == "GET" else ():
                     s3.put_object(Bucket=target.bucket, Key=key, Body=bytes(case.size))
         self._settle()
 
-    def _measure(self, case: Case, target: Target) -> None:
-        cost = Cost(self._pids)
-        load = wrk(
-            target, case.method, case.keys, size=case.size, clients=case.clients, seconds=self._seconds, folder=self._folder
-        )
+    def _measure(self, case: Case, target: Target, round_number: int) -> None:
+        keys, cost = case.keys(round_number), Cost(self._pids)
+        load = wrk(target, case.method, keys, size=case.size, clients=case.clients, seconds=self._seconds, folder=self._folder)
         latency = f"p50 {load.p50 * 1e3:8.1f} ms  p99 {load.p99 * 1e3:8.1f} ms"
         say(f"{case.name:<12} {target.name:<9} {load.rate:9.1f}/s  {latency}  failures {load.failures}")
         self._loads[case.name, target.name].append(load)
-        if target in (self._proxy, self._wide):
-            owed = self._owed()
-            began = time.monotonic()
-            self._settle()
-            if case.method == "PUT":
-                say(f"{'':<12} {owed} copies owed at the end, done {time.monotonic() - began:.1f} s later")
-            # Copies are part of what a PUT costs, so this counts until they are made.
-            name = f"{case.name}, wide" if target is self._wide else case.name
-            self._costs[name].append({name: seconds / load.requests for name, seconds in cost.since().items()})
+        if case.method == "PUT" and target in (self._proxy, *self._policies):
+            owed, began = self._owed(), time.monotonic()
+            self._settle()  # copies are part of what a PUT costs
+            say(f"{'':<12} {owed} copies owed at the end, done {time.monotonic() - began:.1f} s later")
+        spent = {name: seconds / load.requests for name, seconds in cost.since().items()} | {"client": load.cost / load.requests}
+        spent["backends"] = sum(seconds for name, seconds in spent.items() if name.startswith("backend "))
+        self._costs[case.name, target.name].append(spent)
 
     def _owed(self) -> int:
         with self._launcher.suite.admin() as admin:
@@ -143,15 +150,20 @@ class Bench:
                 raise RuntimeError(f"still {self._owed()} copies owed after {IDLE_SECONDS:.0f} s")
             time.sleep(0.2)
 
-    def _lag(self) -> tuple[float, list[float]]:
+    def _lag(self) -> tuple[str, list[float]]:
         """PUTs at a third of what the proxy took at most; returns that rate and the ordered lags in seconds."""
         rate = max(1.0, statistics.median(load.rate for load in self._loads["PUT 1 KiB", "proxy"]) / 3)
         failed = paced_puts(self._proxy, [f"paced-{number}" for number in range(int(rate * 20))], size=KIB, rate=rate)
         if failed:
             say(f"{failed} of the paced PUTs failed")
         self._settle()
-        rows = postgres.query(self._launcher.run_env["DATABASE_URL"], LAG)
-        return rate, [float(str(row[0])) for row in rows]
+        return f"{rate:.0f} PUT/s", self._lags("paced")
+
+    def _lags(self, keys: str) -> list[float]:
+        """Ordered, in seconds from the commit, of the copies that were owed for keys of this prefix."""
+        lag = LAG.format(keys=keys, tenant=TENANT, bucket=self._proxy.bucket)
+        rows = postgres.query(self._launcher.run_env["DATABASE_URL"], lag)
+        return [float(str(row[0])) for row in rows]
 
     def _memory(self, size: int) -> dict[str, float]:
         """Peak resident memory of the proxy in MiB: before, and during one PUT and one GET of ``size`` bytes."""
@@ -167,7 +179,7 @@ class Bench:
 
 
 @contextmanager
-def peer(program: str, target: Target, backend: Target) -> Iterator[None]:
+def peer(program: str, target: Target, backend: Target) -> Iterator[subprocess.Popen[bytes]]:
     """``rclone serve s3`` before the same backend."""
     remote = f":s3,provider=Other,endpoint='{backend.endpoint}',access_key_id={backend.access_key},secret_access_key={backend.secret_key}:"
     login = f"{target.access_key},{target.secret_key}"
@@ -191,7 +203,7 @@ def peer(program: str, target: Target, backend: Target) -> Iterator[None]:
                 if process.poll() is not None:
                     raise RuntimeError("rclone serve s3 does not start")
                 time.sleep(0.1)
-            yield
+            yield process
         finally:
             process.terminate()
 
@@ -202,42 +214,38 @@ def middle(loads: Sequence[Load]) -> float:
 
 def report(
     loads: dict[tuple[str, str], list[Load]],
-    costs: dict[str, list[dict[str, float]]],
+    costs: dict[tuple[str, str], list[dict[str, float]]],
     rounds: int,
-    paced: tuple[float, list[float]],
+    lags: Sequence[tuple[str, list[float]]],
     memory: dict[str, float],
 ) -> str:
     lines = [
         machine(rounds),
         "",
-        "| case | straight | proxy | wide | rclone | proxy / straight | wide / straight | proxy / rclone |",
-        "|---|---|---|---|---|---|---|---|",
+        "| case | straight | proxy | opaque | wide | rclone | proxy / straight | opaque / straight | wide / straight | proxy / rclone |",
+        "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for case in CASES:
-        names = ("straight", "proxy", "wide", "rclone")
+        names = ("straight", "proxy", "opaque", "wide", "rclone")
         rates = {name: middle(loads[case.name, name]) for name in names if loads.get((case.name, name))}
         shown = [unit(case, rates[name]) if name in rates else "-" for name in names]
-        pairs = (("proxy", "straight"), ("wide", "straight"), ("proxy", "rclone"))
+        pairs = (("proxy", "straight"), ("opaque", "straight"), ("wide", "straight"), ("proxy", "rclone"))
         ratios = [f"{rates[one] / rates[other]:.2f}" if {one, other} <= rates.keys() else "-" for one, other in pairs]
         lines.append(f"| {case.name}, {case.clients} clients | {' | '.join(shown)} | {' | '.join(ratios)} |")
     lines += [
         "",
         "Processor time a request, µs (a PUT's with its copy):",
         "",
-        f"| case | {' | '.join(SERVICES)} | together | PostgreSQL |",
-        "|---|---|---|---|---|---|",
+        f"| case | target | {' | '.join(SPENDERS)} | all |",
+        f"|---|---|{'---|' * (len(SPENDERS) + 1)}",
     ]
-    for name, measured in costs.items():
-        spent = {part: statistics.median(each[part] for each in measured) * 1e6 for part in (*SERVICES, "PostgreSQL")}
-        together = sum(spent[service] for service in SERVICES)
-        lines.append(
-            f"| {name} | {' | '.join(f'{spent[service]:,.0f}' for service in SERVICES)} | {together:,.0f} | {spent['PostgreSQL']:,.0f} |"
-        )
-    rate, lags = paced
-    lines += [
-        "",
-        f"Replication lag at {rate:.0f} PUT/s of 1 KiB: p50 {rank(lags, 50):.2f} s, p99 {rank(lags, 99):.2f} s ({len(lags)} copies).",
-    ]
+    for (case_name, target), measured in costs.items():
+        spent = [statistics.median(each.get(part, 0.0) for each in measured) * 1e6 for part in SPENDERS]
+        lines.append(f"| {case_name} | {target} | {' | '.join(f'{each:,.0f}' for each in (*spent, sum(spent)))} |")
+    lines.append("")
+    for rate, measured_lags in lags:
+        p50, p99 = rank(measured_lags, 50), rank(measured_lags, 99)
+        lines.append(f"Replication lag of 1 KiB, {rate}: p50 {p50:.2f} s, p99 {p99:.2f} s ({len(measured_lags)} copies).")
     lines.append(f"Proxy, peak resident memory: {', '.join(f'{name} {peak:.0f} MiB' for name, peak in memory.items())}.")
     return "\n".join(lines)
 

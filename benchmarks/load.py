@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 import boto3
 import botocore.config
 import msgspec
+from benchmarks.processes import children_seconds
 
 Method = Literal["GET", "PUT"]
 SCRIPT = Path(__file__).with_name("requests.lua")
@@ -50,13 +51,14 @@ class Target:
 
 
 class Load(msgspec.Struct, frozen=True):
-    """What wrk saw. ``p50`` and ``p99``: latency in seconds."""
+    """What wrk saw. ``p50`` and ``p99``: latency in seconds. ``cost``: seconds of its own processor time."""
 
     requests: int
     seconds: float
     failures: int
     p50: float
     p99: float
+    cost: float = 0.0
 
     @property
     def rate(self) -> float:
@@ -69,8 +71,10 @@ def wrk(target: Target, method: Method, keys: Sequence[str], *, size: int, clien
     paths.write_text("\n".join(target.presigned(method, keys)))
     options = ["--threads=1", f"--connections={clients}", f"--duration={seconds:.0f}s", "--timeout=60s", f"--script={SCRIPT}"]
     arguments = [method, str(paths), str(size if method == "PUT" else 0)]
+    before = children_seconds()
     done = subprocess.run(["wrk", *options, target.endpoint, "--", *arguments], capture_output=True, text=True, check=True)
-    return msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=Load)
+    load = msgspec.json.decode(done.stdout.strip().splitlines()[-1], type=Load)
+    return msgspec.structs.replace(load, cost=children_seconds() - before)
 
 
 def paced_puts(target: Target, keys: Sequence[str], *, size: int, rate: float) -> int:

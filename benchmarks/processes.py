@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -18,6 +19,12 @@ def cpu_seconds(pid: int) -> float:
         family |= {child for child, fields in parents.items() if fields and int(fields[1]) in family}
     # Fields 14 to 17 of proc(5): utime, stime and those of waited-for children; here counted from the third.
     return sum(sum(map(int, parents[member][11:15])) for member in family if parents.get(member)) / _TICK
+
+
+def children_seconds() -> float:
+    """Processor time of our own children that have ended."""
+    spent = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return spent.ru_utime + spent.ru_stime
 
 
 def _stat(entry: Path) -> list[str]:
