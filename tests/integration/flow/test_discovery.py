@@ -90,7 +90,11 @@ def test_a_tenant_signs_in_without_its_secret_and_reaches_its_snapshots_only(pag
     assert page.get("/api/session").json()["tenant_id"] == "one"
     assert page.get("/api/tenants").status_code == 403
     assert page.post("/api/sovereignty", json={"policy": {}, "among": "backends"}).status_code == 403
-    assert page.get("/api/snapshots").json() == {"snapshots": [], "truncated": False}
+    wanted = {"endpoint": "https://s3.example.com", "title": "The operators' own", "keys": "kept"}
+    foreign = domicile.admin("POST", "/snapshots", wanted)["snapshot_id"]
+    assert {it["tenant_id"] for it in page.get("/api/snapshots").json()["snapshots"]} <= {"one"}
+    assert page.get(f"/api/snapshots/{foreign}").status_code == 404
+    domicile.admin("DELETE", f"/snapshots/{foreign}")
 
 
 @pytest.mark.parametrize(
