@@ -139,7 +139,7 @@ async def depth(broker: Broker, queue: str) -> int:
 class Running:
     """A consumer in a task; ``seen`` counts its jobs by version."""
 
-    def __init__(self, broker, publisher, handle=None, *, prefetch: int = 4, drain_seconds: float = 5) -> None:
+    def __init__(self, broker, publisher, handle=None, *, prefetch: int = 4, drain_seconds: float = 5, **options: float) -> None:
         self.seen: Counter[str] = Counter()
         self.jobs: list[Job] = []
         self.arrived = asyncio.Event()
@@ -152,7 +152,7 @@ class Running:
             if self._handle:
                 await self._handle(job)
 
-        self.consumer = Consumer(broker, publisher, "fi", count, prefetch=prefetch, drain_seconds=drain_seconds)
+        self.consumer = Consumer(broker, publisher, "fi", count, prefetch=prefetch, drain_seconds=drain_seconds, **options)
 
     async def __aenter__(self) -> Self:
         self.task = asyncio.create_task(self.consumer.run())
@@ -361,6 +361,30 @@ async def test_consuming_goes_on_after_the_queue_was_deleted(broker, publisher, 
             return await publisher.publish_all([job_message(2)]) == [None]
 
         await eventually(published)  # the consumer has declared it again
+        await running.saw(2)
+
+
+async def test_a_deaf_subscription_is_made_anew(broker, publisher, monkeypatch):
+    """RabbitMQ delivers, and nobody gets it: as after a queue was deleted and made again, but lost at our end of the channel."""
+    opened = []
+    open_channel = broker.channel
+
+    async def channel(prefetch: int = 0):
+        opened.append(await open_channel(prefetch))
+        return opened[-1]
+
+    await publisher.publish(job_message(1))
+    async with Running(broker, publisher, quiet_seconds=1) as running:
+        await running.saw(1)
+        with monkeypatch.context() as patch:
+            patch.setattr(broker, "channel", channel)
+
+            async def anew() -> bool:
+                return running.consumer.consuming and len(opened) > 1  # one to declare, one to consume
+
+            await eventually(anew)
+        (await opened[-1].get_underlay_channel()).consumers.clear()
+        await publisher.publish(job_message(2))
         await running.saw(2)
 
 

@@ -19,13 +19,15 @@ from domicile_common.amqp.publisher import Message, Publisher
 from domicile_common.amqp.topology import INVALIDATE, PARKING, REASON_HEADER, TRACE_HEADER, backfill_queue, topology, work_queue
 from domicile_common.errors import Unavailable
 from domicile_common.events import Invalidation, Job, job_headers
-from domicile_common.loops import any_of, repeat
+from domicile_common.loops import any_of, repeat, spread
 
 log = structlog.get_logger()
 
 LONGEST_REASON: Final = 500
 REFUSALS: Final = 5
 """After so many failures of the broker in a row, a queue is made anew."""
+QUIET_SECONDS: Final = 20.0
+"""Half to all of it without a message, and a queue is subscribed to anew: long enough for ``repeat`` to come back at once."""
 _JOB: Final = msgspec.json.Decoder(Job)
 _INVALIDATION: Final = msgspec.json.Decoder(Invalidation)
 
@@ -53,6 +55,10 @@ class Consumer:
     A message that is no job, or whose handling raises, is parked. Messages go back to the queue only when the process stops: whoever
     has to wait, waits inside ``handle`` with the message in hand, which costs no delivery count and stops the flow by itself; when
     the process stops, ``handle`` may raise ``HandBack``.
+
+    A subscription that has been quiet for a while (``quiet_seconds``) is made anew, for it may be deaf: when a queue is deleted and made
+    again before RabbitMQ (up to 3.13) has told its consumers, it moves them to the new queue in silence, sends them messages, and loses
+    these inside. Nothing shows that: the consumer is listed, and the messages are unacknowledged until its channel closes.
     """
 
     def __init__(
@@ -65,6 +71,7 @@ class Consumer:
         prefetch: int,
         drain_seconds: float,
         backfill: bool = False,
+        quiet_seconds: float = QUIET_SECONDS,
     ) -> None:
         self._broker = broker
         self._publisher = publisher
@@ -73,6 +80,8 @@ class Consumer:
         self._handle = handle
         self._prefetch = prefetch
         self._drain_seconds = drain_seconds
+        self._quiet_seconds = quiet_seconds
+        self._heard = False  # something, since somebody last looked
         self._stopping = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._refusals = 0  # in a row
@@ -91,7 +100,7 @@ class Consumer:
         self._stopping.set()
 
     async def _session(self) -> None:
-        """From connecting to losing the connection, the queue, or interest."""
+        """From connecting to losing the connection, the queue, or interest, or to hearing nothing for a while."""
         await self._broker.declare(topology((self._backend_id,)))
         channel = await self._broker.channel(self._prefetch)
         try:
@@ -99,8 +108,8 @@ class Consumer:
             raw = await channel.get_underlay_channel()  # a third of the cost of aio-pika's own messages
             consuming = await self._consume(raw)
             self.consuming = True
-            await any_of(lost, self._stopping)
-            if self._stopping.is_set():
+            await self._listen(lost)
+            if not lost.is_set():
                 await raw.basic_cancel(consuming.consumer_tag or "")
                 await self._drain()  # while the channel still takes answers
         except BROKEN as error:
@@ -128,10 +137,19 @@ class Consumer:
         self._refusals = 0
         return consuming
 
+    async def _listen(self, lost: asyncio.Event) -> None:
+        """Until the subscription is lost, the process stops, or nothing is in hand and nothing has come for a while."""
+        heard = True
+        while heard and not lost.is_set() and not self._stopping.is_set():
+            self._heard = False
+            await any_of(lost, self._stopping, seconds=spread(self._quiet_seconds))
+            heard = self._heard or bool(self._running)
+
     async def _receive(self, message: DeliveredMessage) -> None:
         """Starts a task of our own: the channel cancels its callbacks when the connection is lost, and half a copy would be wasted."""
         if self._stopping.is_set():
             return  # it came while the broker was told to send no more, which gets it back when the channel closes
+        self._heard = True
         task = asyncio.create_task(self._settle(message))
         self._running.add(task)
         task.add_done_callback(self._running.discard)
