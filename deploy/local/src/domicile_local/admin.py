@@ -10,6 +10,7 @@ from typing import Any, Self
 import httpx
 
 from domicile_local.errors import SuiteError
+from domicile_local.trust import public_authorities
 
 
 class Admin:
@@ -17,7 +18,7 @@ class Admin:
 
     def __init__(self, url: str, key: str, tls: ssl.SSLContext | None = None) -> None:
         self._client = httpx.Client(
-            base_url=url, headers={"X-Admin-Key": key}, timeout=30, trust_env=False, verify=True if tls is None else tls
+            base_url=url, headers={"X-Admin-Key": key}, timeout=30, trust_env=False, verify=tls or public_authorities()
         )
 
     def __enter__(self) -> Self:

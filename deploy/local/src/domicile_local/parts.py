@@ -20,6 +20,7 @@ from domicile_local.servers.s3 import S3Server
 from domicile_local.settings import Settings
 from domicile_local.state import State
 from domicile_local.suite import Infrastructure
+from domicile_local.trust import public_authorities
 
 DATABASE = "domicile"
 VHOST = "domicile"
@@ -160,7 +161,7 @@ def _plain(url: str) -> str:
 def http_fault(url: str) -> str:
     """Any HTTP answer will do: a backend refuses an unsigned request, and that shows it is there."""
     try:
-        httpx.get(url, timeout=5, trust_env=False)
+        httpx.get(url, timeout=5, trust_env=False, verify=public_authorities())
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     return ""

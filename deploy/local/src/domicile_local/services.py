@@ -13,6 +13,7 @@ import httpx
 
 from domicile_local.errors import SuiteError
 from domicile_local.servers.process import Child, Program
+from domicile_local.trust import public_authorities
 
 NAMES: Final = ("metadata", "proxy", "replicator", "discovery")  # in the order they start; they stop in the opposite one
 # Each service is told only what it needs.
@@ -108,7 +109,7 @@ def scheme(tls: ssl.SSLContext | None) -> str:
 
 def readiness_fault(health: str, tls: ssl.SSLContext | None = None) -> str:
     try:
-        response = httpx.get(f"{health}/readyz", timeout=5, trust_env=False, verify=True if tls is None else tls)
+        response = httpx.get(f"{health}/readyz", timeout=5, trust_env=False, verify=tls or public_authorities())
     except httpx.HTTPError as error:
         return str(error) or type(error).__name__
     if response.is_success:

@@ -64,9 +64,10 @@ class Suite:
     def admin(self) -> Admin:
         return Admin(self.metadata_url, self.admin_key, self._tls)
 
-    def start(self) -> None:
-        """Metadata first: the others ask it for backends as they start."""
-        migrations.migrate(self.infrastructure.database_url)
+    def start(self, *, migrate: bool = True) -> None:
+        """Metadata first: the others ask it for backends as they start. ``migrate``: unless the database has the schema already."""
+        if migrate:
+            migrations.migrate(self.infrastructure.database_url)
         metadata = self.services["metadata"]
         metadata.start()
         metadata.wait_ready()

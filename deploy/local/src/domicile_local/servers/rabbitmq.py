@@ -18,6 +18,7 @@ import httpx
 from domicile_local.errors import SuiteError
 from domicile_local.servers import ports
 from domicile_local.servers.process import Child, Program, private_folder, write_private
+from domicile_local.trust import public_authorities
 
 USER = "domicile"
 # The wrapper of the same name on PATH insists on the system's `rabbitmq` user; this is the script behind it.
@@ -171,7 +172,14 @@ def manage(management_url: str, method: str, path: str, body: dict[str, object] 
     url = httpx.URL(management_url)
     place = f"RabbitMQ's management API at {url.copy_with(username=None, password=None)}"
     try:
-        response = httpx.request(method, f"{management_url.rstrip('/')}/api{path}", json=body, timeout=20, trust_env=False)
+        response = httpx.request(
+            method,
+            f"{management_url.rstrip('/')}/api{path}",
+            json=body,
+            timeout=20,
+            trust_env=False,
+            verify=public_authorities(),
+        )
     except httpx.HTTPError as error:
         raise SuiteError(f"{place}: {error or type(error).__name__}") from error
     if response.is_error and response.status_code != httpx.codes.NOT_FOUND:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -87,10 +89,29 @@ def client(backend: S3Backend) -> Any:
         s3={"addressing_style": "path"},
         signature_version="s3v4",
     )
-    session = boto3.Session(
-        aws_access_key_id=backend.access_key, aws_secret_access_key=backend.secret_key, region_name=backend.region
-    )
-    return session.client("s3", endpoint_url=backend.endpoint, config=settings)
+    return connect(backend.endpoint, backend.access_key, backend.secret_key, settings, backend.region)
+
+
+_connecting = threading.Lock()  # a session may be used by one thread at a time, its clients by many
+
+
+@functools.cache
+def _session() -> boto3.Session:
+    """Has read botocore's description of S3, which takes ten times as long as the rest of making a client."""
+    return boto3.Session()
+
+
+def connect(endpoint: str, access_key: str, secret_key: str, settings: botocore.config.Config, region: str = "us-east-1") -> Any:
+    """A boto3 client."""
+    with _connecting:
+        return _session().client(
+            "s3",
+            endpoint_url=endpoint,
+            aws_access_key_id=access_key,
+            aws_secret_access_key=secret_key,
+            region_name=region,
+            config=settings,
+        )
 
 
 def answers(backend: S3Backend) -> bool:

@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-import boto3
 import botocore.config
 import botocore.exceptions
 
@@ -101,8 +100,7 @@ class Installation:
     def fresh_client(self, key: Key, **config: Any) -> Any:
         """A boto3 client with its default settings but for those given."""
         settings = botocore.config.Config(s3={"addressing_style": "path"}).merge(botocore.config.Config(**config))
-        session = boto3.Session(key.access_key, key.secret_key, region_name="us-east-1")
-        return session.client("s3", endpoint_url=self.suite.s3_endpoint, config=settings)
+        return s3.connect(self.suite.s3_endpoint, key.access_key, key.secret_key, settings)
 
     def raw(self, tenant: str = "one", endpoint: str = "") -> RawS3:
         """``endpoint``: of another proxy than the first."""
@@ -310,7 +308,7 @@ def installation(
     name = f"test_{secrets.token_hex(8)}"
     prefix = f"t{secrets.token_hex(5)}"
     with (
-        _database(name) if database is None else _given(database) as database_url,
+        run_servers.database(name) if database is None else _given(database) as database_url,
         _vhost(name) if broker is None else _given(broker) as (rabbitmq_url, management_url),
     ):
         linked = [_through(backend, scheme(tls), (links or {}).get(backend.backend_id)) for backend in backends]
@@ -327,7 +325,7 @@ def installation(
                 (folder / name).write_text(suite.services["metadata"].wiring.values[name])
         made = Installation(suite, backends, prefix, logs)
         try:
-            suite.start()
+            suite.start(migrate=database is not None)
             for tenant in TENANTS:
                 made.add_tenant(tenant)
             yield made
@@ -348,14 +346,6 @@ def _through(backend: S3Backend, scheme: str, port: int | None) -> S3Backend:
 @contextmanager
 def _given(value: T) -> Iterator[T]:
     yield value
-
-
-@contextmanager
-def _database(name: str) -> Iterator[str]:
-    server = run_servers.servers("postgres").reach.postgres
-    postgres.query(server, f"CREATE DATABASE {name}")
-    yield postgres.with_database(server, name)
-    postgres.query(server, f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @contextmanager

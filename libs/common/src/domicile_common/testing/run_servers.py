@@ -8,6 +8,7 @@ When a developer keeps servers up (``make servers``), those are used; every test
 from __future__ import annotations
 
 import fcntl
+import functools
 import os
 import select
 import shutil
@@ -21,8 +22,9 @@ from pathlib import Path
 
 import msgspec
 
+from domicile_local import migrations
 from domicile_local.errors import SuiteError
-from domicile_local.servers import ports
+from domicile_local.servers import ports, postgres
 from domicile_local.servers.reach import Kind, Reach, backend_kind
 
 RUN = "DOMICILE_TEST_RUN"
@@ -67,6 +69,28 @@ def locked(path: Path) -> Iterator[None]:
     with path.open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextmanager
+def database(name: str, template: str = "") -> Iterator[str]:
+    """The URL of a new database on the run's server; it has the current schema and no rows, unless another ``template`` is named."""
+    server = servers("postgres").reach.postgres
+    postgres.query(server, f"CREATE DATABASE {name} TEMPLATE {template or _migrated()}")
+    yield postgres.with_database(server, name)
+    postgres.query(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@functools.cache
+def _migrated() -> str:
+    """Name of a migrated database that others are copied from; made once for each state of the migrations."""
+    place = servers("postgres")
+    server, name = place.reach.postgres, f"template_{migrations.fingerprint()}"
+    with locked(place.folder / "template.lock"):
+        if not postgres.query(server, f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):  # noqa: S608 -- our own hex digits
+            postgres.query(server, f"DROP DATABASE IF EXISTS {name}_new", f"CREATE DATABASE {name}_new")
+            migrations.migrate(postgres.with_database(server, f"{name}_new"))
+            postgres.query(server, f"ALTER DATABASE {name}_new RENAME TO {name}")
+    return name
 
 
 class Place(msgspec.Struct, frozen=True):
