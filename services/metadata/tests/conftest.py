@@ -123,15 +123,21 @@ def settings(database_url: str) -> Settings:
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    database = await connect(database_url, wait_seconds=5)
+    database = await connect(database_url, wait_seconds=30)
     yield database
     await database.close()
 
 
+@pytest.fixture(scope="session")
+def sealer() -> Sealer:
+    """Deriving its key is slow on purpose."""
+    return Sealer(SECRET)
+
+
 @pytest.fixture
-async def metadata(settings: Settings, database: Database) -> Metadata:
+async def metadata(settings: Settings, database: Database, sealer: Sealer) -> Metadata:
     """Two tenants, a default policy of two copies, backends in FI, DE and US, and no bucket."""
-    metadata = Metadata(Context(settings=settings, database=database, sealer=Sealer(SECRET)))
+    metadata = Metadata(Context(settings=settings, database=database, sealer=sealer))
     async with database._pool.acquire() as connection:
         await connection.execute(HOME)
     return metadata

@@ -17,9 +17,9 @@ CLIENTS = REPOSITORY / ".venv-clients/bin"
 
 @pytest.fixture(scope="session")
 def tree(tmp_path_factory) -> Path:
-    """Several hundred real files, with some names that only real life comes up with."""
+    """More than a hundred real files in folders of folders, with some names that only real life comes up with."""
     folder = tmp_path_factory.mktemp("tree")
-    for part in ("libs", "services", "docs", "deploy"):
+    for part in ("docs", "deploy/k8s"):
         shutil.copytree(REPOSITORY / part, folder / part, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info", ".*"))
     odd = folder / "odd names"
     odd.mkdir()

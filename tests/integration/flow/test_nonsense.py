@@ -17,7 +17,7 @@ from domicile_proxy.s3.operation import TABLE
 
 pytestmark = pytest.mark.servers
 
-fuzzed = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+fuzzed = settings(max_examples=120, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 LATIN = st.characters(codec="latin-1", exclude_characters="\r\n\0")
 VALUES = st.text(LATIN, max_size=40) | st.sampled_from(
