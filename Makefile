@@ -30,6 +30,8 @@ export BACKENDS
 SECONDS ?= 60
 SEED ?=
 REFERENCE ?= docs/cli-reference.md
+# How many tests are run at once.
+WORKERS ?= 2
 # More for pytest, such as ARGS="-k placement -x".
 ARGS ?=
 
@@ -75,14 +77,14 @@ down:
 	$(COMPOSE) --file deploy/compose.yaml --file deploy/compose.demo.yaml down
 	@rm -rf .domicile-compose
 
-## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph ARGS="-k word"]
+## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph WORKERS=3 ARGS="-k word"]
 .PHONY: test
 test: venv clients helm web rabbitmq ceph
 	@deploy/local/need /usr/bin/promtool prometheus
 	@deploy/local/need /usr/bin/faketime faketime
 	@deploy/local/need /usr/bin/chromium chromium
 	$(IN_WEB) node --test 'src/**/*.test.ts'
-	INFRA=$(INFRA) PLAYWRIGHT_NODEJS_PATH="$$(echo $(PAGE_NODE))" PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n 2 --dist loadscope $(ARGS)
+	INFRA=$(INFRA) PLAYWRIGHT_NODEJS_PATH="$$(echo $(PAGE_NODE))" PATH="$$PATH:$(CURDIR)/$(CLIENTS)/bin" $(BIN)/pytest -n $(WORKERS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 ## chaos    clients at work while everything breaks, then every answer and every copy is checked  [SECONDS=60 SEED=7 BACKENDS=ceph]
 .PHONY: chaos

@@ -44,7 +44,7 @@ def record(monkeypatch):
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - a condition of a test
             await asyncio.sleep(0.001)  # the looks are counted, not announced
 

@@ -39,7 +39,7 @@ def link(unused_ports):
 
 
 def connect(link):
-    return socket.create_connection(("127.0.0.1", link.port), timeout=5)
+    return socket.create_connection(("127.0.0.1", link.port), timeout=30)
 
 
 def receive(connection, size, data=None):
@@ -77,7 +77,7 @@ def test_a_stalled_link_accepts_and_passes_nothing_until_it_is_healed(link):
         connection.settimeout(0.2)
         with pytest.raises(TimeoutError):
             connection.recv(1)
-        connection.settimeout(5)
+        connection.settimeout(30)
         link.heal()
         assert receive(connection, 1) == b"x"
 

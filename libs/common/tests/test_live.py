@@ -36,7 +36,7 @@ async def begun():
 
 
 async def until(condition):
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not condition():  # noqa: ASYNC110 - only looking tells
             await asyncio.sleep(0.005)
 
@@ -57,7 +57,7 @@ async def test_a_signal_asks_for_it_at_once_whatever_has_changed(folder):
     renewed = asyncio.Event()
     made.after_change(renewed.set)
     os.kill(os.getpid(), signal.SIGHUP)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await renewed.wait()
     following.cancel()
 

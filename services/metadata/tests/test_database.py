@@ -77,13 +77,13 @@ async def test_a_connection_that_is_cut_is_unavailable_and_the_next_one_works(da
 async def test_a_listener_hears_notifications_and_the_end_of_its_connection(database):
     async with database.listening("outbox") as notified:
         await database.execute("notify", "outbox", "")
-        await asyncio.wait_for(notified.wait(), 5)
+        await asyncio.wait_for(notified.wait(), 30)
         notified.clear()
         async with database._pool.acquire() as other:
             await other.fetch(
                 "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%' AND pid <> pg_backend_pid()"
             )
-        await asyncio.wait_for(notified.wait(), 5)
+        await asyncio.wait_for(notified.wait(), 30)
 
 
 async def test_a_start_waits_for_postgresql_and_says_what_is_wrong(database_url, unused_port):

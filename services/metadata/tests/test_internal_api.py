@@ -53,7 +53,7 @@ async def test_bad_json_is_the_callers_fault(metadata, body):
     assert "error" in msgspec.json.decode(answer)
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(call=st.sampled_from(sorted(CALLS.values(), key=lambda call: call.name)), data=st.data())
 async def test_no_values_of_the_right_types_break_a_call(metadata, call, data):
     """Whatever is asked: an answer for each item, and never the word of a bug."""

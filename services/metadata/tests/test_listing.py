@@ -76,7 +76,7 @@ async def pages(metadata, request):
         request = msgspec.structs.replace(request, after=page.last)
 
 
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     names=keys, page=st.fixed_dictionaries({"prefix": texts, "delimiter": delimiters, "after": texts}), limit=st.integers(1, 4)
 )

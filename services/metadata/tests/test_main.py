@@ -65,12 +65,12 @@ async def test_a_dead_side_task_stops_the_process(environment, monkeypatch):
     for side, error in ((die, OSError), (end, RuntimeError)):
         monkeypatch.setattr(main, "SIDE_TASKS", {"relay": side, "sweep": go_on})
         with pytest.raises(ExceptionGroup) as stopped:
-            await asyncio.wait_for(main._run_roles(context, asyncio.Event()), 5)
+            await asyncio.wait_for(main._run_roles(context, asyncio.Event()), 30)
         assert stopped.group_contains(error)
     monkeypatch.setattr(main, "SIDE_TASKS", {"relay": go_on})
     stop = asyncio.Event()
     stop.set()
-    await asyncio.wait_for(main._run_roles(context, stop), 5)
+    await asyncio.wait_for(main._run_roles(context, stop), 30)
 
 
 async def start(*args: str, **environment: str) -> asyncio.subprocess.Process:

@@ -185,7 +185,7 @@ steps = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(steps)
 async def test_a_key_s_versions_are_those_of_the_model(metadata, script):
     bucket = await metadata.make_bucket(f"b{uuid.uuid4().hex}")
@@ -244,7 +244,7 @@ async def all_pages(metadata, request):
         request = msgspec.structs.replace(request, after_key=page.last[0], after_version=page.last[1])
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(texts.filter(bool), max_size=20), texts, st.sampled_from(["", "/", "a"]), st.integers(1, 4))
 async def test_pages_of_versions_are_what_brute_force_lists(metadata, names, prefix, delimiter, limit):
     bucket_id = await fill(metadata, names)

@@ -38,7 +38,7 @@ async def connected(proxy: FaultProxy) -> AsyncIterator[tuple[asyncio.StreamRead
         writer.transport.abort()
 
 
-async def within(awaitable, seconds: float = 5):
+async def within(awaitable, seconds: float = 30):
     return await asyncio.wait_for(awaitable, seconds)
 
 

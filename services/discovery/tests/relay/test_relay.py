@@ -187,7 +187,7 @@ async def test_no_more_is_under_way_than_may_be_and_places_come_back(endpoint, m
     endpoint.hold = asyncio.Event()
     relay = make_relay(bounds=Bounds(seconds=10, concurrency=1), allowed={endpoint.origin})
     busy = asyncio.create_task(read(relay, asked(endpoint.origin)))
-    await asyncio.wait_for(endpoint.asked.wait(), 5)
+    await asyncio.wait_for(endpoint.asked.wait(), 30)
     with pytest.raises(Unavailable):
         await read(relay, asked(endpoint.origin))
     endpoint.hold.set()

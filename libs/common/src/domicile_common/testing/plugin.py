@@ -8,20 +8,26 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 
+import hypothesis
 import pytest
 
 from domicile_common.testing import run_servers
-from domicile_local import migrations
-from domicile_local.servers import ports, postgres, rabbitmq
+from domicile_local.servers import ports, rabbitmq
 from domicile_local.servers.reach import S3Backend
+
+# How long an example takes says nothing on a busy machine. The same examples come in every run, so that it judges a change and nothing
+# else; `make test ARGS=--hypothesis-profile=search` looks for others.
+SEARCH = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.register_profile("search", SEARCH)
+hypothesis.settings.register_profile("domicile", SEARCH, derandomize=True, database=None)
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_configure(config: pytest.Config) -> None:
     # asyncio's loop wakes itself through a pair of Unix sockets.
     config.option.disable_socket = config.option.allow_unix_socket = True
+    hypothesis.settings.load_profile("domicile")  # another that is asked for comes after this one
     if not hasattr(config, "workerinput"):  # an xdist worker has it
         run_servers.open_run()
         config.add_cleanup(run_servers.close_run)
@@ -38,38 +44,17 @@ def postgres_url() -> str:
     return run_servers.servers("postgres").reach.postgres
 
 
-@pytest.fixture(scope="session")
-def template_database() -> str:
-    """Name of a migrated database that tests' databases are copied from; made once for each state of the migrations."""
-    place = run_servers.servers("postgres")
-    server, name = place.reach.postgres, f"template_{migrations.fingerprint()}"
-    with run_servers.locked(place.folder / "template.lock"):
-        if not postgres.query(server, f"SELECT 1 FROM pg_database WHERE datname = '{name}'"):  # noqa: S608 -- our own hex digits
-            postgres.query(server, f"DROP DATABASE IF EXISTS {name}_new", f"CREATE DATABASE {name}_new")
-            migrations.migrate(postgres.with_database(server, f"{name}_new"))
-            postgres.query(server, f"ALTER DATABASE {name}_new RENAME TO {name}")
-    return name
-
-
-@contextmanager
-def _database(server: str, template: str) -> Iterator[str]:
-    name = f"test_{secrets.token_hex(8)}"
-    postgres.query(server, f"CREATE DATABASE {name} TEMPLATE {template}")
-    yield postgres.with_database(server, name)
-    postgres.query(server, f"DROP DATABASE {name} WITH (FORCE)")
-
-
 @pytest.fixture
-def empty_database_url(postgres_url: str) -> Iterator[str]:
+def empty_database_url() -> Iterator[str]:
     """A database without a schema."""
-    with _database(postgres_url, "template0") as url:
+    with run_servers.database(f"test_{secrets.token_hex(8)}", "template0") as url:
         yield url
 
 
 @pytest.fixture
-def database_url(postgres_url: str, template_database: str) -> Iterator[str]:
+def database_url() -> Iterator[str]:
     """A database with the current schema and no rows."""
-    with _database(postgres_url, template_database) as url:
+    with run_servers.database(f"test_{secrets.token_hex(8)}") as url:
         yield url
 
 

@@ -81,13 +81,13 @@ def histories(draw, steps, may_be_open):
     return events
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(REGISTER, lambda step: isinstance(step, Write | Clear)))
 def test_it_agrees_with_the_definition_on_keys_without_versions(events):
     assert (unexplained(events) == []) == is_linearizable(events)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(histories(VERSIONS, lambda step: isinstance(step, Erase)))
 def test_it_agrees_with_the_definition_on_keys_with_versions(events):
     assert (unexplained(events) == []) == is_linearizable(events)
@@ -98,7 +98,7 @@ def possible_sight(chance, state: tuple[str, ...]) -> Step:
     return chance.choice([See(found), FindAll(state), Find("w1", "w1" in state)])
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.randoms(use_true_random=False), st.integers(1, 60), st.booleans())
 def test_whatever_really_happened_is_explained(chance, length, keeps):
     """Operations take effect one after the other; their intervals reach out to both sides at random, and some never return."""
