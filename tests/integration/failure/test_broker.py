@@ -120,6 +120,6 @@ def test_queues_that_the_broker_cannot_serve_any_more_are_made_anew(world, domic
     world.broker.wait_ready()
     for key in KEYS:
         assert domicile.raw().send("PUT", f"/{bucket}/again/{key}", key.encode()).status == 200
-    for key in KEYS:  # after five refusals, up to 10 s apart, and up to 12 s until a trial
+    for key in KEYS:  # after five refusals, up to 5 s apart, and up to 12 s until a trial
         copies = domicile.verified(bucket, f"again/{key}", seconds=90)
         assert all(domicile.read(copy) == key.encode() for copy in copies.values())

@@ -15,7 +15,7 @@ from domicile_common.errors import Unavailable
 log = structlog.get_logger()
 
 SHORTEST_PAUSE_SECONDS: Final = 0.1
-LONGEST_PAUSE_SECONDS: Final = 10.0
+LONGEST_PAUSE_SECONDS: Final = 5.0
 
 
 async def repeat(session: Callable[[], Awaitable[None]], stopping: asyncio.Event, what: str) -> None:
