@@ -30,8 +30,8 @@ export BACKENDS
 SECONDS ?= 60
 SEED ?=
 REFERENCE ?= docs/cli-reference.md
-# How many tests are run at once.
-WORKERS ?= 2
+# How many modules are tested at once; many wait for other processes.
+WORKERS ?= 3
 # More for pytest, such as ARGS="-k placement -x".
 ARGS ?=
 
@@ -77,7 +77,7 @@ down:
 	$(COMPOSE) --file deploy/compose.yaml --file deploy/compose.demo.yaml down
 	@rm -rf .domicile-compose
 
-## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph WORKERS=3 ARGS="-k word"]
+## test     all tests, on real servers of its own  [INFRA=docker BACKENDS=ceph WORKERS=2 ARGS="-k word"]
 .PHONY: test
 test: venv clients helm web rabbitmq ceph
 	@deploy/local/need /usr/bin/promtool prometheus

@@ -50,12 +50,13 @@ _BUSY = """SELECT (SELECT count(*) FROM intents WHERE NOT is_upload), (SELECT co
 
 def until(condition: Callable[[], T], seconds: float = 30, what: str | Callable[[], str] = "") -> T:
     """The first answer of ``condition`` that is true; AssertionError with the last one when time is up."""
-    deadline = time.monotonic() + seconds
+    began = time.monotonic()
     while not (answer := condition()):
-        if time.monotonic() > deadline:
+        waited = time.monotonic() - began
+        if waited > seconds:
             missed = what() if callable(what) else what or "the condition"
             raise AssertionError(f"{missed} not within {seconds} s: {answer!r}")
-        time.sleep(0.05)
+        time.sleep(min(0.05 + waited / 20, 0.25))  # asking costs those who are waited for a good deal
     return answer
 
 
