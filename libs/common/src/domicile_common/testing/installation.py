@@ -48,7 +48,7 @@ _BUSY = """SELECT (SELECT count(*) FROM intents WHERE NOT is_upload), (SELECT co
                   (SELECT count(*) FROM unsettled_versions WHERE refusal IS NULL)"""
 
 
-def until(condition: Callable[[], T], seconds: float = 30, what: str | Callable[[], str] = "") -> T:
+def until(condition: Callable[[], T], seconds: float = 60, what: str | Callable[[], str] = "") -> T:
     """The first answer of ``condition`` that is true; AssertionError with the last one when time is up."""
     began = time.monotonic()
     while not (answer := condition()):
@@ -60,7 +60,7 @@ def until(condition: Callable[[], T], seconds: float = 30, what: str | Callable[
     return answer
 
 
-def patiently(act: Callable[[], Any], seconds: float = 30) -> None:
+def patiently(act: Callable[[], Any], seconds: float = 60) -> None:
     """Until it succeeds: what was just mended may still refuse."""
 
     def succeeds() -> bool:
@@ -155,7 +155,7 @@ class Installation:
         placement = self.admin("GET", "/placement", tenant=tenant, bucket=bucket, key=key)
         return {replica["backend_id"]: replica for replica in placement["replicas"]}
 
-    def verified(self, bucket: str, key: str, tenant: str = "one", seconds: float = 30) -> dict[str, Any]:
+    def verified(self, bucket: str, key: str, tenant: str = "one", seconds: float = 60) -> dict[str, Any]:
         """The replicas of the current version, once all of them are verified and stamped."""
 
         def settled() -> dict[str, Any]:
@@ -179,7 +179,7 @@ class Installation:
         """Service → what it has written so far."""
         return {name: (self._logs / f"{name}.log").read_text() for name in self.suite.services}
 
-    def idle(self, seconds: float = 30) -> None:
+    def idle(self, seconds: float = 60) -> None:
         """Waits until nothing is owed, under way or left to be removed, but for multipart uploads."""
         until(lambda: not any(self.sql(_BUSY)[0]), seconds, lambda: f"nothing left to do (left: {self.sql(_BUSY)[0]})")
 
@@ -251,7 +251,7 @@ class Installation:
         self.suite.services[service].kill()
         self.start(service, kill=kill, bug=bug, wait=wait, **settings)
 
-    def killed(self, service: str, seconds: float = 30) -> None:
+    def killed(self, service: str, seconds: float = 60) -> None:
         """Waits until a service that was started with ``kill`` has killed itself, and not ended for another reason."""
         child = self.suite.services[service].child
         until(lambda: not child.alive, seconds, f"{service} has killed itself")
