@@ -104,7 +104,7 @@ def test_whatever_was_planted_is_put_right_by_one_scrub(domicile, bucket):
     assert domicile.uploads(at, namespace) == []
     found = Counter(kind for kind, _, _ in findings(domicile))
     assert found == {"corrupt": 2, "missing": 1, "foreign": 3, "orphaned": 1, "upload": 1}
-    until(lambda: all(over for _, _, over in findings(domicile)), 10, "all findings over")
+    until(lambda: all(over for _, _, over in findings(domicile)), what="all findings over")
     forget(domicile)
     assert not any(scrub(domicile, at, tenant="one", bucket=bucket)[kind] for kind in found)
     assert findings(domicile) == []
@@ -196,7 +196,7 @@ def test_a_task_is_handed_back_when_its_worker_stops(domicile, bucket):
         put(domicile, bucket, str(number), b"1")
     at = next(iter(domicile.replicas(bucket, "0")))
     task_id = begin(domicile, at, requests_per_second=0.5)
-    until(lambda: domicile.admin("GET", f"/tasks/{task_id}")["state"] == "running", 10, "begun")
+    until(lambda: domicile.admin("GET", f"/tasks/{task_id}")["state"] == "running", what="begun")
     domicile.suite.services["replicator"].stop()
     assert domicile.admin("GET", f"/tasks/{task_id}")["state"] == "waiting"
     domicile.admin("PATCH", f"/tasks/{task_id}", {"action": "cancel"})
