@@ -134,6 +134,9 @@ def test_how_long_they_are_good(raw, bucket):
     assert [code(60), code(60, 30), code(WEEK, WEEK - 60), code(1000, -600)] == [""] * 4
     assert [code(60, 61), code(0, 1), code(WEEK, WEEK + 1), code(WEEK, -16 * 60)] == ["AccessDenied"] * 4
     assert [code(WEEK + 1), code(-1)] == ["AuthorizationQueryParametersError"] * 2
+    stranger = RawS3(f"http://{raw.address}", replace(raw.signer, access_key="NOBODYSKEY"))
+    expired = stranger.exchange(presign(stranger, "GET", f"/{bucket}/k", ago=61))
+    assert expired.texts("Message") == ["Request has expired"]  # before anything else is looked at
 
 
 def test_they_are_good_for_nothing_else(raw, bucket):

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.model import Credential, Rates
-from domicile_common.sigv4.verify import Verified, parse, verify
+from domicile_common.sigv4.verify import Verified, check_clock, parse, verify
 from domicile_proxy.authorization import ANONYMOUS, authorize
 from domicile_proxy.context import Context
 from domicile_proxy.operations import post_object
@@ -86,8 +86,9 @@ async def authenticate(incoming: Incoming, context: Context) -> tuple[Credential
     claim = parse(incoming.method, incoming.raw_path, incoming.raw_query, incoming.raw_headers, named)
     if claim is None:
         return ANONYMOUS, None
-    known = await context.directory.credential(claim.access_key)
     now = context.clock()
+    check_clock(claim, now)
+    known = await context.directory.credential(claim.access_key)
     verified = verify(claim, known.secret, now, context.keys)
     credential = known.usable(now)
     incoming.access_key = credential.access_key

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import botocore.session
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -102,6 +103,34 @@ def test_what_is_not_listed_is_refused(method, bucket, key, params, code):
     with pytest.raises(RequestError) as refused:
         resolve(method, bucket, key, params, {})
     assert refused.value.code == code
+
+
+# What SDKs call otherwise than the table: older names, and Lists whose form is that of a Get.
+OTHER_NAMES = {
+    **{f"{verb}BucketLifecycle": f"{verb}BucketLifecycleConfiguration" for verb in ("Get", "Put")},
+    **{f"{verb}BucketNotification": f"{verb}BucketNotificationConfiguration" for verb in ("Get", "Put")},
+    **{
+        f"ListBucket{what}Configurations": f"GetBucket{what}Configuration"
+        for what in ("Analytics", "IntelligentTiering", "Inventory", "Metrics")
+    },
+    "ListObjectAnnotations": "GetObjectAnnotation",
+}
+ELSEWHERE = {"ListDirectoryBuckets", "WriteGetObjectResponse"}  # sent to endpoints of their own
+SDK = botocore.session.Session().get_service_model("s3")
+
+
+@pytest.mark.parametrize("name", [name for name in SDK.operation_names if name not in ELSEWHERE])
+def test_what_sdks_can_ask_for_is_known_by_its_name(name: str):
+    """What is not listed would be taken for what it is without its marker: ``PUT ?annotation`` for an object that replaces the annotated one."""
+    model = SDK.operation_model(name)
+    path, _, query = model.http["requestUri"].partition("?")
+    members = model.input_shape.members if model.input_shape else {}
+    required = [members[member].serialization for member in model.input_shape.required_members] if members else []
+    params = dict(field.partition("=")[::2] for field in query.split("&") if field)
+    params |= {place["name"]: "1" for place in required if place.get("location") == "querystring"}
+    headers = {place["name"]: "1" for place in required if place.get("location") == "header"}
+    found = resolve(model.http["method"], "b" if "{Bucket}" in path else None, "k" if "{Key+}" in path else None, params, headers)
+    assert found.name == OTHER_NAMES.get(name, name)
 
 
 def test_what_is_known_but_not_served_is_named():

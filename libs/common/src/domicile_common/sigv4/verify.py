@@ -77,7 +77,7 @@ def verify(claim: Claim, secret: str, now: datetime, ring: keys.KeyRing) -> Veri
     Raises:
         RequestError: ``AccessDenied`` (expired, not yet valid), ``RequestTimeTooSkewed``, ``SignatureDoesNotMatch``.
     """
-    _check_clock(claim, now)
+    check_clock(claim, now)
     key = ring.get(secret, claim.date, claim.region)
     given = claim.signature.encode()
     for expected in _expected(claim, secret, key):
@@ -99,7 +99,8 @@ def _expected(claim: Claim, secret: str, key: bytes) -> Iterator[str]:
             yield keys.signature(key, keys.string_to_sign(claim.timestamp, claim.scope, request))
 
 
-def _check_clock(claim: Claim, now: datetime) -> None:
+def check_clock(claim: Claim, now: datetime) -> None:
+    """Whether the claim is of this time, which can be told without the secret. Raises ``RequestError`` as ``verify`` does."""
     age = now - claim.signed_at if claim.signed_at else timedelta()
     if claim.expires_at is None:
         if abs(age) > MAX_SKEW:

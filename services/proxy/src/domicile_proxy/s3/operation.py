@@ -132,12 +132,13 @@ _SERVED = (
     _row("DELETE bucket tagging", "DeleteBucketTagging", Access.SETTINGS),
 )
 
-# ``id`` chooses between Get… and List… of the first four; it is too common a word to be a marker, so they answer under one name.
+# ``id`` and the like choose between Get… and List… of the first five; they are too common words to be markers, so they answer under one name.
 _UNSERVED = (
     ("GET bucket analytics", "GetBucketAnalyticsConfiguration", Access.READ),
     ("GET bucket intelligent-tiering", "GetBucketIntelligentTieringConfiguration", Access.READ),
     ("GET bucket inventory", "GetBucketInventoryConfiguration", Access.READ),
     ("GET bucket metrics", "GetBucketMetricsConfiguration", Access.READ),
+    ("GET object annotation", "GetObjectAnnotation", Access.READ),
     ("GET bucket abac", "GetBucketAbac", Access.READ),
     ("GET bucket metadataConfiguration", "GetBucketMetadataConfiguration", Access.READ),
     ("GET bucket metadataTable", "GetBucketMetadataTableConfiguration", Access.READ),
@@ -149,6 +150,7 @@ _UNSERVED = (
     ("PUT bucket intelligent-tiering", "PutBucketIntelligentTieringConfiguration", Access.SETTINGS),
     ("PUT bucket inventory", "PutBucketInventoryConfiguration", Access.SETTINGS),
     ("PUT bucket logging", "PutBucketLogging", Access.SETTINGS),
+    ("PUT bucket metadataAnnotationTable", "UpdateBucketMetadataAnnotationTableConfiguration", Access.SETTINGS),
     ("PUT bucket metadataInventoryTable", "UpdateBucketMetadataInventoryTableConfiguration", Access.SETTINGS),
     ("PUT bucket metadataJournalTable", "UpdateBucketMetadataJournalTableConfiguration", Access.SETTINGS),
     ("PUT bucket metrics", "PutBucketMetricsConfiguration", Access.SETTINGS),
@@ -167,8 +169,10 @@ _UNSERVED = (
     ("DELETE bucket metrics", "DeleteBucketMetricsConfiguration", Access.SETTINGS),
     ("DELETE bucket replication", "DeleteBucketReplication", Access.SETTINGS),
     ("DELETE bucket website", "DeleteBucketWebsite", Access.SETTINGS),
+    ("PUT object annotation", "PutObjectAnnotation", Access.WRITE),
     ("PUT object encryption", "UpdateObjectEncryption", Access.SETTINGS),
     ("PUT object renameObject", "RenameObject", Access.WRITE),
+    ("DELETE object annotation", "DeleteObjectAnnotation", Access.WRITE),
     ("POST object restore", "RestoreObject", Access.WRITE),
     ("POST object select select-type", "SelectObjectContent", Access.READ),
 )
