@@ -174,6 +174,10 @@ def test_an_object_may_ask_for_its_own_number_of_replicas():
         ({"x-amz-bucket-object-lock-enabled": "true"}, "NotImplemented"),
         ({"x-amz-object-ownership": "ObjectWriter"}, "InvalidArgument"),
         ({"x-amz-write-offset-bytes": "5"}, "NotImplemented"),
+        ({"x-amz-object-lock-event-hold": "ON"}, "NotImplemented"),
+        ({"x-amz-object-lock-event-hold-duration-days": "5"}, "NotImplemented"),
+        ({"x-amz-object-annotation-directive": "COPY"}, "NotImplemented"),
+        ({"x-amz-bucket-namespace": "account-regional"}, "NotImplemented"),
         ({"transfer-encoding": "gzip, chunked"}, "NotImplemented"),
     ],
 )

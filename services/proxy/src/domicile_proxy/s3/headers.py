@@ -41,6 +41,9 @@ _UNSERVED_HEADERS = (
     "x-amz-server-side-encryption",
     "x-amz-copy-source-server-side-encryption",
     "x-amz-write-offset-bytes",
+    "x-amz-object-lock-event-hold",
+    "x-amz-object-annotation-",
+    "x-amz-bucket-namespace",
 )
 # Domicile's own, by operations that take them.
 _OWN_HEADERS = {
