@@ -73,6 +73,7 @@ def test_a_client_that_waits_is_told_to_go_on_only_when_it_is_let_in(raw, connec
         b"403": raw.prepare("PUT", f"/{bucket}/k", b"other", expect, payload=UNSIGNED, signer=stranger),
         b"404": raw.prepare("PUT", "/no-such-bucket-anywhere/k", b"other", expect, payload=UNSIGNED),
         b"400": raw.prepare("PUT", f"/{bucket}/{'k' * 1025}", b"other", expect, payload=UNSIGNED),
+        b"412": raw.prepare("PUT", f"/{bucket}/k", bytes(300_000), {**expect, "if-none-match": "*"}, payload=UNSIGNED),
     }
     for status, request in bad.items():
         with connect() as connection:
