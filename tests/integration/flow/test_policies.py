@@ -96,9 +96,15 @@ def test_conditions_on_where_a_copy_comes_from(domicile, shared):
         shared.statement("s3:GetObject", on="*"),
         shared.statement("s3:PutObject", on="*", StringLike={"s3:x-amz-copy-source": f"{shared.name}/public/*"}),
     )
-    assert shared.two("PUT", "/copy", headers={"x-amz-copy-source": f"/{shared.name}/public/a"}).status == 200
+    for way in (f"/{shared.name}/public/a", f"{shared.name}%2Fpublic%2Fa"):
+        assert shared.two("PUT", "/copy", headers={"x-amz-copy-source": way}).status == 200
     refused(shared.two("PUT", "/copy", headers={"x-amz-copy-source": f"/{shared.name}/private/a"}))
     refused(shared.two("PUT", "/copy", b"by itself"))
+    private = {"s3:x-amz-copy-source": f"{shared.name}/private/*"}
+    shared.set_policy(shared.statement("s3:*"), shared.statement("s3:PutObject", on="*", effect="Deny", StringLike=private))
+    assert shared.two("PUT", "/copy", headers={"x-amz-copy-source": f"/{shared.name}/public/a"}).status == 200
+    for way in (f"/{shared.name}/private/a", f"{shared.name}/%70rivate/a"):
+        refused(shared.two("PUT", "/copy", headers={"x-amz-copy-source": way}))
 
 
 def test_conditions_on_tags(shared):

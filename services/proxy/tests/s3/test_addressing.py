@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common.errors import RequestError
-from domicile_proxy.s3.addressing import Address, check_key, parse_address
+from domicile_proxy.s3.addressing import Address, Source, check_key, parse_address, parse_source
 from domicile_proxy.s3.query import parse_query, whole_number
 
 keys = st.text(st.characters(codec="utf-8"), min_size=1, max_size=300).filter(lambda key: len(key.encode()) <= 1024)
@@ -109,6 +109,38 @@ def test_any_address_is_parsed_or_refused(host: str, path: bytes, base: str | No
     else:
         assert address.bucket != ""
         assert address.key != ""
+
+
+@pytest.mark.parametrize(
+    ("value", "source"),
+    [
+        ("bucket/key", Source("bucket", "key", None)),
+        ("/bucket/key", Source("bucket", "key", None)),
+        ("bucket%2Fa%2Fb", Source("bucket", "a/b", None)),  # encodeURIComponent
+        ("%2Fbucket%2Fkey", Source("bucket", "key", None)),
+        ("bucket//a+b%20c", Source("bucket", "/a+b c", None)),
+        ("bucket/k%3FversionId=1?versionId=null", Source("bucket", "k?versionId=1", "null")),
+    ],
+)
+def test_sources_of_copies(value: str, source: Source):
+    assert parse_source(value) == source
+    assert str(source) == f"{source.bucket}/{source.key}" + ("?versionId=null" if source.version_id else "")
+
+
+@pytest.mark.parametrize("value", ["", "/", "bucket", "bucket/", "/bucket", "//key", "bucket?versionId=1"])
+def test_what_names_no_source(value: str):
+    assert refusal(parse_source, value) == "InvalidArgument"
+
+
+@given(st.text(st.characters(max_codepoint=255)))
+def test_any_source_is_parsed_or_refused(value: str):
+    try:
+        source = parse_source(value)
+    except RequestError as error:
+        assert error.code in {"InvalidArgument", "InvalidURI", "InvalidBucketName", "KeyTooLongError"}
+    else:
+        assert source.bucket
+        assert source.key
 
 
 @given(st.dictionaries(st.text(st.characters(codec="utf-8")), st.text(st.characters(codec="utf-8"))))

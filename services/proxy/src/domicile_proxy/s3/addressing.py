@@ -71,19 +71,21 @@ class Source(NamedTuple):
     key: str
     version_id: str | None
 
+    def __str__(self) -> str:
+        """One text for each source, however it was encoded."""
+        return f"{self.bucket}/{self.key}" + (f"?versionId={self.version_id}" if self.version_id else "")
+
 
 def parse_source(value: str) -> Source:
-    """``[/]<bucket>/<key>[?versionId=<id>]``, percent-encoded.
+    """``[/]<bucket>/<key>[?versionId=<id>]``, percent-encoded: many encode the slashes as well.
 
     Raises:
         RequestError: InvalidArgument, InvalidURI, InvalidBucketName, KeyTooLongError.
     """
     path, _, version_id = value.partition("?versionId=")
-    name, slash, key = path.removeprefix("/").partition("/")
-    if not name or not slash or not key:
+    name, _, key = decode(path.encode("latin-1")).removeprefix("/").partition("/")
+    if not name or not key:
         message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
         raise RequestError("InvalidArgument", message, {"ArgumentName": "x-amz-copy-source", "ArgumentValue": value})
-    source = Source(decode(name.encode("latin-1")), decode(key.encode("latin-1")), version_id or None)
-    check_bucket_name(source.bucket)
-    check_key(source.key)
-    return source
+    check_bucket_name(name)
+    return Source(name, check_key(key), version_id or None)
