@@ -55,6 +55,7 @@ def test_forms_of_a_date(text: str):
     [
         headers(mode="GOVERNANCE"),
         headers(until=TEXT),
+        headers("GOVERNANCE", "20990101"),
         headers("governance", TEXT),
         headers("GOVERNANCE", "tomorrow"),
         headers("GOVERNANCE", "2020-01-01T00:00:00Z"),

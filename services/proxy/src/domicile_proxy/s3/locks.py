@@ -123,9 +123,9 @@ def _mode(text: str) -> LockMode:
 
 
 def _instant(text: str) -> datetime:
-    """Milliseconds are kept, as S3 does; a date without a zone is in UTC."""
+    """Milliseconds are kept, as S3 does; a date without a zone is in UTC. Digits alone are none: policies take them for seconds."""
     try:
-        parsed = datetime.fromisoformat(text)
+        parsed = datetime.fromisoformat(text if "-" in text else "")
         instant = parsed.astimezone(UTC) if parsed.tzinfo else parsed.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         raise _bad("The retain until date must be provided in ISO 8601 format", "retain-until-date") from None
