@@ -10,7 +10,7 @@ from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import ChangeBucket
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, receive_document, xml
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.access_documents import (
     parse_ownership_controls,
@@ -84,7 +84,7 @@ async def get_public_access_block(request: S3Request, context: Context) -> Respo
 
 async def put_public_access_block(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutPublicAccessBlock.html."""
-    block = parse_public_access_block(await receive_document(request))
+    block = await read_document(request, parse_public_access_block)
     await change(request, context, BucketSettings(public_access_block=block))
     return Response(200)
 
@@ -108,7 +108,7 @@ async def get_bucket_ownership_controls(request: S3Request, context: Context) ->
 
 async def put_bucket_ownership_controls(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketOwnershipControls.html."""
-    ownership = parse_ownership_controls(await receive_document(request))
+    ownership = await read_document(request, parse_ownership_controls)
     acl = request.bucket.settings.acl
     if ownership == "BucketOwnerEnforced" and acl is not None and not lists.is_private(acl, request.owner):
         raise RequestError("InvalidBucketAclWithObjectOwnership")

@@ -14,7 +14,7 @@ from domicile_common.metadata_client.models import ChangeBucket, FindTenants, Pu
 from domicile_common.model import Bucket, Facts, Tenant
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.access_documents import GRANT_HEADERS, AskedGrant, grantees, parse_acl, read_grants, render_acl
@@ -116,7 +116,7 @@ async def asked_acl(request: S3Request, owner: Tenant, bucket_owner: Tenant | No
 
 async def acl_of_document(request: S3Request, before: Acl, context: Context) -> Acl:
     """The list in the body. Its owner cannot be changed."""
-    asked = parse_acl(await receive_document(request))
+    asked = await read_document(request, parse_acl)
     if asked.owner_id not in ("", before.owner_id):
         raise RequestError("AccessDenied")
     return Acl(before.owner_id, before.owner_name, await resolved(asked.grants, context))

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import RequestError
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.access_settings import absent, change
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import parsed, receive_document, xml
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.cors import parse_cors, render_cors
 from domicile_proxy.s3.lifecycle import parse_lifecycle, render_lifecycle
+
+T = TypeVar("T")
 
 
 async def get_bucket_cors(request: S3Request, context: Context) -> Response:  # noqa: ARG001 -- the bucket tells
@@ -23,7 +28,7 @@ async def get_bucket_cors(request: S3Request, context: Context) -> Response:  # 
 
 async def put_bucket_cors(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketCors.html."""
-    await change(request, context, BucketSettings(cors=parse_cors(await document(request))))
+    await change(request, context, BucketSettings(cors=await read_rules(request, parse_cors)))
     return Response(200)
 
 
@@ -43,7 +48,7 @@ async def get_bucket_lifecycle(request: S3Request, context: Context) -> Response
 
 async def put_bucket_lifecycle(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html."""
-    await change(request, context, BucketSettings(lifecycle=parse_lifecycle(await document(request))))
+    await change(request, context, BucketSettings(lifecycle=await read_rules(request, parse_lifecycle)))
     return Response(200)
 
 
@@ -53,12 +58,12 @@ async def delete_bucket_lifecycle(request: S3Request, context: Context) -> Respo
     return Response(204)
 
 
-async def document(request: S3Request) -> bytes:
-    """Raises ``RequestError`` MissingRequestBodyError, and those of ``receive_document``."""
+async def read_rules(request: S3Request, parse: Callable[[bytes], T]) -> T:
+    """Raises ``RequestError`` MissingRequestBodyError, and as ``read_document`` does."""
     body = await receive_document(request)
     if not body:
         raise RequestError("MissingRequestBodyError")
-    return body
+    return await parsed(body, parse)
 
 
 OPERATIONS: dict[str, Handler] = {

@@ -15,7 +15,7 @@ from domicile_common.policy import parse_location
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
 from domicile_proxy.operations.acls import asked_acl
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.access_documents import read_ownership
@@ -54,7 +54,7 @@ async def create_bucket(request: S3Request, context: Context) -> Response:
     name = request.bucket_name or request.params["bucket"]
     check_bucket_name(name)
     object_lock = wants_object_lock(request.headers)
-    location = parse_location_document(await receive_document(request))
+    location = await read_document(request, parse_location_document)
     tenant_id = request.tenant.tenant_id
     settings = await first_settings(request, context)
     call = CreateBucket(

@@ -10,7 +10,7 @@ from domicile_common.metadata_client.models import Delete
 from domicile_proxy.authorization import check, may, tells
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, streams
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.addressing import check_key
@@ -28,7 +28,7 @@ async def delete_objects(request: S3Request, context: Context) -> Response:
     plan = streams.plan(request)
     if plan.md5 is None and not plan.declared:
         raise RequestError("InvalidRequest", "Missing required header for this request: Content-MD5 OR x-amz-checksum-*")
-    deletion = parse_deletion(await receive_document(request, plan))
+    deletion = await read_document(request, parse_deletion, plan)
     turns = asyncio.Semaphore(DECIDED_AT_ONCE)
     outcomes = await asyncio.gather(*(delete_one(request, context, target, turns) for target in deletion.objects))
     removed = () if deletion.quiet else (outcome for outcome in outcomes if isinstance(outcome, Removed))

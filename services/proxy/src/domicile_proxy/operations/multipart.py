@@ -36,7 +36,7 @@ from domicile_common.model import Blob, Digest, Part, Version
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler, intents, streams
 from domicile_proxy.operations.acls import with_acl
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.operations.fan_out import FanOut, at_least, note_failure, open_all, together
 from domicile_proxy.operations.intents import Draft
 from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
@@ -229,7 +229,7 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CompleteMultipartUpload.html."""
     # 1. What the client says the object is made of, compared with what was recorded.
     condition = write_condition(request.headers)
-    chosen = parse_completion(await receive_document(request, streams.plan(request, checksum_of_body=False)))
+    chosen = await read_document(request, parse_completion, streams.plan(request, checksum_of_body=False))
     look = BeginComplete(
         bucket_id=request.bucket.bucket_id,
         key=request.key,

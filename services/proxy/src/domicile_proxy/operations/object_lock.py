@@ -11,7 +11,7 @@ from domicile_common.model import Lock
 from domicile_proxy.authorization import check_body
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
@@ -29,7 +29,7 @@ async def get_object_lock_configuration(request: S3Request, context: Context) ->
 
 async def put_object_lock_configuration(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLockConfiguration.html."""
-    default = parse_lock_configuration(await receive_document(request))
+    default = await read_document(request, parse_lock_configuration)
     call = PutLockConfiguration(bucket_id=request.bucket.bucket_id, default_retention=default, trace=request.trace)
     await context.metadata.call(call)
     context.directory.forget_bucket(request.bucket_name)
@@ -47,7 +47,7 @@ async def get_object_retention(request: S3Request, context: Context) -> Response
 async def put_object_retention(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectRetention.html."""
     check_bucket(request)
-    retention = parse_retention(await receive_document(request), context.clock())
+    retention = await read_document(request, lambda body: parse_retention(body, context.clock()))
     await check_body(request, context, lock_facts(retention))
     call = ChangeVersion(
         bucket_id=request.bucket.bucket_id,
@@ -72,7 +72,7 @@ async def get_object_legal_hold(request: S3Request, context: Context) -> Respons
 async def put_object_legal_hold(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectLegalHold.html."""
     check_bucket(request)
-    hold = parse_legal_hold(await receive_document(request))
+    hold = await read_document(request, parse_legal_hold)
     await check_body(request, context, lock_facts(Lock(legal_hold=hold)))
     call = ChangeVersion(
         bucket_id=request.bucket.bucket_id,

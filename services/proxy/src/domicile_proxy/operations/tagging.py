@@ -7,7 +7,7 @@ from domicile_common.metadata_client.models import ChangeVersion, FindBucketTags
 from domicile_proxy.authorization import check_body
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
@@ -24,7 +24,7 @@ async def get_object_tagging(request: S3Request, context: Context) -> Response:
 
 async def put_object_tagging(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObjectTagging.html."""
-    tags = parse_tagging(await receive_document(request))
+    tags = await read_document(request, parse_tagging)
     check_tags(tags)
     await check_body(request, context, tag_facts(tags))
     return Response(200, await replace_tags(request, context, tags))
@@ -58,7 +58,7 @@ async def get_bucket_tagging(request: S3Request, context: Context) -> Response:
 
 async def put_bucket_tagging(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketTagging.html."""
-    tags = parse_tagging(await receive_document(request))
+    tags = await read_document(request, parse_tagging)
     check_tags(tags, MAX_BUCKET_TAGS)
     await context.metadata.call(PutBucketTags(bucket_id=request.bucket.bucket_id, tags=tags, trace=request.trace))
     return Response(204)

@@ -6,7 +6,7 @@ from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import PutVersioning
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
-from domicile_proxy.operations.documents import receive_document, xml
+from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.documents import parse_versioning
@@ -27,7 +27,7 @@ async def put_bucket_versioning(request: S3Request, context: Context) -> Respons
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketVersioning.html."""
     if "x-amz-mfa" in request.headers:
         raise RequestError("NotImplemented", "MFA delete is not implemented.")
-    versioning = parse_versioning(await receive_document(request))
+    versioning = await read_document(request, parse_versioning)
     call = PutVersioning(bucket_id=request.bucket.bucket_id, versioning=versioning, trace=request.trace)
     await context.metadata.call(call)
     context.directory.forget_bucket(request.bucket_name)
