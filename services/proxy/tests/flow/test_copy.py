@@ -55,6 +55,11 @@ async def test_replace_takes_what_the_request_says(source):
     assert got.headers["x-amz-tagging-count"] == "1"
 
 
+async def test_a_body_is_refused_where_it_would_be_ignored(source):
+    answer = await source.ask("PUT", "/bucket/copy", {"x-amz-copy-source": "bucket/source"}, b"a body")
+    assert (answer.status, answer.code) == (400, "InvalidRequest")
+
+
 async def test_an_empty_object_is_copied(source):
     assert (await copy(source, "/bucket/copy", "bucket/empty")).status == 200
     assert (await source.ask("GET", "/bucket/copy")).body == b""
@@ -76,8 +81,8 @@ async def test_a_copy_to_itself_must_change_something(source):
         ("bucket", "InvalidArgument"),
         ("bucket/", "InvalidArgument"),
         ("/bucket/none", "NoSuchKey"),
-        ("B!/key", "InvalidBucketName"),
-        ("bucket/%zz", "InvalidURI"),
+        ("B!/key", "InvalidArgument"),
+        ("bucket/%zz", "InvalidArgument"),
         ("bucket/a%00?versionId=", "NoSuchKey"),
     ],
 )

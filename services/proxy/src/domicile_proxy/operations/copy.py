@@ -21,11 +21,11 @@ from domicile_proxy.operations import Handler, intents
 from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.fan_out import at_least
 from domicile_proxy.operations.intents import Draft
-from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
+from domicile_proxy.operations.transfer import check_size, locate_source, read_source, source_bucket, source_header, transfer
 from domicile_proxy.operations.waiting import read_wait, wait_after_write
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
-from domicile_proxy.s3.addressing import Source, parse_source
+from domicile_proxy.s3.addressing import Source
 from domicile_proxy.s3.asking import tag_facts
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags, version_header
@@ -40,7 +40,7 @@ log = structlog.get_logger()
 async def copy_object(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html."""
     # 1. What is asked for.
-    source = parse_source(request.headers["x-amz-copy-source"])
+    source = read_source(request)
     condition = write_condition(request.headers)
     algorithm = wanted_algorithm(request.headers)
     # 2. The source, which the caller has to be allowed to read.

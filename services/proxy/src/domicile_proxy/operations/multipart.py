@@ -39,11 +39,10 @@ from domicile_proxy.operations.acls import with_acl
 from domicile_proxy.operations.documents import read_document, xml
 from domicile_proxy.operations.fan_out import FanOut, at_least, note_failure, open_all, together
 from domicile_proxy.operations.intents import Draft
-from domicile_proxy.operations.transfer import check_size, locate_source, source_bucket, source_header, transfer
+from domicile_proxy.operations.transfer import check_size, locate_source, read_source, source_bucket, source_header, transfer
 from domicile_proxy.operations.waiting import read_wait, wait_after_write
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
-from domicile_proxy.s3.addressing import parse_source
 from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.documents import parse_completion
@@ -127,7 +126,7 @@ async def upload_part(request: S3Request, context: Context) -> Response:
 async def upload_part_copy(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_UploadPartCopy.html."""
     number = part_number(request)
-    source = parse_source(request.headers["x-amz-copy-source"])
+    source = read_source(request)
     upload = await find_upload(request, context)
     bucket = await source_bucket(request, source, context)
     located = await locate_source(bucket, source, request, context)

@@ -16,10 +16,18 @@ from domicile_proxy.operations import streams
 from domicile_proxy.operations.fan_out import FanOut
 from domicile_proxy.operations.streams import BlobReader
 from domicile_proxy.request import S3Request
-from domicile_proxy.s3.addressing import Source
+from domicile_proxy.s3.addressing import Source, parse_source
 from domicile_proxy.s3.body import MAX_BODY
 from domicile_proxy.s3.conditions import check_copy_source
 from domicile_proxy.s3.ranges import Span
+
+
+def read_source(request: S3Request) -> Source:
+    """Raises RequestError: InvalidRequest for a body, which a copy does not have, and those of ``parse_source``."""
+    if request.headers.get("content-length", "0") != "0" or "transfer-encoding" in request.headers:
+        message = "The request included a body. Requests of this type must not include a non-empty body."
+        raise RequestError("InvalidRequest", message)
+    return parse_source(request.headers["x-amz-copy-source"])
 
 
 async def source_bucket(request: S3Request, source: Source, context: Context) -> Bucket:

@@ -80,12 +80,22 @@ def parse_source(value: str) -> Source:
     """``[/]<bucket>/<key>[?versionId=<id>]``, percent-encoded: many encode the slashes as well.
 
     Raises:
-        RequestError: InvalidArgument, InvalidURI, InvalidBucketName, KeyTooLongError.
+        RequestError: InvalidArgument, KeyTooLongError.
     """
     path, _, version_id = value.partition("?versionId=")
-    name, _, key = decode(path.encode("latin-1")).removeprefix("/").partition("/")
-    if not name or not key:
-        message = "Copy Source must mention the source bucket and key: sourcebucket/sourcekey"
-        raise RequestError("InvalidArgument", message, {"ArgumentName": "x-amz-copy-source", "ArgumentValue": value})
-    check_bucket_name(name)
+    try:
+        name, _, key = decode(path.encode("latin-1")).removeprefix("/").partition("/")
+    except RequestError:
+        raise _bad_source("encoding", value) from None
+    try:
+        check_bucket_name(name)
+    except RequestError:
+        raise _bad_source("bucket name", value) from None
+    if not key:
+        raise _bad_source("object key", value)
     return Source(name, check_key(key), version_id or None)
+
+
+def _bad_source(what: str, value: str) -> RequestError:
+    detail = {"ArgumentName": "x-amz-copy-source", "ArgumentValue": value[:100]}
+    return RequestError("InvalidArgument", f"Invalid copy source {what}", detail)
