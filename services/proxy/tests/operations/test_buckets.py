@@ -141,6 +141,11 @@ async def test_list_objects_pages(proxy):
     assert (call.after, call.limit) == ("a", 1)
 
 
+@pytest.mark.parametrize("name", ["start-after", "continuation-token"])
+async def test_parameters_of_the_other_listing_are_refused(proxy, name):
+    assert await proxy.refusal("GET", params={name: "a"}) == "InvalidArgument"
+
+
 async def test_list_object_versions(proxy):
     versions = (
         VersionEntry(entry("a"), "1" * 32, is_null=False, is_latest=True, is_delete_marker=True),
@@ -312,3 +317,10 @@ async def test_a_deletion_needs_a_checksum_that_is_right(proxy):
     assert proxy.metadata.asked == []
     right = asked | {"headers": {"x-amz-checksum-crc32": checksum("crc32", body)}}
     assert texts((await proxy.ask("POST", **right)).body, "Deleted/Key") == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("asked", "code"), [("", "InvalidRequest"), (" , ", "InvalidRequest"), ("ETag,Color", "InvalidArgument")]
+)
+async def test_attributes_that_are_none(proxy, asked, code):
+    assert await proxy.refusal("GET", "k", {"attributes": ""}, {"x-amz-object-attributes": asked}) == code

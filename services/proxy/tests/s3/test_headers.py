@@ -291,6 +291,10 @@ def test_overrides_replace_what_was_stored(version):
     } == params
 
 
+def test_an_override_that_is_none_is_refused(version):
+    assert refusal(object_headers, version(), {}, {"response-etag": "x"}, None) == "InvalidArgument"
+
+
 @given(st.text())
 def test_an_override_never_breaks_the_answers_head(value: str):
     from datetime import UTC, datetime

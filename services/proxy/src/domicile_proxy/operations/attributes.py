@@ -49,14 +49,14 @@ async def get_object_placement(request: S3Request, context: Context) -> Response
 
 
 def wanted_attributes(headers: Mapping[str, str]) -> frozenset[str]:
-    """Raises RequestError: InvalidArgument."""
+    """Raises RequestError: InvalidRequest (none), InvalidArgument (one that there is not)."""
     asked = frozenset(name.strip() for name in headers.get("x-amz-object-attributes", "").split(",") if name.strip())
-    if not asked or not asked <= ATTRIBUTES:
-        raise RequestError(
-            "InvalidArgument",
-            "Invalid attribute name specified." if asked else "The x-amz-object-attributes header is missing.",
-            {"ArgumentName": "x-amz-object-attributes"},
-        )
+    if not asked:
+        message = "The x-amz-object-attributes header specifying the attributes to be retrieved is either missing or empty"
+        raise RequestError("InvalidRequest", message)
+    if unknown := asked - ATTRIBUTES:
+        detail = {"ArgumentName": "x-amz-object-attributes", "ArgumentValue": min(unknown)[:100]}
+        raise RequestError("InvalidArgument", "Invalid attribute name specified.", detail)
     return asked
 
 

@@ -21,6 +21,10 @@ _NOTHING = ObjectPage(objects=(), prefixes=(), truncated=False, last="")
 async def list_objects(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListObjects.html."""
     listing = read_listing(request, "max-keys")
+    for name in ("continuation-token", "start-after"):
+        if name in request.params:  # ignored, it would give whoever turns pages by it the first one for ever
+            message = f"{name} only supported in REST.GET.BUCKET with list-type=2"
+            raise RequestError("InvalidArgument", message, {"ArgumentName": name})
     marker = request.params.get("marker", "")
     page = await read_page(request, context, listing, marker)
     next_marker = page.last if page.truncated else ""

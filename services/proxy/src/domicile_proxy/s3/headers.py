@@ -233,7 +233,7 @@ def object_headers(
     ``versioned``: as in ``version_header``.
 
     Raises:
-        RequestError: InvalidArgument for a ``response-…`` override that no header can carry.
+        RequestError: InvalidArgument for a ``response-…`` override that is none, or that no header can carry.
     """
     facts, digest = version.facts, version.digest
     answer = dict(facts.headers)
@@ -302,7 +302,10 @@ def refuse_overrides(params: Mapping[str, str]) -> None:
 
 def _overrides(params: Mapping[str, str]) -> dict[str, str]:
     answer = {}
-    for param in params.keys() & _OVERRIDES.keys():
+    for param in (name for name in params if name.startswith("response-")):
+        if param not in _OVERRIDES:
+            message = f"{param[:100]} is not in the set of overridable response headers."
+            raise RequestError("InvalidArgument", message, {"ArgumentName": param[:100], "ArgumentValue": params[param][:100]})
         if not _PRINTABLE.fullmatch(params[param]):
             message = "Header value cannot be represented using ISO-8859-1."
             raise RequestError("InvalidArgument", message, {"ArgumentName": param, "ArgumentValue": params[param]})
