@@ -61,10 +61,10 @@ def test_a_refused_policy_names_its_rule():
 
 
 def raised_codes() -> set[str]:
-    """Every literal S3 code that the proxy and the common library raise."""
+    """Every literal S3 code that the proxy and the common library raise. What only the fake raises, no client of the proxy can meet."""
     codes = set()
     for package in (domicile_proxy, domicile_common):
-        for path in Path(package.__path__[0]).rglob("*.py"):
+        for path in [path for path in Path(package.__path__[0]).rglob("*.py") if "fake" not in path.parts]:
             for node in ast.walk(ast.parse(path.read_text())):
                 if (
                     isinstance(node, ast.Call)
