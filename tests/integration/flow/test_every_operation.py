@@ -131,6 +131,7 @@ SAMPLES: dict[str, Sample] = {
             "PutBucketMetricsConfiguration", "PutBucketNotificationConfiguration", "PutBucketReplication", "PutBucketRequestPayment",
             "PutBucketWebsite", "RenameObject", "RestoreObject", "SelectObjectContent", "UpdateBucketMetadataInventoryTableConfiguration",
             "UpdateBucketMetadataJournalTableConfiguration", "UpdateObjectEncryption",
+            "DeleteObjectAnnotation", "GetObjectAnnotation", "PutObjectAnnotation", "UpdateBucketMetadataAnnotationTableConfiguration",
         ),
         UNSERVED,
     ),
