@@ -135,6 +135,8 @@ class Bench:
             owed, began = self._owed(), time.monotonic()
             self._settle()  # copies are part of what a PUT costs
             say(f"{'':<12} {owed} copies owed at the end, done {time.monotonic() - began:.1f} s later")
+        if not load.requests:  # not one of them ended in that time
+            return
         spent = {name: seconds / load.requests for name, seconds in cost.since().items()} | {"client": load.cost / load.requests}
         spent["backends"] = sum(seconds for name, seconds in spent.items() if name.startswith("backend "))
         self._costs[case.name, target.name].append(spent)
@@ -230,7 +232,7 @@ def report(
         rates = {name: middle(loads[case.name, name]) for name in names if loads.get((case.name, name))}
         shown = [unit(case, rates[name]) if name in rates else "-" for name in names]
         pairs = (("proxy", "straight"), ("opaque", "straight"), ("wide", "straight"), ("proxy", "rclone"))
-        ratios = [f"{rates[one] / rates[other]:.2f}" if {one, other} <= rates.keys() else "-" for one, other in pairs]
+        ratios = [f"{rates[one] / rates[other]:.2f}" if one in rates and rates.get(other) else "-" for one, other in pairs]
         lines.append(f"| {case.name}, {case.clients} clients | {' | '.join(shown)} | {' | '.join(ratios)} |")
     lines += [
         "",
