@@ -286,8 +286,9 @@ def main() -> None:
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     with tempfile.TemporaryDirectory(prefix="domicile-bench-") as folder:
-        # Replaced blobs go soon, or waiting for nothing to be owed would mostly be waiting for their grace period.
-        settings = Settings(state=Path(folder) / "state", layout=free_layout(), passed_on={"REMOVAL_GRACE_SECONDS": "2"})
+        # What was replaced or cut off goes soon, or waiting for nothing to be owed would mostly be waiting for that.
+        soon = {"REMOVAL_GRACE_SECONDS": "2", "REMOVAL_SECOND_LOOK_SECONDS": "5"}
+        settings = Settings(state=Path(folder) / "state", layout=free_layout(), passed_on=soon)
         with running(settings, say) as launcher:
             result = Bench(launcher, Path(folder), arguments.rclone, arguments).run((5 if arguments.large else 1) * GIB)
     print(f"\n{result}")
