@@ -11,14 +11,10 @@ from domicile_client.cli.main import run
 pytestmark = pytest.mark.servers
 
 
-def names_at(s3):
-    return {bucket["Name"] for bucket in s3.list_buckets()["Buckets"]}
-
-
 def test_a_probe_is_asked_for_carried_out_and_shown(domicile, monkeypatch, capsys):
     monkeypatch.setenv("DOMICILE_METADATA_URL", domicile.suite.metadata_url)
     monkeypatch.setenv("ADMIN_API_KEY", domicile.suite.admin_key)
-    before = names_at(domicile.at("fi"))
+    before = domicile.namespaces("fi")
 
     def domicile_command(*arguments):
         code = run([*arguments, "--json"])
@@ -32,4 +28,4 @@ def test_a_probe_is_asked_for_carried_out_and_shown(domicile, monkeypatch, capsy
     assert (known["reads_own_writes"], known["multipart"], len(known)) == (True, True, 18)
     (latest,) = domicile_command("backends", "probes", "fi")["probes"]
     assert (latest["capabilities"], latest["changed"], latest["notes"]) == (known, [], {})
-    assert names_at(domicile.at("fi")) == before
+    assert domicile.namespaces("fi") == before

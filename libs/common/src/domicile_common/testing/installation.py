@@ -253,9 +253,16 @@ class Installation:
 
     def killed(self, service: str, seconds: float = 60) -> None:
         """Waits until a service that was started with ``kill`` has killed itself, and not ended for another reason."""
+        self._ended(service, seconds, "SIGKILL")
+
+    def stopped(self, service: str, seconds: float = 60) -> None:
+        """Waits until a service that was asked to stop has done so in order."""
+        self._ended(service, seconds, "exit code 0")
+
+    def _ended(self, service: str, seconds: float, how: str) -> None:
         child = self.suite.services[service].child
-        until(lambda: not child.alive, seconds, f"{service} has killed itself")
-        assert "SIGKILL" in child.died(), f"{child.died()}\n{child.last_words()}"
+        until(lambda: not child.alive, seconds, f"{service} has ended")
+        assert how in child.died(), f"{child.died()}\n{child.last_words()}"
 
     def mend(self) -> None:
         """All services run as they did in the beginning."""

@@ -32,8 +32,8 @@ def ack_before_commit(commit: Function) -> Function:
         await asyncio.sleep(HELD_BACK_SECONDS)
         await commit(*args, **kwargs)
 
-    async def committed(intent: Any, digest: Any, *args: Any, **kwargs: Any) -> Version:
-        task = asyncio.create_task(late(intent, digest, *args, **kwargs))
+    async def committed(draft: Any, intent: Any, digest: Any, *args: Any, **kwargs: Any) -> Version:
+        task = asyncio.create_task(late(draft, intent, digest, *args, **kwargs))
         under_way.add(task)
         task.add_done_callback(under_way.discard)
         return Version(intent.bucket_id, intent.key, intent.version_id, datetime.now(UTC), Facts(), digest)
