@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import re
 import ssl
 from urllib.parse import urlsplit
@@ -132,9 +133,20 @@ def test_certificates_are_renewed_by_the_same_authority(tmp_path):
     assert shown[0] != shown[1]
     with pytest.raises(ssl.SSLCertVerificationError):
         handshake(context, server, "elsewhere")
-    certificates.make(tmp_path, ["s3.test", "*.s3.test"])
+    certificates.make(tmp_path, ["s3.test", "*.s3.test", "3.test", "fd00::1"])
     server.load_cert_chain(tmp_path / "tls/proxy/tls.crt", tmp_path / "tls/proxy/tls.key")
-    assert handshake(context, server, "bucket.s3.test")
+    for name in ("bucket.s3.test", "3.test", "fd00::1"):
+        assert handshake(context, server, name)
+
+
+def test_users_of_other_numbers_reach_their_certificates_whatever_the_umask(tmp_path):
+    before = os.umask(0o077)
+    try:
+        secrets.make(tmp_path)
+        certificates.make(tmp_path)
+    finally:
+        os.umask(before)
+    assert {folder.stat().st_mode & 0o005 for folder in (tmp_path / "tls").iterdir() if folder.name != "authority"} == {0o005}
 
 
 def handshake(client, server, name):

@@ -5,7 +5,9 @@ from __future__ import annotations
 import gzip
 import http.client
 import json
+import os
 import secrets
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 
 import httpx
@@ -253,6 +255,15 @@ def test_the_command_line_compares_and_plans(operator, domicile, command, tmp_pa
     file = tmp_path / "snapshot.ndjson.gz"
     assert command("snapshots", "export", after, str(file))[0] == 0
     assert json.loads(gzip.decompress(file.read_bytes()).splitlines()[0])["snapshot_id"] == after
+    link, pipe = tmp_path / "link", tmp_path / "pipe"
+    link.symlink_to(file)
+    assert command("snapshots", "export", before, str(link))[0] == 0
+    assert link.is_symlink()
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        reading = pool.submit(pipe.read_bytes)
+        assert command("snapshots", "export", before, str(pipe))[0] == 0
+    assert gzip.decompress(reading.result()) == gzip.decompress(file.read_bytes())
     for snapshot in (before, after):
         assert command("snapshots", "delete", snapshot)[0] == 0
     code, answer, errors = command("snapshots", "show", before)

@@ -186,6 +186,13 @@ async def test_what_would_leave_policies_without_backends_is_refused_unless_forc
     await admin.call("PATCH", "/backends/de", {"state": "readonly", "force": default.get("region_lock") is None})
 
 
+async def test_of_two_changes_at_once_that_break_policies_together_one_is_refused(admin):
+    await admin.prepared(replica_count=2)
+    bodies = {backend_id: {"state": "draining"} for backend_id in ("fi", "de")}
+    asked = [admin.client.patch(f"/proxy/backends/{backend_id}", json=body) for backend_id, body in bodies.items()]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*asked)) == [200, 409]
+
+
 async def test_only_what_would_break_is_named(admin):
     await admin.prepared()
     for tenant, lock in (("locked", ["FI"]), ("free", ["FI", "DE"])):

@@ -37,7 +37,7 @@ async def answer(incoming: Incoming, context: Context) -> Response:
     # 3. Whether this key may do such things at all, and nothing is asked for that would be ignored.
     admit(request)
     # 4. Which bucket that is: the caller's own, or another's that the caller may know of.
-    request = await in_bucket(request, context)
+    request = await in_bucket(request, incoming, context)
     # 5. Whether the caller may do this there.
     request = await authorize(request, context)
     # 6. Do it.
@@ -109,13 +109,14 @@ def admit(request: S3Request) -> None:
     refuse_version(request.operation, request.params)
 
 
-async def in_bucket(request: S3Request, context: Context) -> S3Request:
+async def in_bucket(request: S3Request, incoming: Incoming, context: Context) -> S3Request:
+    """``incoming``: what arrived, which a form's request is no longer. Its answer is counted and shown to web pages by that."""
     if not request.operation.in_bucket:
         return request
     bucket = await context.directory.bucket(request.tenant.tenant_id, request.bucket_name)
-    request.incoming.bucket = bucket
+    incoming.bucket = bucket
     if request.caller.anonymous:
-        limit(request.incoming, bucket.tenant_id, bucket.rates, context)
+        limit(incoming, bucket.tenant_id, bucket.rates, context)
     return replace(request, found_bucket=bucket)
 
 

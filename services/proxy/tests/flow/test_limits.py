@@ -8,6 +8,7 @@ import hashlib
 import msgspec
 import pytest
 
+from domicile_common.bucket_settings import CorsRule
 from domicile_common.errors import RequestError
 from domicile_common.model import Rates
 from domicile_proxy.limits import PATIENCE, Limiter, TenantLimits
@@ -66,6 +67,20 @@ async def test_nobody_in_particular_counts_for_the_buckets_owner(proxy):
     proxy.metadata.buckets["other", "open"] = msgspec.structs.replace(bucket, rates=Rates(requests_per_second=0.01))
     assert (await proxy.ask_anonymously("GET", "/open/none")).status in (403, 404)
     assert (await proxy.ask_anonymously("GET", "/open/none")).code == "SlowDown"
+
+
+async def test_forms_of_nobody_in_particular_count_for_the_owner_until_they_are_answered(proxy):
+    rules = (CorsRule(("https://page.example",), ("POST",)),)
+    bucket = proxy.add_bucket("open", "other", policy=PUBLIC, cors=rules)
+    rates = Rates(concurrent_requests=1)
+    proxy.metadata.buckets["other", "open"] = msgspec.structs.replace(bucket, rates=rates)
+    proxy.add_key("OWNER", "other", rates=rates)
+    headers = {"content-type": "multipart/form-data; boundary=b", "origin": "https://page.example"}
+    form = b'--b\r\nContent-Disposition: form-data; name="key"\r\n\r\nk\r\n--b\r\nContent-Disposition: form-data; name="file"\r\n\r\nx\r\n--b--\r\n'
+    for _ in range(2):
+        answer = await proxy.ask_anonymously("POST", "/open", headers, form)
+        assert (answer.code, answer.headers["access-control-allow-origin"]) == ("AccessDenied", "https://page.example")
+    assert (await proxy.ask("GET", "/open/none", access_key="OWNER")).code == "NoSuchKey"
 
 
 def test_nothing_new_is_begun_while_much_is_still_due():

@@ -15,7 +15,7 @@ import structlog
 
 from domicile_common.backends.port import BlobStore
 from domicile_common.backends.quirks import quirks_of
-from domicile_common.errors import BackendError, BackendUnavailable, BlobMismatch, BlobNotFound, NamespaceNotFound
+from domicile_common.errors import BackendError, BackendRefused, BackendUnavailable, BlobMismatch, BlobNotFound, NamespaceNotFound
 from domicile_common.metadata_client.retirement import NoteRemoved, Retire
 from domicile_common.metadata_client.scrub import (
     CompareBlobs,
@@ -94,6 +94,26 @@ class _Scrubber:
     # --- light ---
 
     async def _light(self, home: Namespace, position: Position) -> None:
+        try:
+            await self._look(home, position)
+        except BackendRefused as refused:
+            if home.bucket_id:
+                raise
+            # What nobody has any more holds up nothing: the backend's key may have no right to remove buckets, say.
+            log.warning(
+                "a physical bucket of nobody stays", backend=self._asked.backend_id, bucket=home.namespace, why=str(refused)
+            )
+        await self._run.ask(
+            EndNamespace(
+                task_id=self._run.task.task_id,
+                backend_id=self._asked.backend_id,
+                namespace=home.namespace,
+                bucket_id=home.bucket_id,
+                since=position.since,
+            )
+        )
+
+    async def _look(self, home: Namespace, position: Position) -> None:
         if home.is_own and position.phase == "listing":
             async for at in self._pages(home, position.at):
                 await self._run.save(Position(position.after, "listing", at, position.since))
@@ -105,15 +125,6 @@ class _Scrubber:
             await self._look_at_unseen(home, position)
         elif home.is_own:
             await self._remove_empty(home)
-        await self._run.ask(
-            EndNamespace(
-                task_id=self._run.task.task_id,
-                backend_id=self._asked.backend_id,
-                namespace=home.namespace,
-                bucket_id=home.bucket_id,
-                since=position.since,
-            )
-        )
 
     async def _pages(self, home: Namespace, at: str) -> AsyncIterator[str]:
         """The token behind each page that has been dealt with."""
@@ -198,7 +209,8 @@ class _Scrubber:
         await self._run.ask(NoteRemoved(**place))
 
     async def _is_empty(self, home: Namespace) -> bool:
-        return not (await self._store.list_blobs(home.namespace)).entries
+        page = await self._store.list_blobs(home.namespace)
+        return not (page.entries or page.next)
 
     async def _look_at_unseen(self, home: Namespace, position: Position) -> None:
         at = position.at

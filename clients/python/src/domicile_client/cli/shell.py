@@ -85,18 +85,22 @@ def listing(call: Call, columns: tuple[str, ...], limit: int | None) -> Action:
 
 
 def written(call: Call, file: Path) -> Action:
-    """The answer goes to a file as it arrives; the file is there when it is whole."""
-    arriving = file.with_name(f"{file.name}.part")
+    """The answer goes to a file as it arrives; the file is there when it is whole. What is no file, such as /dev/stdout, takes it as it comes."""
+    target = file.resolve()
+    as_it_comes = target.exists() and not target.is_file()
+    arriving = target if as_it_comes else target.with_name(f"{target.name}.part")
 
     def run(shell: Shell) -> None:
         try:
             with arriving.open("wb") as opened:
                 size = shell.client.download(call, opened)
-            arriving.replace(file)
+            if not as_it_comes:
+                arriving.replace(target)
         except OSError as error:
             raise typer.BadParameter(f"{file}: {error.strerror}") from None
         finally:
-            arriving.unlink(missing_ok=True)
+            if not as_it_comes:
+                arriving.unlink(missing_ok=True)
         shell.show({"file": str(file), "bytes": size})
 
     return run

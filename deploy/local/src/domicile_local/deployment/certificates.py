@@ -81,9 +81,9 @@ def make(folder: Path, doors: Sequence[str] = ()) -> None:
     for who, known in NAMES.items():
         names = [*known, *(doors if who in DOORS else ())]
         key = generate_private_key(SECP256R1())
-        reached = [x509.IPAddress(ipaddress.ip_address(name)) if name[0].isdigit() else x509.DNSName(name) for name in names]
-        shown = authority.sign(key, _named(who), LIFETIME_DAYS, x509.SubjectAlternativeName(reached))
+        shown = authority.sign(key, _named(who), LIFETIME_DAYS, x509.SubjectAlternativeName(map(_reached, names)))
         (tls / who).mkdir(exist_ok=True)
+        (tls / who).chmod(0o755)  # whatever the umask
         for name, text in {
             "ca.crt": trusted,
             "tls.crt": _pem(shown),
@@ -92,6 +92,13 @@ def make(folder: Path, doors: Sequence[str] = ()) -> None:
         }.items():
             write_private(tls / who / name, text)
             (tls / who / name).chmod(0o644)
+
+
+def _reached(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
 
 
 def _authority(folder: Path) -> tuple[Authority, str]:

@@ -19,7 +19,7 @@ from domicile_common.access.conditions import EXISTING_TAG, Condition, Facts, ma
 from domicile_common.access.wildcards import dear, matches
 
 MAXIMUM_BYTES = 20 * 1024  # as at AWS
-MAXIMUM_DEAR = 2048
+MAXIMUM_DEAR = 256
 """As ``wildcards.dear`` counts. While one request is decided all others of the proxy wait: with this, some milliseconds at most."""
 ARN = "arn:aws:s3:::"
 

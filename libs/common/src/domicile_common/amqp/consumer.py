@@ -111,6 +111,7 @@ class Consumer:
             await self._listen(lost)
             if not lost.is_set():
                 await raw.basic_cancel(consuming.consumer_tag or "")
+                await self._finish(lost)
                 await self._drain()  # while the channel still takes answers
         except BROKEN as error:
             raise Unavailable(f"RabbitMQ is away: {type(error).__name__}") from error
@@ -144,6 +145,11 @@ class Consumer:
             self._heard = False
             await any_of(lost, self._stopping, seconds=spread(self._quiet_seconds))
             heard = self._heard or bool(self._running)
+
+    async def _finish(self, lost: asyncio.Event) -> None:
+        """What came while a quiet subscription was being cancelled takes as long as it takes, unless the process stops."""
+        while self._running and not lost.is_set() and not self._stopping.is_set():
+            await any_of(lost, self._stopping, seconds=1.0)
 
     async def _receive(self, message: DeliveredMessage) -> None:
         """Starts a task of our own: the channel cancels its callbacks when the connection is lost, and half a copy would be wasted."""

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Final
 
 from domicile_common.errors import RequestError, Unavailable
-from domicile_common.metadata_client.models import UNCONDITIONAL, Begin, Condition, Empty, Intent, Renew
+from domicile_common.metadata_client.models import UNCONDITIONAL, Begin, Empty, Intent, Renew
 from domicile_common.model import Blob, Decision
 from domicile_common.policy import decide
 from domicile_common.stamps import blob_key
@@ -36,14 +36,35 @@ async def begin(context: Context, requests: Sequence[Begin]) -> list[Answer]:
     now = context.clock()
     with_quota = {record.tenant_id for record in records.values() if record.has_quota}
     rooms = await quotas.rooms(context.database, with_quota) if with_quota else {}
-    planned = [await settle(request, _plan(context, records.get(request.bucket_id), request, now, rooms)) for request in requests]
+    conditional = {(it.bucket_id, it.key) for it in requests if it.condition != UNCONDITIONAL and it.bucket_id in records}
+    etags = await intents.current_etags(context.database, conditional) if conditional else {}
+    planned = [
+        await settle(
+            request,
+            _plan(
+                context,
+                records.get(request.bucket_id),
+                request,
+                now,
+                rooms,
+                etag=etags.get((request.bucket_id, request.key)),
+            ),
+        )
+        for request in requests
+    ]
     accepted = [plan for plan in planned if isinstance(plan, NewIntent)]
     outcomes = await _insert(context, accepted) if accepted else {}
     return [_answer(plan, outcomes) if isinstance(plan, NewIntent) else plan for plan in planned]
 
 
 async def _plan(
-    context: Context, record: BucketRecord | None, request: Begin, now: datetime, rooms: Mapping[str, Room]
+    context: Context,
+    record: BucketRecord | None,
+    request: Begin,
+    now: datetime,
+    rooms: Mapping[str, Room],
+    *,
+    etag: str | None,
 ) -> NewIntent:
     if not request.key:
         raise RequestError("InvalidArgument", "The key is empty.")
@@ -55,7 +76,7 @@ async def _plan(
         raise RequestError("InvalidRequest", "Bucket is missing Object Lock Configuration")
     if record.tenant_id in rooms:
         await check_write(context, rooms[record.tenant_id], record.bucket_id, request.key, request.size)
-    await check_early(context, request.condition, record.bucket_id, request.key)
+    check_condition(request.condition, etag, request.key)  # early: the commit decides
     decision = _decide(record, request)
     wanted = [backend for backend in record.backends if backend.backend_id in decision.wanted]
     namespaces = await namespaces_for(context, context.database, record, wanted)
@@ -75,13 +96,6 @@ async def _plan(
         epoch=record.epoch,
         lock=request.lock,
     )
-
-
-async def check_early(context: Context, condition: Condition, bucket_id: str, key: str) -> None:
-    """Raises what the commit would raise now. It decides: until then the key may change."""
-    if condition != UNCONDITIONAL:
-        etags = await intents.current_etags(context.database, [(bucket_id, key)])
-        check_condition(condition, etags.get((bucket_id, key)), key)
 
 
 def _decide(record: BucketRecord, request: Begin) -> Decision:

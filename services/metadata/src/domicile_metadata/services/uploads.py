@@ -6,6 +6,7 @@ import msgspec
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import (
+    UNCONDITIONAL,
     BeginComplete,
     Completion,
     Empty,
@@ -19,9 +20,10 @@ from domicile_common.metadata_client.models import (
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.parts import check_part_number, choose_parts
-from domicile_metadata.services.begin import check_early, no_such_upload
+from domicile_metadata.domain.writes import check_condition
+from domicile_metadata.services.begin import no_such_upload
 from domicile_metadata.services.quotas import check_added
-from domicile_metadata.storage import quotas, uploads
+from domicile_metadata.storage import intents, quotas, uploads
 from domicile_metadata.storage.database import Statements
 
 MAXIMUM_PAGE = 1000
@@ -80,7 +82,9 @@ async def begin_complete(context: Context, request: BeginComplete) -> Completion
     except RequestError:
         await find(context, request)  # raises when the upload has ended meanwhile, and its parts with it
         raise
-    await check_early(context, request.condition, request.bucket_id, request.key)
+    if request.condition != UNCONDITIONAL:  # early: the commit decides
+        etags = await intents.current_etags(context.database, [(request.bucket_id, request.key)])
+        check_condition(request.condition, etags.get((request.bucket_id, request.key)), request.key)
     parts = [msgspec.structs.replace(entry.part, checksums=entry.checksums, crc="") for entry in chosen]
     if request.fix and not await uploads.choose(context.database, request.bucket_id, request.upload_id, parts):
         await find(context, request)  # raises when the upload has ended meanwhile

@@ -15,9 +15,9 @@ async def stop_replica_changes(session: Session) -> None:
 
 
 async def lock(session: Session, backend_id: str) -> Backend | None:
-    """Unchanged until the transaction ends."""
-    row = await session.row("lock_backend", backend_id)
-    return None if row is None else as_backend(row)
+    """Until the transaction ends neither it nor another one changes: what policies find is judged by all of them."""
+    rows = await session.fetch("lock_backends")
+    return next((as_backend(row) for row in rows if row["backend_id"] == backend_id), None)
 
 
 async def upsert(session: Session, backend: Backend) -> None:

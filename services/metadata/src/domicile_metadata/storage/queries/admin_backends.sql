@@ -6,12 +6,12 @@
 -- changes a replica holds its bucket's row.
 LOCK TABLE replicas IN SHARE ROW EXCLUSIVE MODE;
 
--- name: lock_backend
--- In the order of model.Backend. Replicas may come about there meanwhile. $1 backend.
+-- name: lock_backends
+-- In the order of model.Backend. Replicas may come about there meanwhile.
 SELECT backend_id, provider, endpoint, country, jurisdictions, access_key, sealed_secret, region, addressing, quirks, state, cost,
        paused, job_limit, bytes_per_second, requests_per_second, capabilities::text
   FROM backends
- WHERE backend_id = $1
+ ORDER BY backend_id
    FOR NO KEY UPDATE;
 
 -- name: upsert_backend
