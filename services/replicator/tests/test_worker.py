@@ -168,6 +168,14 @@ class Installation:
         await channel.close()
         return count
 
+    async def reaches(self, queue: str, depth: int) -> None:
+        """What is handed back is in its queue a moment after its channel was closed."""
+
+        async def reached() -> bool:
+            return await self.depth(queue) == depth
+
+        await eventually(reached)
+
 
 async def eventually(condition) -> None:
     async with asyncio.timeout(PATIENCE):
@@ -252,11 +260,7 @@ async def test_what_is_given_up_is_parked(site):
     async with site.worker():
         (report,) = await site.reports()
         assert (report.outcome, report.error_class) == ("failed", "missing_source")
-
-        async def parked() -> bool:
-            return await site.depth(parking_queue("de")) == 1
-
-        await eventually(parked)
+        await site.reaches(parking_queue("de"), 1)
     assert await site.depth(work_queue("de")) == 0
 
 
@@ -299,11 +303,7 @@ async def test_a_disabled_backend_keeps_its_jobs(site):
     done = Message(exchange=JOBS, routing_key="fi", body=msgspec.json.encode(Job("b" * 32, "0" * 32, "fi")))
     await site.publisher.publish(done)
     async with site.worker(), site.worker(only=["fi", "us"]):
-
-        async def serving() -> bool:
-            return await site.depth(work_queue("fi")) == 0
-
-        await eventually(serving)
+        await site.reaches(work_queue("fi"), 0)
         assert await site.depth(work_queue("de")) == 1
     assert not site.metadata.reports
 
@@ -312,17 +312,13 @@ async def test_jobs_wait_while_metadata_is_away_and_go_back_at_the_end(site):
     await site.put("fi", b"x")
     await site.owe(b"x")
     async with site.worker() as stop:
-
-        async def in_hand() -> bool:
-            return await site.depth(work_queue("de")) == 0
-
-        await eventually(in_hand)
+        await site.reaches(work_queue("de"), 0)
         site.metadata.away = True
         site.metadata.reports.clear()
         await site.owe(b"x")
-        await eventually(in_hand)
+        await site.reaches(work_queue("de"), 0)
         stop.set()
-    assert await site.depth(work_queue("de")) == 1
+    await site.reaches(work_queue("de"), 1)
     site.metadata.away = False
     async with site.worker():
         await site.reports()
@@ -366,7 +362,7 @@ async def test_a_copy_that_cannot_finish_in_time_is_handed_back_and_the_next_wor
             await started.wait()
             stop.set()
     assert not site.metadata.reports
-    assert await site.depth(work_queue("de")) == 1
+    await site.reaches(work_queue("de"), 1)
     assert len(await site.stores["de"].list_uploads(site.blob("de"))) == 1
     async with site.worker():
         (report,) = await site.reports()

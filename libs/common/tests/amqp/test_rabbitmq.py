@@ -304,7 +304,11 @@ async def test_stopping_finishes_what_is_in_hand(broker, publisher):
         running.consumer.stop()
         finish.set()
     assert len(running.jobs) == 2
-    assert await depth(broker, work_queue("fi")) == 8
+
+    async def handed_back() -> bool:  # a moment after the channel was closed
+        return await depth(broker, work_queue("fi")) == 8
+
+    await eventually(handed_back)
 
 
 @pytest.mark.parametrize("handler_gives_up", [False, True])
