@@ -62,6 +62,24 @@ async def test_a_signal_asks_for_it_at_once_whatever_has_changed(folder):
     following.cancel()
 
 
+async def test_a_signal_that_comes_just_when_the_time_is_up_is_not_forgotten(folder, monkeypatch):
+    signals = [True]
+
+    async def time_is_up(event, seconds):
+        await asyncio.sleep(seconds)
+        if signals and signals.pop():
+            event.set()
+        return False
+
+    monkeypatch.setattr(live, "set_within", time_is_up)
+    made, following = await begun()
+    renewed = asyncio.Event()
+    made.after_change(renewed.set)
+    async with asyncio.timeout(5):
+        await renewed.wait()
+    following.cancel()
+
+
 async def test_a_bad_change_leaves_everything_and_says_so(folder):
     made, following = await begun()
     with capture_logs() as logs:

@@ -116,7 +116,7 @@ def test_a_client_that_downloads_a_gigabyte_does_not_notice_that_its_backend_is_
             piece = number.to_bytes(8, "big") + rest
             sent.update(piece)
             file.write(piece)
-    s3 = domicile.client()
+    s3 = domicile.fresh_client(domicile.keys["one"])
     s3.upload_file(str(tmp_path / "gigabyte"), bucket, "gigabyte")
     domicile.verified(bucket, "gigabyte", seconds=180)
     with closing(s3.get_object(Bucket=bucket, Key="gigabyte")["Body"]) as body:

@@ -67,7 +67,8 @@ class Live(Generic[S]):
         """Until it is cancelled."""
         before = self._loaded
         while True:
-            asked = await set_within(self._asked, LOOK_SECONDS)
+            await set_within(self._asked, LOOK_SECONDS)
+            asked = self._asked.is_set()  # a signal may have come just when the time was up
             self._asked.clear()
             now = await asyncio.to_thread(_look, self.settings)
             if asked or (now != self._loaded and now == before):  # and not in the middle of a change
