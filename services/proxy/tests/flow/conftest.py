@@ -19,13 +19,12 @@ import structlog
 import uvicorn
 from pydantic import SecretStr
 
-from domicile_common.access.documents import Caller
-from domicile_common.access.engine import may_know_of
 from domicile_common.backends.port import BlobInfo
 from domicile_common.bucket_settings import BucketSettings
 from domicile_common.copy_watch import CopyWatch, look_through
 from domicile_common.errors import BackendError, BackendUnavailable, BlobNotFound, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client import models
+from domicile_common.metadata_client.fake.buckets import find_among
 from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, EffectivePolicy, Facts, Tenant, Version
 from domicile_common.sigv4.keys import KeyRing
 from domicile_common.sigv4.sign import Signer
@@ -205,15 +204,7 @@ class MemoryMetadata:
         return models.Backends(tuple(self.backends))
 
     def FindBucket(self, request: models.FindBucket) -> Bucket:  # noqa: N802
-        own = self.buckets.get((request.tenant_id, request.name))
-        if own is not None:
-            return own
-        tenant = self.tenants.get(request.tenant_id)
-        caller = Caller(tenant.tenant_id, tenant.canonical_id) if tenant else Caller()
-        known = [it for (_, name), it in self.buckets.items() if name == request.name and may_know_of(caller, it)]
-        if len(known) != 1:
-            raise RequestError("NoSuchBucket" if request.tenant_id else "AccessDenied")
-        return known[0]
+        return find_among(self.buckets, self.tenants, request)
 
     def change_settings(self, bucket_id: str, **settings: Any) -> None:
         """Behind the proxy's back; it goes on with what it remembers until it is told."""

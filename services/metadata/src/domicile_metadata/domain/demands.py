@@ -7,8 +7,7 @@ from typing import Final
 
 from domicile_common.errors import PolicyRefused
 from domicile_common.model import Backend, Value
-from domicile_common.policy import decide
-from domicile_metadata.domain.levels import effective_policy
+from domicile_metadata.domain.levels import outcome
 
 NAMED: Final = 20  # subjects that a refusal names
 
@@ -40,11 +39,7 @@ def broken_by(demands: Iterable[Demand], before: Sequence[Backend], after: Seque
 
 
 def _refusal(demand: Demand, backends: Sequence[Backend]) -> PolicyRefused | None:
-    try:
-        decide(effective_policy(demand.documents, 0), backends)
-    except PolicyRefused as refused:
-        return refused
-    return None
+    return outcome(demand.documents, 0, backends)[1]
 
 
 def refuse(broken: Sequence[Broken]) -> PolicyRefused:

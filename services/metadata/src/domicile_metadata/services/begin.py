@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.metadata_client.models import UNCONDITIONAL, Begin, Empty, Intent, Renew
@@ -31,41 +31,37 @@ async def begin(context: Context, requests: Sequence[Begin]) -> list[Answer]:
 
     Policies, backends and buckets are read anew for each batch: a decision never rests on what this process remembers.
     """
-    bucket_ids = {request.bucket_id for request in requests if is_id(request.bucket_id)}
-    records = await buckets.find_by_id(context.database, bucket_ids)
-    now = context.clock()
-    with_quota = {record.tenant_id for record in records.values() if record.has_quota}
-    rooms = await quotas.rooms(context.database, with_quota) if with_quota else {}
-    conditional = {(it.bucket_id, it.key) for it in requests if it.condition != UNCONDITIONAL and it.bucket_id in records}
-    etags = await intents.current_etags(context.database, conditional) if conditional else {}
-    planned = [
-        await settle(
-            request,
-            _plan(
-                context,
-                records.get(request.bucket_id),
-                request,
-                now,
-                rooms,
-                etag=etags.get((request.bucket_id, request.key)),
-            ),
-        )
-        for request in requests
-    ]
+    known = await _look_up(context, requests)
+    planned = [await settle(request, _plan(context, known, request)) for request in requests]
     accepted = [plan for plan in planned if isinstance(plan, NewIntent)]
     outcomes = await _insert(context, accepted) if accepted else {}
     return [_answer(plan, outcomes) if isinstance(plan, NewIntent) else plan for plan in planned]
 
 
-async def _plan(
-    context: Context,
-    record: BucketRecord | None,
-    request: Begin,
-    now: datetime,
-    rooms: Mapping[str, Room],
-    *,
-    etag: str | None,
-) -> NewIntent:
+class _Known(NamedTuple):
+    """What decides the writes of a batch. ``rooms``: by tenant with a quota. ``etags``: by (bucket id, key) that has a condition."""
+
+    now: datetime
+    records: Mapping[str, BucketRecord]
+    rooms: Mapping[str, Room]
+    etags: Mapping[tuple[str, str], str]
+
+
+async def _look_up(context: Context, requests: Sequence[Begin]) -> _Known:
+    bucket_ids = {request.bucket_id for request in requests if is_id(request.bucket_id)}
+    records = await buckets.find_by_id(context.database, bucket_ids)
+    with_quota = {record.tenant_id for record in records.values() if record.has_quota}
+    conditional = {(it.bucket_id, it.key) for it in requests if it.condition != UNCONDITIONAL and it.bucket_id in records}
+    return _Known(
+        context.clock(),
+        records,
+        await quotas.rooms(context.database, with_quota) if with_quota else {},
+        await intents.current_etags(context.database, conditional) if conditional else {},
+    )
+
+
+async def _plan(context: Context, known: _Known, request: Begin) -> NewIntent:
+    record = known.records.get(request.bucket_id)
     if not request.key:
         raise RequestError("InvalidArgument", "The key is empty.")
     if len(request.key.encode()) > MAXIMUM_KEY_BYTES:
@@ -74,13 +70,13 @@ async def _plan(
         raise no_such_bucket()
     if request.lock is not None and not record.object_lock:
         raise RequestError("InvalidRequest", "Bucket is missing Object Lock Configuration")
-    if record.tenant_id in rooms:
-        await check_write(context, rooms[record.tenant_id], record.bucket_id, request.key, request.size)
-    check_condition(request.condition, etag, request.key)  # early: the commit decides
+    if record.tenant_id in known.rooms:
+        await check_write(context, known.rooms[record.tenant_id], record.bucket_id, request.key, request.size)
+    check_condition(request.condition, known.etags.get((record.bucket_id, request.key)), request.key)  # early: the commit decides
     decision = _decide(record, request)
     wanted = [backend for backend in record.backends if backend.backend_id in decision.wanted]
     namespaces = await namespaces_for(context, context.database, record, wanted)
-    version_id = uuid7(now, context.entropy(RANDOM_BYTES))
+    version_id = uuid7(known.now, context.entropy(RANDOM_BYTES))
     path = blob_key(request.key, version_id, record.layout)
     seconds = context.settings.upload_seconds if request.upload else context.settings.intent_seconds
     return NewIntent(
@@ -99,8 +95,7 @@ async def _plan(
 
 
 def _decide(record: BucketRecord, request: Begin) -> Decision:
-    levels = record.levels.documents, record.levels.version
-    policy = effective_policy(*levels) if request.policy is None else with_inner_level(*levels, request.policy)
+    policy = effective_policy(*record.levels) if request.policy is None else with_inner_level(*record.levels, request.policy)
     return decide(policy, record.backends, avoid=request.avoid)
 
 

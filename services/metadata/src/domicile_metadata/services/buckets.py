@@ -24,11 +24,12 @@ from domicile_common.metadata_client.models import (
     ShareObjects,
 )
 from domicile_common.model import Backend, Bucket, EffectivePolicy, Policy
-from domicile_common.namespace import check_bucket_name, namespace_name
+from domicile_common.namespace import check_bucket_name
 from domicile_common.policy import admits, decide, parse_location
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, is_id, uuid7
 from domicile_metadata.domain.levels import effective_policy, with_inner_level
+from domicile_metadata.services.names import physical_name
 from domicile_metadata.storage import buckets, directory, intents, quotas, retirement, tenants
 from domicile_metadata.storage.buckets import BucketRecord, Described
 from domicile_metadata.storage.database import Session, Statements
@@ -195,17 +196,12 @@ async def namespaces_for(
         if not missing:
             return {backend.backend_id: known[backend.backend_id] for backend in backends}
         names = {
-            backend.backend_id: physical_name(context, record.tenant_id, record.name, backend, counter) for backend in missing
+            it.backend_id: physical_name(context, record.tenant_id, record.name, (it.backend_id, it.provider), counter)
+            for it in missing
         }
         known = await buckets.propose_namespaces(statements, record.tenant_id, record.name, names, counter)
         missing = [backend for backend in missing if backend.backend_id not in known]
     raise Unavailable("no free physical bucket name was found")
-
-
-def physical_name(context: Context, tenant_id: str, bucket: str, backend: Backend, counter: int) -> str:
-    settings = context.settings
-    key = settings.namespace_key.get_secret_value().encode()
-    return namespace_name(key, settings.namespace_prefix, tenant_id, bucket, backend.backend_id, backend.provider, counter)
 
 
 _UNDECIDED: Final = EffectivePolicy(replica_count=0, write_quorum=0, version=0)

@@ -9,10 +9,10 @@ import msgspec
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.models import FindPlacement
 from domicile_common.model import Value
-from domicile_common.namespace import namespace_name
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services.answers import Answer
+from domicile_metadata.services.names import physical_name
 from domicile_metadata.services.tenants import known as known_tenant
 from domicile_metadata.storage import directory, placement, retirement, tenants
 from domicile_metadata.storage.placement import CurrentVersion, Namespace, PlacedReplica
@@ -54,7 +54,7 @@ async def explain_names(context: Context, tenant_id: str, bucket: str, backend_i
         if wanted in recorded:
             explanations.append(_explain_row(context, recorded[wanted]))
         else:
-            name = _physical_name(context, tenant_id, bucket, (wanted, providers[wanted]), counter)
+            name = physical_name(context, tenant_id, bucket, (wanted, providers[wanted]), counter)
             explanations.append(Explanation(tenant_id, bucket, wanted, counter, name, name, recorded=False))
     return Explanations(tuple(explanations))
 
@@ -73,14 +73,8 @@ async def explain_namespace(context: Context, namespace: str) -> Explanations:
 
 
 def _explain_row(context: Context, row: Namespace) -> Explanation:
-    computed = _physical_name(context, row.tenant_id, row.bucket, (row.backend_id, row.provider), row.counter)
+    computed = physical_name(context, row.tenant_id, row.bucket, (row.backend_id, row.provider), row.counter)
     return Explanation(row.tenant_id, row.bucket, row.backend_id, row.counter, row.namespace, computed, recorded=True)
-
-
-def _physical_name(context: Context, tenant_id: str, bucket: str, backend: tuple[str, str], counter: int) -> str:
-    """``backend``: its id and provider."""
-    key = context.settings.namespace_key.get_secret_value().encode()
-    return namespace_name(key, context.settings.namespace_prefix, tenant_id, bucket, *backend, counter)
 
 
 async def show(context: Context, tenant_id: str, bucket: str, key: str) -> Placement:

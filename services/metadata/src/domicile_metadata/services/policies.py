@@ -9,10 +9,10 @@ import msgspec
 
 from domicile_common.errors import PolicyRefused, RequestError
 from domicile_common.events import Invalidation
-from domicile_common.model import Backend, EffectivePolicy, Policy
+from domicile_common.model import EffectivePolicy, Policy
 from domicile_common.policy import check_tightens, decide, policy_from_json
 from domicile_metadata.context import Context
-from domicile_metadata.domain.levels import effective_policy
+from domicile_metadata.domain.levels import effective_policy, outcome
 from domicile_metadata.domain.roles import Caller
 from domicile_metadata.services import rearrange
 from domicile_metadata.services.tenants import known as known_tenant
@@ -53,7 +53,7 @@ async def show(context: Context, level: Level) -> PolicyView:
     record = await policies.find(context.database, level.kind, subject)
     above = await _levels_above(context.database, level)
     levels = above if record is None else Levels((*above.documents, record.document), max(above.version, record.version))
-    effective, refusal = _outcome(levels, await directory.list_backends(context.database))
+    effective, refusal = outcome(*levels, await directory.list_backends(context.database))
     own = None if record is None else policy_from_json(record.document.encode())
     return PolicyView(own, record.version if record else 0, effective, refusal.message if refusal else None)
 
@@ -149,16 +149,6 @@ async def _levels_above(statements: Statements, level: Level) -> Levels:
     return Levels((default.document,), default.version) if default else Levels((), 0)
 
 
-def _outcome(levels: Levels, backends: Iterable[Backend]) -> tuple[EffectivePolicy | None, PolicyRefused | None]:
-    effective = None
-    try:
-        effective = effective_policy(levels.documents, levels.version)
-        decide(effective, backends)
-    except PolicyRefused as refused:
-        return effective, refused
-    return effective, None
-
-
 async def _check_tenants(session: Session, default: Policy, version: int) -> None:
     """Also tenants without a bucket must be able to make one."""
     outer = msgspec.json.encode(default).decode()
@@ -172,8 +162,8 @@ async def _check_tenants(session: Session, default: Policy, version: int) -> Non
 def check_possible(before: Mapping[str, BucketRecord], after: Mapping[str, BucketRecord]) -> None:
     """Refuses what would break a bucket that works."""
     for bucket_id, bucket in after.items():
-        _, old_refusal = _outcome(before[bucket_id].levels, bucket.backends)
-        _, refusal = _outcome(bucket.levels, bucket.backends)
+        _, old_refusal = outcome(*before[bucket_id].levels, bucket.backends)
+        _, refusal = outcome(*bucket.levels, bucket.backends)
         if refusal and not old_refusal:
             raise PolicyRefused(refusal.detail["Rule"], f"Bucket {bucket.tenant_id}/{bucket.name}: {refusal.message}")
 
@@ -183,8 +173,8 @@ def _outcomes(
 ) -> Iterator[tuple[str, EffectivePolicy | None, EffectivePolicy]]:
     """Bucket id, and what its levels amounted to and amount to now; without those that amount to nothing now."""
     for bucket_id, bucket in after.items():
-        old, _ = _outcome(before[bucket_id].levels, bucket.backends)
-        new, _ = _outcome(bucket.levels, bucket.backends)
+        old, _ = outcome(*before[bucket_id].levels, bucket.backends)
+        new, _ = outcome(*bucket.levels, bucket.backends)
         if new is not None:
             yield bucket_id, old, new
 

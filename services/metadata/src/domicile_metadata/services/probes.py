@@ -13,9 +13,9 @@ from domicile_common.events import Invalidation
 from domicile_common.metadata_client.base import Empty
 from domicile_common.metadata_client.probes import NameProbe, Probe, ProbeBuckets, ReportProbe
 from domicile_common.model import Backend
-from domicile_common.namespace import namespace_name
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import RANDOM_BYTES, uuid7
+from domicile_metadata.services.names import physical_name
 from domicile_metadata.storage import backends, directory, invalidations, probes
 from domicile_metadata.storage.database import Statements
 from domicile_metadata.storage.probes import ProbeRecord
@@ -60,12 +60,8 @@ async def begin_due(context: Context) -> None:
 
 async def name_buckets(context: Context, asked: NameProbe) -> ProbeBuckets:
     backend = await _find(context.database, asked.backend_id)
-    key, prefix = context.settings.namespace_key.get_secret_value().encode(), context.settings.namespace_prefix
-    plain, versioned = (
-        namespace_name(key, prefix, NOBODY, bucket, backend.backend_id, backend.provider, 0)
-        for bucket in ("probe", "probe-versioned")
-    )
-    return ProbeBuckets(plain, versioned)
+    place = backend.backend_id, backend.provider
+    return ProbeBuckets(*(physical_name(context, NOBODY, bucket, place, 0) for bucket in ("probe", "probe-versioned")))
 
 
 async def report(context: Context, asked: ReportProbe) -> Empty:

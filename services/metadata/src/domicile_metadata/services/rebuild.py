@@ -24,7 +24,7 @@ from domicile_common.stamps import blob_key
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services import buckets, rearrange
-from domicile_metadata.services.buckets import physical_name
+from domicile_metadata.services.names import physical_name
 from domicile_metadata.storage import directory, rebuild, tenants
 from domicile_metadata.storage.policies import lock_buckets
 from domicile_metadata.storage.rebuild import HomeRow
@@ -42,12 +42,12 @@ async def find_prefix(context: Context, _asked: FindPrefix) -> Prefix:
 
 
 async def find_home(context: Context, asked: FindHome) -> Home:
-    known = {backend.backend_id: backend for backend in await directory.list_backends(context.database)}
-    if asked.backend_id not in known:
+    providers = {backend.backend_id: backend.provider for backend in await directory.list_backends(context.database)}
+    if asked.backend_id not in providers:
         return Home("the backend is not registered")
-    backend = known[asked.backend_id]
-    names = [physical_name(context, asked.tenant_id, asked.bucket, backend, counter) for counter in range(COUNTERS)]
-    counter = names.index(asked.namespace) if asked.namespace in names else None
+    place = asked.backend_id, providers[asked.backend_id]
+    names = (physical_name(context, asked.tenant_id, asked.bucket, place, counter) for counter in range(COUNTERS))
+    counter = next((counter for counter, name in enumerate(names) if name == asked.namespace), None)
     if counter is None:
         return Home("its stamps name a bucket that has another physical name: another namespace key, prefix or provider")
     if await tenants.find(context.database, asked.tenant_id) is None:
@@ -62,7 +62,7 @@ async def restore_bucket(context: Context, asked: RestoreBucket) -> Home:
     countries = sorted({backend.country.lower() for backend in found})
     for backend in found:
         counter = asked.counters.get(backend.backend_id, 0)
-        name = physical_name(context, asked.tenant_id, asked.bucket, backend, counter)
+        name = physical_name(context, asked.tenant_id, asked.bucket, (backend.backend_id, backend.provider), counter)
         await rebuild.restore_namespace(context.database, (asked.tenant_id, asked.bucket), backend.backend_id, counter, name)
     try:
         await buckets.create(context, CreateBucket(tenant_id=asked.tenant_id, name=asked.bucket, location=",".join(countries)))

@@ -30,11 +30,11 @@ from domicile_common.metadata_client.scrub import (
     Unseen,
 )
 from domicile_common.model import Backend, Blob
-from domicile_common.namespace import namespace_name
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.domain.scrub import is_leftover, judge, version_of
 from domicile_metadata.services.backends import no_such_backend
+from domicile_metadata.services.names import physical_name
 from domicile_metadata.storage import directory, scrub
 from domicile_metadata.storage.scrub import NamespaceRow, ShownFinding
 
@@ -77,9 +77,7 @@ async def list_namespaces(context: Context, asked: ListNamespaces) -> Namespaces
 
 def _is_own(context: Context, backend_id: str, row: NamespaceRow) -> bool:
     """It bears the name that only the holder of the namespace key can make up, so nobody else has anything there."""
-    key = context.settings.namespace_key.get_secret_value().encode()
-    prefix = context.settings.namespace_prefix
-    return row.namespace == namespace_name(key, prefix, row.tenant_id, row.bucket, backend_id, row.provider, row.counter)
+    return row.namespace == physical_name(context, row.tenant_id, row.bucket, (backend_id, row.provider), row.counter)
 
 
 async def compare_blobs(context: Context, asked: CompareBlobs) -> Compared:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 
@@ -20,8 +20,7 @@ from domicile_metadata.storage.directory import rates_of
 _TEXTS = msgspec.json.Decoder(dict[str, str])
 
 
-@dataclass(frozen=True, slots=True)
-class Levels:
+class Levels(NamedTuple):
     """Policy documents as stored, outermost first. ``version``: the highest of their versions, 0 when there is none."""
 
     documents: tuple[str, ...]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import msgspec
 
 from domicile_common.access.documents import Caller
@@ -11,7 +13,7 @@ from domicile_common.errors import RequestError
 from domicile_common.metadata_client import models as m
 from domicile_common.metadata_client.fake.state import State, answers, now
 from domicile_common.metadata_client.health import NoteHealth
-from domicile_common.model import Bucket, Credential, Policy
+from domicile_common.model import Bucket, Credential, Policy, Tenant
 from domicile_common.namespace import namespace_name
 from domicile_common.policy import admits, decide, merge, parse_location
 
@@ -36,12 +38,17 @@ def note_health(_fake: State, _: NoteHealth) -> m.Empty:
 
 @answers(m.FindBucket)
 def find_bucket(fake: State, request: m.FindBucket) -> Bucket:
-    own = fake.buckets.get((request.tenant_id, request.name))
+    return find_among(fake.buckets, fake.tenants, request)
+
+
+def find_among(buckets: Mapping[tuple[str, str], Bucket], tenants: Mapping[str, Tenant], request: m.FindBucket) -> Bucket:
+    """``buckets``: by tenant id and name. ``tenants``: by id."""
+    own = buckets.get((request.tenant_id, request.name))
     if own is not None:
         return own
-    tenant = fake.tenants.get(request.tenant_id)
+    tenant = tenants.get(request.tenant_id)
     caller = Caller(tenant.tenant_id, tenant.canonical_id) if tenant else Caller()
-    known = [it for (_, name), it in fake.buckets.items() if name == request.name and may_know_of(caller, it)]
+    known = [it for (_, name), it in buckets.items() if name == request.name and may_know_of(caller, it)]
     if len(known) != 1:
         raise RequestError("NoSuchBucket" if request.tenant_id else "AccessDenied")
     return known[0]
