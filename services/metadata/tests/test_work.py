@@ -252,6 +252,16 @@ async def test_a_failure_of_what_is_not_owed_changes_nothing(metadata, version):
     assert dict(before.items()) == dict(after.items())
 
 
+async def test_a_copy_that_another_worker_may_have_spoilt_is_doubted(metadata, version):
+    await metadata.ask(report(version, "fi", "verified"))
+    await metadata.ask(report(version, "fi", "failed", error_class="unavailable", unsure=True))
+    assert (await replica(metadata, version, "fi"))["state"] == "lost"
+    work = await metadata.ask(wanted(version, "fi"))
+    assert (work.action, work.suspect) == ("copy", True)
+    await metadata.ask(report(version, "fi", "verified"))
+    assert (await replica(metadata, version, "fi"))["state"] == "verified"
+
+
 async def test_a_long_copy_is_not_overdue(metadata, version):
     await metadata.sql("UPDATE replicas SET next_attempt_at = now() WHERE backend_id = 'fi'")
     await metadata.ask(report(version, "fi", "working"))

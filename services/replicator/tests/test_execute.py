@@ -119,6 +119,18 @@ async def test_a_target_that_stores_other_bytes_is_found_out(quirks, multipart_b
     assert caught.value.backend_id == "de"
 
 
+@pytest.mark.parametrize("parts", [(), (30, 14)])
+@pytest.mark.parametrize("multipart_bytes", [10, 1000])
+async def test_what_changes_on_its_way_does_not_take_the_place_of_a_good_copy(parts, multipart_bytes):
+    """Two workers may have the same job: the first one's copy is verified, and then the second one sends it again."""
+    site = Site(parts=parts)
+    await site.copy(multipart_bytes)
+    site.de.garble = lambda body: body[:-1] + b"?"
+    with pytest.raises(BlobMismatch):
+        await site.copy(multipart_bytes)
+    assert site.copied == BODY
+
+
 @pytest.mark.parametrize(
     "failure", [BackendUnavailable("fi", ""), BackendRefused("fi", ""), BlobNotFound("fi", ""), NamespaceNotFound("fi", "")]
 )

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import secrets
+from base64 import b64encode
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
@@ -147,6 +148,15 @@ async def test_an_aborted_put_leaves_nothing(store, namespace):
         await sink.abort()
         with pytest.raises(BlobNotFound):
             await store.head(blob)
+
+
+async def test_other_bytes_than_those_of_the_md5_do_not_take_the_place_of_what_is_there(store, namespace):
+    blob = Blob("fi", namespace, "a")
+    await put(store, blob, b"good")
+    of_good = b64encode(hashlib.md5(b"good", usedforsecurity=False).digest()).decode()
+    with pytest.raises(BlobMismatch):
+        await put(store, blob, b"evil", {"content-md5": of_good})
+    assert await got(store, blob) == b"good"
 
 
 async def test_namespaces(store, namespace):

@@ -127,10 +127,10 @@ class Jobs:
             return await self._carry_out(job, step, fresh=fresh)
         except BackendError as error:
             log.warning("a job failed", backend=job.backend_id, version=job.version_id, why=str(error))
-            return failed(job, classify(error, job.backend_id), str(error))
+            return failed(job, classify(error, job.backend_id), str(error), unsure=isinstance(step, Copy))
         except Exception as error:
             log.exception("a job failed unexpectedly", backend=job.backend_id, version=job.version_id)
-            return failed(job, "internal", f"unexpected {type(error).__name__}")
+            return failed(job, "internal", f"unexpected {type(error).__name__}", unsure=isinstance(step, Copy))
 
     async def _carry_out(self, job: Job, step: Copy | Remove | WriteSidecar | Refuse, *, fresh: bool) -> Report:
         executor = self._executors[fresh]

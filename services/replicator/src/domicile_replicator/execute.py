@@ -1,13 +1,16 @@
 """Carrying out one step at the backends: copy and verify, remove and confirm, write a sidecar.
 
 A blob is copied by streaming; its last chunk is withheld until it and everything before it were verified, so that a bad source never
-completes at the target. Everything here may be repeated, and may run twice at a time: blobs are immutable.
+completes at the target. Everything here may be repeated, and may run twice at a time: blobs are immutable, and whatever changes on its way to a
+target is refused there (its Content-MD5), or not completed (the MD5s of its parts), so that it does not take the place of a good copy. Where a
+backend looks at neither, metadata doubts what is there after a failure (``Report.unsure``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -233,12 +236,13 @@ class Executor:
 async def _put(
     store: BlobStore, step: Copy, headers: Mapping[str, str], open_feed: Callable[[Verifier, int], Feed]
 ) -> tuple[Uploaded, Verifier]:
-    size = step.version.digest.size
-    verifier = Verifier(step.version.digest)
+    digest = step.version.digest
+    verifier = Verifier(digest)
+    expected = {"content-md5": b64encode(bytes.fromhex(digest.md5)).decode()} if digest.md5 and not digest.parts else {}
     async with open_feed(verifier, 0) as feed:
-        sink = await store.open_put(step.target, size, headers)
+        sink = await store.open_put(step.target, digest.size, {**headers, **expected})
         async with _finishing(sink):
-            await feed.pour(sink, size, last=True)
+            await feed.pour(sink, digest.size, last=True)
             return Uploaded(await sink.finish(), feed.sent, source=feed.only), verifier
 
 

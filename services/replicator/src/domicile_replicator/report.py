@@ -37,7 +37,7 @@ def verified(job: Job, copied: Copied) -> Report:
     )
 
 
-def failed(job: Job, error_class: ErrorClass, reason: str) -> Report:
+def failed(job: Job, error_class: ErrorClass, reason: str, *, unsure: bool = False) -> Report:
     return Report(
         current_trace(),
         bucket_id=job.bucket_id,
@@ -46,6 +46,7 @@ def failed(job: Job, error_class: ErrorClass, reason: str) -> Report:
         outcome="failed",
         error_class=error_class,
         reason=reason,
+        unsure=unsure,
     )
 
 

@@ -68,7 +68,7 @@ async def _send(
         sink = await store.open_part(step.target, upload_id, number, size)
         try:
             await feed.pour(sink, size, last=number == len(step.parts))
-            parts.append(Part(number, size, await sink.finish()))
+            parts.append(_checked(store, Part(number, size, await sink.finish()), verifier.part_md5(number)))
         except BaseException:
             await sink.abort()
             raise
@@ -78,11 +78,9 @@ async def _send(
 
 
 def _checked(store: BlobStore, part: Part, md5: str) -> Part:
-    """A part that was there already, as the completion is to name it."""
+    """A part that is there, as the completion is to name it. With other bytes the blob would take the place of a good one."""
     if part.etag and part.etag != md5 and quirks_of(store.backend).etag_is_md5:
-        raise BlobMismatch(
-            store.backend.backend_id, f"part {part.number} of an earlier upload has the MD5 {part.etag} instead of {md5}"
-        )
+        raise BlobMismatch(store.backend.backend_id, f"part {part.number} has the MD5 {part.etag} instead of {md5}")
     return part if part.etag else Part(part.number, part.size, md5)
 
 

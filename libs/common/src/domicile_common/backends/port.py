@@ -74,7 +74,7 @@ class BlobStore(Protocol):
         """True when the bucket is gone (also if it was already), False while it is not empty."""
 
     async def open_put(self, blob: Blob, length: int, headers: Mapping[str, str]) -> Sink:
-        """``headers``: content-type and the stamp's ``x-amz-meta-*``."""
+        """``headers``: content-type, the stamp's ``x-amz-meta-*``, and content-md5, other bytes than whose most backends refuse."""
 
     async def open_get(self, blob: Blob, start: int = 0, end: int | None = None) -> Source:
         """Bytes ``start`` to ``end`` inclusive (to the last one when ``None``)."""

@@ -47,6 +47,7 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
 
     ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
     ``working``: a copy takes long; only puts off when the replica counts as overdue, so that no second worker begins the same.
+    ``unsure``: bytes may have come to the target that are not those of the version, also where another worker has verified it meanwhile.
     ``blob_key``: of the target; what is reported about another blob than the one on record is out of date.
     ``source``: the backend from which a verified copy was read, all of whose bytes have thereby been compared, too. ``learned``: the digest,
     where the record did not know all of it; what another copy has learned before must be the same.
@@ -64,6 +65,7 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
     source: str = ""
     learned: Digest | None = None
     revision: int | None = None
+    unsure: bool = False
 
 
 class Reported(Value, frozen=True):

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import hashlib
+from base64 import b64decode
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime
@@ -11,7 +12,7 @@ from typing import Any, Literal
 
 from domicile_common.backends.port import BlobInfo, Page
 from domicile_common.checksums import ALGORITHMS, OWN, composite, encode, multipart_md5
-from domicile_common.errors import BackendUnavailable, BlobNotFound, NamespaceNotFound, UploadNotFound
+from domicile_common.errors import BackendUnavailable, BlobMismatch, BlobNotFound, NamespaceNotFound, UploadNotFound
 from domicile_common.metadata_client.models import Work
 from domicile_common.model import Backend, Blob, Digest, Facts, Part, Version
 
@@ -105,7 +106,7 @@ class MemorySink:
         assert len(self.body) == self.length
         self.store.trip("finish")
         self.ended = True
-        return self.keep(self.store.damage(self.body))
+        return self.keep(self.store.garble(self.body))
 
     async def abort(self) -> None:
         self.ended = True
@@ -133,7 +134,8 @@ class MemorySource:
 class MemoryStore:
     """``fail``: operation → errors to raise at its next calls (``None``: let one pass). ``served``: blob → what GET answers instead.
 
-    ``tags``, ``sizes`` (of parts): by blob key. ``damage``: what becomes of stored bytes. ``calls`` counts operations.
+    ``tags``, ``sizes`` (of parts): by blob key. ``garble``: what becomes of bytes on their way here, ``damage``: of those that are stored.
+    ``calls`` counts operations.
     """
 
     def __init__(self, registered: Backend) -> None:
@@ -147,6 +149,7 @@ class MemoryStore:
         self.tags: dict[str, dict[str, str]] = {}
         self.sizes: dict[str, tuple[int, ...]] = {}
         self.damage: Callable[[bytes], bytes] = bytes
+        self.garble: Callable[[bytes], bytes] = bytes
         self.calls: Counter[str] = Counter()
         self.received = 0
         self.open_sources = 0
@@ -192,7 +195,15 @@ class MemoryStore:
     async def open_put(self, where: Blob, length: int, headers: Mapping[str, str]) -> MemorySink:
         self.trip("open_put")
         self._check(where.namespace)
-        return MemorySink(self, length, lambda body: self.put(where, body, headers))
+        kept = dict(headers)
+        expected = kept.pop("content-md5", "")
+
+        def keep(body: bytes) -> str:
+            if expected and b64decode(expected).hex() != md5(body):
+                raise BlobMismatch(self.backend.backend_id, "BadDigest")
+            return self.put(where, self.damage(body), kept)
+
+        return MemorySink(self, length, keep)
 
     async def open_get(self, where: Blob, start: int = 0, end: int | None = None) -> MemorySource:
         self.trip("open_get")
@@ -238,8 +249,8 @@ class MemoryStore:
         parts = self._upload(upload_id)[2]
 
         def keep(body: bytes) -> str:
-            parts[number] = body
-            return md5(body)
+            parts[number] = self.damage(body)
+            return md5(parts[number])
 
         return MemorySink(self, length, keep)
 

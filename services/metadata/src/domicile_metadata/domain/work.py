@@ -3,6 +3,7 @@
 ::
 
     wanted, lost ──verified──▶ verified (still owed: its stamp, when it is not whole)
+    verified ──failed, unsure──▶ lost (of two workers the second may have spoilt what the first one has verified)
     any ──policy, overwrite, delete──▶ deleting ──deleted──▶ gone
 """
 
@@ -72,7 +73,7 @@ def after(
             return Replica(replica.state, stamped=True, attempt=0, blob_key=replica.blob_key)
         case "working" if replica.is_owed:
             return replace(replica, due_seconds=overdue_seconds)
-        case "failed" if replica.is_owed:
+        case "failed" if replica.is_owed or report.unsure:
             return _failed(report, replica, random_unit)
     return replica
 
@@ -87,6 +88,8 @@ def _deleted(replica: Replica, second_look_seconds: float) -> Replica | None:
 
 
 def _failed(report: Report, replica: Replica, random_unit: float) -> Replica:
+    if report.unsure and replica.state in {"stored", "verified"}:
+        return replace(replica, state="lost", attempt=0, due_seconds=0.0, parked_reason=None)
     attempt = replica.attempt + 1
     verdict = next_attempt(report.error_class, attempt, random_unit)
     if isinstance(verdict, Park):
