@@ -30,9 +30,14 @@ NAMES = [
 
 def free_first_port():
     for first in random.sample(range(20000, 28000, 100), 80):
-        if all(ports.is_free(port) for port in range(first, first + 80)):
+        if all(ports.is_free(port) for port in range(first, first + 80)) and not sockets(first):
             return first
     raise AssertionError("no 80 free ports in a row")
+
+
+def sockets(first):
+    """What SeaweedFS has left in /tmp of the ports of a suite."""
+    return [file for port in range(first, first + 80) for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
 
 
 class Launcher:
@@ -84,9 +89,7 @@ class Launcher:
 
     def listening(self):
         """Its ports that answer, and what it has left of them in /tmp."""
-        row = range(self.first, self.first + 80)
-        left = [file for port in row for file in Path("/tmp").glob(f"seaweedfs-*-{port}.sock")]  # noqa: S108
-        return [port for port in row if ports.answers(port)] + left
+        return [port for port in range(self.first, self.first + 80) if ports.answers(port)] + sockets(self.first)
 
 
 def client(env):

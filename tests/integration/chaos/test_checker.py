@@ -13,6 +13,7 @@ from domicile_local.servers import ports
 pytestmark = pytest.mark.servers
 
 SIZE = 300_000
+PARTS = {"REPLICATOR_MULTIPART_BYTES": str(5 * 2**20)}
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +71,12 @@ def test_a_removal_concluded_from_silence(domicile, links, work, bug, found):
 
 @pytest.mark.parametrize("bug, found", [("", set()), ("skip-verify", {"lost"})])
 def test_a_copy_that_is_believed_unseen(domicile, links, work, bug, found):
-    """Bytes change on the way from the backend that the copy is made from."""
+    """Bytes change on the way from the backend that the copy is made from. It is sent in parts: a plain PUT carries the MD5 on record."""
     domicile.suite.services["replicator"].kill()
-    assert work.put(SIZE).acknowledged
+    assert work.put(6_000_000).acknowledged
     [source] = [name for name, copy in domicile.replicas(work.bucket, KEY).items() if copy["state"] == "verified"]
     links[source].garble(every=1, least=10_000)
-    domicile.start("replicator", bug=bug)
+    domicile.start("replicator", bug=bug, **PARTS)
     owed = f"SELECT state, attempt FROM replicas JOIN buckets USING (bucket_id) WHERE name = '{work.bucket}' AND backend_id <> '{source}'"
     until(lambda: domicile.sql(owed) not in ([("wanted", 0)], []), what="the copy has been tried")
     links[source].heal()
