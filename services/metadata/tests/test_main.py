@@ -3,6 +3,7 @@ import os
 import signal
 import sys
 
+import asyncpg
 import httpx
 import pytest
 
@@ -11,6 +12,7 @@ from domicile_common.errors import ConfigurationError
 from domicile_common.settings import load
 from domicile_metadata import main
 from domicile_metadata.settings import Settings
+from domicile_metadata.storage.migrate import LOCK
 
 SECRET = "a-long-enough-value-0f3b9c71"
 ENVIRONMENT = {
@@ -21,6 +23,7 @@ ENVIRONMENT = {
     "TENANT_SECRET_PASSPHRASE": SECRET,
     "NAMESPACE_KEY": SECRET,
 }
+BREAK_OFF = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'domicile-migrate'"
 
 
 @pytest.fixture
@@ -124,6 +127,21 @@ async def test_a_process_that_waits_for_postgresql_can_be_stopped():
         process.send_signal(signal.SIGTERM)
         await process.communicate()
     assert process.returncode == 0
+
+
+@pytest.mark.servers
+async def test_a_start_goes_on_when_postgresql_goes_away_in_its_midst(empty_database_url):
+    connection = await asyncpg.connect(empty_database_url)
+    await connection.execute("SELECT pg_advisory_lock($1)", LOCK)  # as another process that is at the schema
+    process = await start("prepare", DATABASE_URL=empty_database_url)
+    async with asyncio.timeout(60):
+        while not await connection.fetchval(BREAK_OFF):  # noqa: ASYNC110 -- only PostgreSQL can tell
+            await asyncio.sleep(0.05)
+        await connection.close()
+        output, _ = await process.communicate()
+    assert process.returncode == 0
+    assert b"waiting for PostgreSQL" in output
+    assert b"0001_pre_core" in output
 
 
 @pytest.mark.servers

@@ -17,7 +17,7 @@ from typing import Any, Final, TypeVar
 import structlog
 from starlette.applications import Starlette
 
-from domicile_common.errors import ConfigurationError
+from domicile_common.errors import ConfigurationError, Unavailable
 from domicile_common.live import Live
 from domicile_common.sealing import sealer
 from domicile_common.settings import PASSPHRASES, load
@@ -36,7 +36,7 @@ from domicile_metadata.restored import accept, check_home
 from domicile_metadata.schedule import run_schedule
 from domicile_metadata.settings import MigrateSettings, Settings
 from domicile_metadata.storage import buckets
-from domicile_metadata.storage.database import Database, connect
+from domicile_metadata.storage.database import RETRY_SECONDS, Database, connect
 from domicile_metadata.storage.migrate import migrate as apply_migrations
 from domicile_metadata.sweep import run_sweeper
 
@@ -70,9 +70,8 @@ async def serve(stop: asyncio.Event) -> None:
         return
     database.show_connections()
     try:
-        await apply_migrations(url, trailing_post=False)
-        await check_bucket_names(settings, database)
-        await check_home(database)
+        if not await _unbroken(stop, lambda: _prepare(settings, database)):
+            return
         seals = sealer(settings)
         live.after_change(lambda: database.use(settings.database_url.get_secret_value()), "database_url")
         live.after_change(lambda: seals.change(*settings.passphrases), *PASSPHRASES)
@@ -84,6 +83,12 @@ async def serve(stop: asyncio.Event) -> None:
             following.cancel()
     finally:
         await database.close()
+
+
+async def _prepare(settings: Settings, database: Database) -> None:
+    await apply_migrations(settings.database_url.get_secret_value(), trailing_post=False)
+    await check_bucket_names(settings, database)
+    await check_home(database)
 
 
 async def check_bucket_names(settings: Settings, database: Database) -> None:
@@ -102,6 +107,19 @@ async def _unless(stop: asyncio.Event, work: Coroutine[Any, Any, T]) -> T | None
     finally:
         working.cancel()
         stopping.cancel()
+
+
+async def _unbroken(stop: asyncio.Event, work: Callable[[], Awaitable[None]]) -> bool:
+    """Does the work, again when PostgreSQL goes away in the midst of it; ``False`` when the process is to stop before."""
+    while not stop.is_set():
+        try:
+            await work()
+        except Unavailable as fault:
+            log.warning("waiting for PostgreSQL", why=str(fault))
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return True
+    return False
 
 
 async def _run_roles(
@@ -171,8 +189,12 @@ async def _migrate(stop: asyncio.Event, *, trailing_post: bool) -> None:
     if database is None:
         return
     await database.close()
-    applied = await apply_migrations(url, trailing_post=trailing_post)
-    log.info("the schema is up to date", applied=applied)
+
+    async def apply() -> None:
+        applied = await apply_migrations(url, trailing_post=trailing_post)
+        log.info("the schema is up to date", applied=applied)
+
+    await _unbroken(stop, apply)
 
 
 def main() -> int:
