@@ -86,9 +86,11 @@ class Feed:
         return self._sources[max(self.tried, 1) - 1].backend_id
 
     async def _read(self) -> AsyncIterator[bytes]:
-        """From each source in turn, from the byte where the one before stopped."""
+        """From each source in turn, from the byte where the one before stopped. Nothing is asked for behind the last byte: S3 refuses it."""
         failure: BackendError = BlobNotFound("", "there is no source")
         for source in self._sources:
+            if 0 < self._size <= self._at:
+                return
             self.tried += 1
             is_whole = self._at == 0
             try:

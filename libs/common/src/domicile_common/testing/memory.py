@@ -208,8 +208,10 @@ class MemoryStore:
     async def open_get(self, where: Blob, start: int = 0, end: int | None = None) -> MemorySource:
         self.trip("open_get")
         body, headers, etag = self._find(where)
-        self.open_sources += 1
         size = self.announced.get(where.blob_key, len(body))
+        if start and start >= size:
+            raise BlobMismatch(self.backend.backend_id, "InvalidRange")
+        self.open_sources += 1
         served = self.served.get(where.blob_key, body)[start:]
         return MemorySource(self, served, BlobInfo(size, etag, headers), size - start)
 
