@@ -129,6 +129,28 @@ def test_a_backend_that_answers_nonsense_or_late_is_done_without(world, domicile
     converges(domicile, bucket, bodies)
 
 
+@pytest.mark.parametrize("fault", [Fault(cut_up=100), Fault(cut_down=10), Fault(answer=500)])
+def test_a_completion_that_fails_at_its_backend_is_repeated_until_it_succeeds(world, domicile, bucket, fault):
+    """Whether the backend has not heard of it, or what it has answered was lost."""
+    world.prefer("de")
+    raw, body = domicile.raw(), noise(1000)
+
+    def begin() -> str:
+        [upload] = raw.send("POST", f"/{bucket}/k?uploads").texts("UploadId")
+        [(written,)] = domicile.sql(f"SELECT decision -> 'write' FROM intents WHERE version_id = '{upload}'")
+        return f"/{bucket}/k?uploadId={upload}" if "de" in written else ""
+
+    target = until(begin, what="a write goes to de")
+    etag = raw.send("PUT", f"{target}&partNumber=1", body).headers["etag"]
+    parts = f"<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>{etag}</ETag></Part></CompleteMultipartUpload>"
+    world.ways.set("de", fault)
+    assert [raw.send("POST", target, parts.encode()).status for _ in range(2)] == [503, 503]
+    assert raw.send("GET", f"/{bucket}/k").code == "NoSuchKey"
+    world.ways.set("de", Fault())
+    assert until(lambda: raw.send("POST", target, parts.encode()).status == 200)
+    converges(domicile, bucket, {"k": body})
+
+
 def test_a_worker_without_disk_works(world, domicile, bucket, tmp_path):
     """It needs none: bytes stream through memory. Log lines that cannot be written are lost."""
     logs = tmp_path / "logs"

@@ -32,6 +32,7 @@ from domicile_common.metadata_client.models import (
     PartPage,
     PutPart,
     RegisterUpload,
+    ReopenUpload,
     Stored,
     Upload,
     UploadEntry,
@@ -359,14 +360,49 @@ async def test_a_completion_can_be_repeated_after_a_backend_failed(proxy):
     assert record.committed
 
 
-async def test_parts_that_a_backend_does_not_put_together_are_the_clients_to_choose(proxy):
+REFUSED = BlobMismatch("", "POST: HTTP 400 InvalidPart")
+
+
+@pytest.mark.parametrize("answer", [Empty(), Unavailable("away")])
+async def test_parts_that_no_backend_puts_together_are_the_clients_to_choose(proxy, answer):
     record = Record(proxy)
     await upload_parts(proxy, *PARTS)
-    proxy.stores["de"].failing["complete_upload"] = BlobMismatch("de", "POST: HTTP 400 InvalidPart")
+    proxy.metadata.answers[ReopenUpload] = answer
+    for store in proxy.stores.values():
+        store.failing["complete_upload"] = REFUSED
     with pytest.raises(RequestError) as refused:
         await complete(proxy, completion(*PARTS))
     assert refused.value.code == "InvalidPart"
     assert record.committed is None
+    assert isinstance(proxy.metadata.asked[-1], ReopenUpload)
+
+
+@pytest.mark.parametrize("of_the_other", [None, BackendUnavailable("fi", "away")])
+async def test_parts_of_which_a_backend_may_have_made_a_blob_are_not_chosen_again(proxy, of_the_other):
+    """``Record`` does not answer what should not be asked."""
+    record = Record(proxy)
+    await upload_parts(proxy, *PARTS)
+    proxy.stores["de"].failing["complete_upload"] = REFUSED
+    if of_the_other:
+        proxy.stores["fi"].failing["complete_upload"] = of_the_other
+    with pytest.raises(BackendUnavailable if of_the_other else RequestError, match="away" if of_the_other else "InvalidPart"):
+        await complete(proxy, completion(*PARTS))
+    assert record.committed is None
+
+
+@pytest.mark.parametrize("refusal", [REFUSED, UploadNotFound("de", "NoSuchUpload")])
+async def test_a_completion_goes_on_without_a_backend_that_it_does_not_need(proxy, refusal):
+    """Whatever is wrong there. While another one might still do it, the client is told to try again."""
+    record = Record(proxy, quorum=1)
+    await upload_parts(proxy, *PARTS)
+    proxy.stores["de"].failing["complete_upload"] = refusal
+    proxy.stores["fi"].failing["complete_upload"] = BackendUnavailable("fi", "away")
+    with pytest.raises(Unavailable):
+        await complete(proxy, completion(*PARTS))
+    assert record.committed is None
+    proxy.stores["fi"].failing = {}
+    await complete(proxy, completion(*PARTS))
+    assert [stored.backend_id for stored in proxy.metadata.asked[-1].stored] == ["fi"]
 
 
 async def test_a_backend_that_has_neither_upload_nor_blob_ends_the_upload(proxy):

@@ -88,6 +88,7 @@ from domicile_common.metadata_client.uploads import (
     PartPage,
     PutPart,
     RegisterUpload,
+    ReopenUpload,
     Upload,
 )
 from domicile_common.metadata_client.work import Report, Reported, Wanted, Work

@@ -92,9 +92,9 @@ class BeginComplete(Request["Completion"], frozen=True, kw_only=True):
     """Fixes the parts of the version.
 
     Errors: ``NoSuchUpload``, ``InvalidPart``, ``InvalidPartOrder``, ``EntityTooSmall``, ``PreconditionFailed``, ``NoSuchKey``.
-    May be repeated with the same parts after a failure on the way to the commit. ``fix``: False only looks, so that what the client says
-    of the whole can be checked while it may still choose other parts. ``condition``: of the commit; when it fails already now, the upload
-    is still there.
+    May be repeated with the same parts after a failure on the way to the commit; with others after ``ReopenUpload``. ``fix``: False only
+    looks, so that what the client says of the whole can be checked while it may still choose other parts. ``condition``: of the commit; when
+    it fails already now, the upload is still there.
     """
 
     bucket_id: str
@@ -112,10 +112,21 @@ class Completion(Value, frozen=True):
     parts: tuple[PartEntry, ...]
 
 
+class ReopenUpload(Request[Empty], frozen=True, kw_only=True):
+    """The completion that has fixed the parts failed without having made anything of them at any backend, so that others may be fixed.
+
+    Not before all completions that have fixed them have said so, once each: another one may still be at work.
+    """
+
+    bucket_id: str
+    upload_id: str
+
+
 CALLS = (
     Call("register-upload", RegisterUpload, Empty, safe=True),
     Call("find-upload", FindUpload, Upload, safe=True),
     Call("put-part", PutPart, Empty, safe=True),
     Call("list-parts", ListParts, PartPage, safe=True),
     Call("begin-complete", BeginComplete, Completion, safe=True),
+    Call("reopen-upload", ReopenUpload, Empty, safe=False),
 )

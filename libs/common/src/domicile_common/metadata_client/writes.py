@@ -78,8 +78,8 @@ class Commit(Request["Committed"], frozen=True, kw_only=True):
 class Abort(Request[Empty], frozen=True, kw_only=True):
     """Ends an intent or upload: its blobs and backend uploads become jobs to remove. Repeating it is harmless.
 
-    ``expected``: one that has ended before is ``NoSuchUpload``. So when a client aborts what another one completes, only the one that came
-    first is told that it is done.
+    ``expected``: one that has become a version is ``NoSuchUpload``. So when a client aborts what another one completes, only the one that
+    came first is told that it is done. One that was aborted before is not: whoever asks again may not have heard the answer.
     """
 
     bucket_id: str

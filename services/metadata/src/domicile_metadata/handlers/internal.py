@@ -92,6 +92,7 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         models.ListParts: each(uploads.list_parts),
         models.ListUploads: each(listing.list_uploads),
         models.BeginComplete: each(uploads.begin_complete),
+        models.ReopenUpload: each(uploads.reopen),
         models.Wanted: work.wanted,
         models.Report: work.report,
         ClaimTask: each(tasks.claim),

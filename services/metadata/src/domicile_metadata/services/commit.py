@@ -90,8 +90,11 @@ def _answer(verdict: Verdict, times: Mapping[str, datetime], now: datetime) -> A
 
 async def abort(context: Context, requests: Sequence[Abort]) -> list[Answer]:
     ended = await intents.end(context.database, _references(requests), context.settings.removal_grace_seconds)
+    late = [request for request in requests if request.expected and request.version_id not in ended]
+    # A statement of its own: it sees the commit that ``end`` has waited for.
+    committed = await intents.committed(context.database, _references(late)) if late else set()
     return [
-        no_such_upload(request.version_id) if request.expected and request.version_id not in ended else Empty()
+        no_such_upload(request.version_id) if request.expected and request.version_id in committed else Empty()
         for request in requests
     ]
 

@@ -15,6 +15,7 @@ from domicile_common.metadata_client.models import (
     PartPage,
     PutPart,
     RegisterUpload,
+    ReopenUpload,
     Upload,
 )
 from domicile_metadata.context import Context
@@ -92,6 +93,12 @@ async def begin_complete(context: Context, request: BeginComplete) -> Completion
             "InvalidRequest", "The upload is already being completed with other parts.", {"UploadId": request.upload_id}
         )
     return Completion(upload, chosen)
+
+
+async def reopen(context: Context, request: ReopenUpload) -> Empty:
+    _check_ids(request.bucket_id, request.upload_id)
+    await uploads.reopen(context.database, request.bucket_id, request.upload_id)
+    return Empty()
 
 
 def _check_ids(bucket_id: str, upload_id: str) -> None:

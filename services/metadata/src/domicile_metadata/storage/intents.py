@@ -57,6 +57,11 @@ async def end(statements: Statements, ids: Sequence[Reference], grace_seconds: f
     return {row["version_id"].hex for row in rows}
 
 
+async def committed(statements: Statements, ids: Sequence[Reference]) -> set[str]:
+    """The version ids of those that are versions now."""
+    return {row["version_id"].hex for row in await statements.fetch("find_committed", *_columns(ids))}
+
+
 async def end_all(session: Session, bucket_id: str, grace_seconds: float) -> None:
     ids = [(bucket_id, row["version_id"].hex) for row in await session.fetch("list_intents", bucket_id)]
     await end(session, ids, grace_seconds)

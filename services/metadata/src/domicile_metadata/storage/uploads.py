@@ -79,5 +79,10 @@ async def choose(statements: Statements, bucket_id: str, upload_id: str, parts: 
     return bool(await statements.execute("choose_parts", bucket_id, upload_id, _text(parts)))
 
 
+async def reopen(statements: Statements, bucket_id: str, upload_id: str) -> None:
+    """One of the completions that have chosen the parts has ended, and made nothing of them."""
+    await statements.execute("reopen_upload", bucket_id, upload_id)
+
+
 def _text(document: object) -> str:
     return msgspec.json.encode(document).decode()

@@ -17,7 +17,7 @@ import structlog
 from domicile_common import checksums
 from domicile_common.backends.port import BlobStore, Sink
 from domicile_common.backends.quirks import quirks_of
-from domicile_common.errors import BackendError, BlobMismatch, BlobNotFound, RequestError, UploadNotFound
+from domicile_common.errors import BackendError, BlobMismatch, BlobNotFound, RequestError, Unavailable, UploadNotFound
 from domicile_common.metadata_client.models import (
     Abort,
     BeginComplete,
@@ -29,6 +29,7 @@ from domicile_common.metadata_client.models import (
     Locate,
     PutPart,
     RegisterUpload,
+    ReopenUpload,
     Stored,
     Upload,
 )
@@ -254,14 +255,13 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
     # 2. The parts are fixed; from here on only the same completion can be repeated.
     await context.metadata.call(msgspec.structs.replace(look, fix=True))
     # 3. The blob comes into being at each backend.
-    work = [(blob.backend_id, complete_at(blob, completion, digest, context)) for blob in completion.upload.blobs]
-    stored, _ = await at_least(completion.upload.quorum, work)
+    stored = await complete_everywhere(request, completion, digest, context)
     # 4. The version. Unlike the intent of a PUT this one stays when the answer is lost, so that the client can repeat the request.
     commit = Commit(
         bucket_id=request.bucket.bucket_id,
         version_id=completion.upload.upload_id,
         digest=digest,
-        stored=tuple(stored),
+        stored=stored,
         condition=condition,
         blobs=completion.upload.blobs,
         trace=request.trace,
@@ -273,34 +273,66 @@ async def complete_multipart_upload(request: S3Request, context: Context) -> Res
     return answer
 
 
-async def complete_at(blob: Blob, completion: Completion, digest: Digest, context: Context) -> Stored:
-    """Raises ``BackendError``; ``RequestError`` NoSuchUpload when the backend has neither the upload nor what it should have become.
+async def complete_everywhere(request: S3Request, completion: Completion, digest: Digest, context: Context) -> tuple[Stored, ...]:
+    """At as many backends as the quorum asks for; the others are owed a copy.
 
-    Where a backend does not put these parts together, ``RequestError`` InvalidPart: Ceph wants every one that was ever sent.
+    Raises ``BackendError`` and ``Unavailable`` when the same completion may succeed later, otherwise ``RequestError``: NoSuchUpload, or
+    InvalidPart when these parts are not put together. Where no backend has done so, the client may choose others.
+    """
+    upload = completion.upload
+    work = [(blob.backend_id, complete_at(blob, completion, digest, context)) for blob in upload.blobs]
+    outcomes, failed = await at_least(upload.quorum, work)
+    stored = tuple(outcome for outcome in outcomes if isinstance(outcome, Stored))
+    if len(stored) >= upload.quorum:
+        return stored
+    if len(stored) + len(failed) >= upload.quorum:
+        raise Unavailable("too few backends have completed the upload")
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, RequestError)]
+    if [refusal.code for refusal in refusals] == ["InvalidPart"] * len(upload.blobs):
+        await reopen(request, upload, context)
+    raise refusals[0]
+
+
+async def complete_at(blob: Blob, completion: Completion, digest: Digest, context: Context) -> Stored | RequestError:
+    """What became of it there. Raises ``BackendError`` when that is not known, or not what it should be.
+
+    ``RequestError`` NoSuchUpload: the backend has neither the upload nor its blob. InvalidPart: it does not put these parts together, and has
+    made nothing of them; Ceph wants every one that was ever sent.
     """
     store = await context.directory.store(blob.backend_id)
-    parts = tuple(entry.part for entry in completion.parts)
-    etag = etag_of(part.etag for part in parts)
+    upload, parts = completion.upload, tuple(entry.part for entry in completion.parts)
     try:
-        made = await store.complete_upload(blob, completion.upload.uploads[blob.backend_id], parts)
-    except UploadNotFound:
-        made = await find_blob(store, blob, digest.size, completion.upload)
+        made = await store.complete_upload(blob, upload.uploads[blob.backend_id], parts)
     except BlobMismatch as error:
-        raise RequestError("InvalidPart") from error
-    if quirks_of(store.backend).etag_is_md5 and made != etag:
+        log.warning("a backend does not put these parts together", backend=blob.backend_id, error=str(error))
+        return RequestError("InvalidPart")
+    except UploadNotFound:
+        found = await find_blob(store, blob, digest.size)
+        if found is None:
+            return RequestError("NoSuchUpload", detail={"UploadId": upload.upload_id})
+        made = found
+    if quirks_of(store.backend).etag_is_md5 and made != etag_of(part.etag for part in parts):
         raise BlobMismatch(blob.backend_id, "the ETag of what was completed is not that of its parts")
     return Stored(blob.backend_id, made, stamped=False)
 
 
-async def find_blob(store: BlobStore, blob: Blob, size: int, upload: Upload) -> str:
-    """The ETag of the blob that an earlier attempt has completed."""
+async def find_blob(store: BlobStore, blob: Blob, size: int) -> str | None:
+    """The ETag of the blob that an earlier attempt has completed, if there is one."""
     try:
         info = await store.head(blob)
     except BlobNotFound:
-        raise RequestError("NoSuchUpload", detail={"UploadId": upload.upload_id}) from None
+        return None
     if info.size != size:
         raise BlobMismatch(blob.backend_id, f"has {info.size} bytes instead of {size}")
     return info.etag
+
+
+async def reopen(request: S3Request, upload: Upload, context: Context) -> None:
+    try:
+        call = ReopenUpload(bucket_id=upload.bucket_id, upload_id=upload.upload_id, trace=request.trace)
+        await context.metadata.call(call)
+    except Unavailable as error:
+        log.warning("the parts of an upload stay as they were chosen", upload_id=upload.upload_id, error=str(error))
 
 
 async def find_completed(

@@ -66,6 +66,7 @@ class State:
         self.uploads: dict[str, m.Upload] = {}
         self.parts: dict[str, dict[int, m.PartEntry]] = {}
         self.chosen: dict[str, tuple[m.PartEntry, ...]] = {}
+        self.completions: dict[str, int] = {}
         self.stacks: dict[tuple[str, str], list[m.Located]] = {}  # of each key, newest last
 
     def change_settings(self, bucket: Bucket, **settings: Any) -> None:
@@ -99,5 +100,5 @@ class State:
         return upload
 
     def end(self, version_id: str) -> None:
-        for table in (self.intents, self.uploads, self.parts, self.chosen):
+        for table in (self.intents, self.uploads, self.parts, self.chosen, self.completions):
             table.pop(version_id, None)

@@ -72,5 +72,17 @@ def begin_complete(fake: State, request: m.BeginComplete) -> m.Completion:
         raise RequestError("EntityTooSmall")
     check_condition(fake, request.condition, request.bucket_id, request.key)
     if request.fix:
-        fake.chosen[request.upload_id] = chosen
+        if fake.chosen.setdefault(request.upload_id, chosen) != chosen:
+            raise RequestError("InvalidRequest")
+        fake.completions[request.upload_id] = fake.completions.get(request.upload_id, 0) + 1
     return m.Completion(upload, chosen)
+
+
+@answers(m.ReopenUpload)
+def reopen_upload(fake: State, request: m.ReopenUpload) -> m.Empty:
+    left = fake.completions.get(request.upload_id, 0) - 1
+    if left >= 0:
+        fake.completions[request.upload_id] = left
+    if left == 0:
+        del fake.chosen[request.upload_id]
+    return m.Empty()

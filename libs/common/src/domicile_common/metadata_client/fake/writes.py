@@ -49,8 +49,8 @@ def renew(fake: State, request: m.Renew) -> m.Empty:
 
 @answers(m.Abort)
 def abort(fake: State, request: m.Abort) -> m.Empty:
-    if request.expected:
-        fake.upload(request.version_id)
+    if request.expected and request.version_id in fake.placed:
+        raise RequestError("NoSuchUpload")
     fake.end(request.version_id)
     return m.Empty()
 

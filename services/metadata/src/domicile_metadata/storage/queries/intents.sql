@@ -44,6 +44,10 @@ WITH ended AS (
 )
 SELECT version_id FROM ended;
 
+-- name: find_committed
+-- Those that are versions now. $1 bucket ids, $2 version ids.
+SELECT version_id FROM versions JOIN unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id) USING (bucket_id, version_id);
+
 -- name: remove_late_blobs
 -- Owes the removal of blobs that were written although their intents had ended, perhaps after an earlier removal was confirmed.
 -- A version that was committed keeps its blobs. $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys,

@@ -51,12 +51,18 @@ SELECT number, size, etag, created_at, checksums, crc
  LIMIT $4;
 
 -- name: choose_parts
--- Fixes the parts of the version, once: the same choice may be repeated, another one may not follow.
+-- Fixes the parts of the version: the same choice may be repeated, another one may not follow while something may come of this one.
 -- $1 bucket id, $2 upload id, $3 parts.
 UPDATE intents
-   SET chosen_parts = $3
+   SET chosen_parts = $3, completions = completions + 1
  WHERE bucket_id = $1
    AND version_id = $2
    AND is_upload
    AND deadline > now()
    AND (chosen_parts IS NULL OR chosen_parts::text = $3::json::text);
+
+-- name: reopen_upload
+-- One of the completions that have chosen the parts has failed for good. After the last of them others may be chosen. $1 bucket id, $2 upload id.
+UPDATE intents
+   SET completions = completions - 1, chosen_parts = CASE WHEN completions > 1 THEN chosen_parts END
+ WHERE bucket_id = $1 AND version_id = $2 AND is_upload AND completions > 0;
