@@ -12,6 +12,7 @@ import msgspec
 from domicile_common.metadata_client.adoption import FindVanished, Found
 from domicile_common.model import Decision
 from domicile_metadata.domain.adoption import Newest, Place
+from domicile_metadata.storage.backends import expect_replica_changes
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -45,6 +46,7 @@ async def claim(statements: Statements, source: Source) -> datetime | None:
 
 async def hold_epoch(session: Session, bucket_id: str) -> None:
     """The bucket's policy and backends stay as they are until the transaction ends."""
+    await expect_replica_changes(session)
     await session.execute("hold_epoch", bucket_id)
 
 

@@ -14,6 +14,11 @@ async def stop_replica_changes(session: Session) -> None:
     await session.execute("stop_replica_changes")
 
 
+async def expect_replica_changes(session: Session) -> None:
+    """To be called before rows of buckets are locked in a transaction that changes replicas."""
+    await session.execute("expect_replica_changes")
+
+
 async def lock(session: Session, backend_id: str) -> Backend | None:
     """Until the transaction ends neither it nor another one changes: what policies find is judged by all of them."""
     rows = await session.fetch("lock_backends")

@@ -14,6 +14,7 @@ from domicile_common.bucket_settings import BucketSettings, CorsRule, SettingNam
 from domicile_common.events import Invalidation
 from domicile_common.metadata_client.models import BucketEntry
 from domicile_common.model import Backend, DefaultRetention, EffectivePolicy, Layout, Policy, Rates, Tenant
+from domicile_metadata.storage.backends import expect_replica_changes
 from domicile_metadata.storage.database import Session, Statements
 from domicile_metadata.storage.directory import rates_of
 
@@ -187,6 +188,7 @@ async def propose_namespaces(
 
 async def lock(session: Session, tenant_id: str, name: str) -> str | None:
     """The bucket's id; nothing can be written to it until the transaction ends."""
+    await expect_replica_changes(session)
     found = await session.value("lock_bucket", tenant_id, name)
     return None if found is None else str(found.hex)
 

@@ -7,6 +7,7 @@ from typing import Literal
 
 from domicile_common.model import EffectivePolicy
 from domicile_metadata.domain.demands import Demand
+from domicile_metadata.storage.backends import expect_replica_changes
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -53,6 +54,7 @@ async def demands(statements: Statements, names: int, tenant_id: str | None = No
 
 async def lock_buckets(session: Session, tenant_id: str | None, name: str | None) -> list[str]:
     """Ids of the buckets of a tenant (of all, when ``None``), or of one by name. Writes to them wait until the transaction ends."""
+    await expect_replica_changes(session)
     return [row["bucket_id"].hex for row in await session.fetch("lock_buckets", tenant_id, name)]
 
 

@@ -124,6 +124,7 @@ async def hold(session: Session, references: Sequence[Reference]) -> set[Referen
     """Those versions that nobody else is changing: they and all their replicas stay until the transaction ends."""
     held = _references(await session.fetch("hold_versions", *_columns(references)))
     await hold_copies(session, held)
+    await session.execute("hold_unsettled", *_columns(references))
     return set(held)
 
 

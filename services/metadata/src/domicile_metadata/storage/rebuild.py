@@ -9,6 +9,7 @@ import msgspec
 from domicile_common.metadata_client.rebuild import Found
 from domicile_common.model import Decision, Digest, Lock, Value
 from domicile_metadata.domain.ids import made_at
+from domicile_metadata.storage.backends import expect_replica_changes
 from domicile_metadata.storage.database import Session, Statements
 
 
@@ -21,6 +22,7 @@ class HomeRow(Value, frozen=True):
 
 async def find_home(session: Session, backend_id: str, namespace: str) -> HomeRow | None:
     """Writes to the bucket wait until the transaction ends."""
+    await expect_replica_changes(session)
     row = await session.row("find_home", backend_id, namespace)
     return None if row is None else HomeRow(row["bucket_id"].hex, row["tenant_id"], row["name"], row["is_inside"])
 
@@ -28,7 +30,7 @@ async def find_home(session: Session, backend_id: str, namespace: str) -> HomeRo
 async def restore_namespace(
     statements: Statements, owner: tuple[str, str], backend_id: str, counter: int, namespace: str
 ) -> None:
-    """It is what the bucket (tenant id, name) is called there from now on, unless a later name is on record."""
+    """It is what the bucket (tenant id, name) is called there from now on, unless a later name is on record. An earlier one keeps its copies."""
     await statements.execute("restore_namespace", *owner, backend_id, counter, namespace)
 
 

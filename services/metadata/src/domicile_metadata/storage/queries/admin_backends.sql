@@ -3,8 +3,13 @@
 -- name: stop_replica_changes
 -- Waits for all transactions that changed replicas and holds new ones off. Taken when a backend's place changes, since the check of replicas
 -- against their buckets' locks reads the backend's row without locking it; and before the epochs of all buckets are raised, since whoever
--- changes a replica holds its bucket's row.
-LOCK TABLE replicas IN SHARE ROW EXCLUSIVE MODE;
+-- changes a replica holds its bucket's row. So it waits for those as well that hold replicas which they have not changed yet.
+LOCK TABLE replicas IN EXCLUSIVE MODE;
+
+-- name: expect_replica_changes
+-- Whoever will change replicas and locks the rows of their buckets before says so first: then it comes as a whole before a change of a backend,
+-- or after it, while otherwise each of the two might wait for what the other one has.
+LOCK TABLE replicas IN ROW EXCLUSIVE MODE;
 
 -- name: lock_backends
 -- In the order of model.Backend. Replicas may come about there meanwhile.

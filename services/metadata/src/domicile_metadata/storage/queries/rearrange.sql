@@ -37,7 +37,13 @@ SELECT bucket_id, version_id, deadline
 
 -- name: reconsider_refused
 -- Where no arrangement was possible, there may be one now.
-UPDATE unsettled_versions SET due_at = now() WHERE refusal IS NOT NULL;
+WITH refused AS MATERIALIZED (
+    SELECT bucket_id, version_id FROM unsettled_versions WHERE refusal IS NOT NULL ORDER BY bucket_id, version_id FOR UPDATE
+)
+UPDATE unsettled_versions
+   SET due_at = now()
+  FROM refused
+ WHERE unsettled_versions.bucket_id = refused.bucket_id AND unsettled_versions.version_id = refused.version_id;
 
 -- name: list_due_versions
 -- $1 limit.
@@ -102,6 +108,15 @@ SELECT replicas.backend_id
        ON replicas.bucket_id = asked.bucket_id AND replicas.version_id = asked.version_id
  ORDER BY replicas.bucket_id, replicas.version_id, replicas.backend_id
    FOR UPDATE OF replicas;
+
+-- name: hold_unsettled
+-- What is to be looked at again of these, in the order in which everybody takes them. $1 bucket ids, $2 version ids.
+SELECT unsettled_versions.due_at
+  FROM unsettled_versions
+  JOIN unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id)
+       ON unsettled_versions.bucket_id = asked.bucket_id AND unsettled_versions.version_id = asked.version_id
+ ORDER BY unsettled_versions.bucket_id, unsettled_versions.version_id
+   FOR UPDATE OF unsettled_versions;
 
 -- name: want_replicas
 -- Copies that are owed from now on, as backfill. $1 bucket ids, $2 version ids, $3 backend ids, $4 namespaces, $5 blob keys.
