@@ -1,5 +1,6 @@
 """The pure parts of the service."""
 
+import dataclasses
 import uuid
 from datetime import UTC, datetime, timedelta
 
@@ -98,16 +99,26 @@ def test_what_is_no_common_prefix(text):
 
 STATES = ("wanted", "stored", "verified", "lost", "deleting")
 OUTCOMES = ("verified", "stamped", "deleted", "failed", "working")
+
+
+def as_kept(replica: Replica) -> Replica:
+    """What is owed is due some time, or parked; nothing else is."""
+    return replica if replica.is_owed else dataclasses.replace(replica, due_seconds=None, parked_reason=None)
+
+
 replicas = st.builds(
     Replica,
     state=st.sampled_from(STATES),
     stamped=st.booleans(),
     attempt=st.integers(0, 200),
-    due_seconds=st.none() | st.floats(0, 100),
+    due_seconds=st.floats(0, 100),
     parked_reason=st.none() | st.just("why"),
     age_seconds=st.floats(0, 2000),
     looks=st.integers(0, 2),
-)
+    revision=st.integers(0, 2),
+    fence=st.integers(0, 2),
+    is_writable=st.booleans(),
+).map(as_kept)
 reports = st.builds(
     Report,
     bucket_id=st.just("b"),
@@ -116,6 +127,9 @@ reports = st.builds(
     outcome=st.sampled_from(OUTCOMES),
     stamped=st.booleans(),
     error_class=st.sampled_from(["unavailable", "mismatch", "never heard of it"]),
+    revision=st.none() | st.integers(0, 2),
+    fence=st.none() | st.integers(0, 2),
+    unsure=st.booleans(),
 )
 UNIT = {"overdue_seconds": 30.0, "second_look_seconds": 900.0, "random_unit": 0.5}
 
@@ -145,7 +159,45 @@ def test_what_is_being_removed_never_comes_back(replica, report):
 def test_the_same_report_twice_says_no_more_than_once(replica, report):
     once = after(report, replica, **UNIT)
     if once is not None:
-        assert after(report, once, **UNIT) == once
+        twice = after(report, once, **UNIT)
+        assert twice is not None
+        assert twice == dataclasses.replace(once, fence=twice.fence)
+
+
+@given(replicas, reports)
+def test_what_counts_no_more_is_not_believed(replica, report):
+    """Of a worker that was handed its work before the fence was raised."""
+    if report.fence in {None, replica.fence} or report.outcome not in {"verified", "deleted"}:
+        return
+    changed = after(report, replica, **UNIT)
+    assert changed is not None
+    assert changed.state == replica.state
+
+
+@given(replicas, reports)
+def test_a_stamp_counts_only_when_the_last_one_was_of_now(replica, report):
+    """Whoever has an older revision may have written its stamp over the newer one, whatever it says became of it."""
+    if report.outcome in {"verified", "stamped", "failed"} and report.revision not in {None, replica.revision}:
+        changed = after(report, replica, **UNIT)
+        assert changed is not None
+        assert not changed.stamped or changed.state in {"wanted", "lost", "deleting"} or report.unsure
+
+
+@given(replicas, reports)
+def test_whoever_has_written_to_what_is_removed_makes_an_earlier_look_worthless(replica, report):
+    if replica.state != "deleting" or report.outcome not in {"verified", "stamped", "failed"}:
+        return
+    if report.outcome == "failed" and not report.unsure:
+        return
+    written = after(report, replica, **UNIT)
+    assert written is not None
+    assert (written.attempt, written.due_seconds, written.parked_reason) == (
+        replica.attempt,
+        replica.due_seconds,
+        replica.parked_reason,
+    )
+    looked_before = Report(bucket_id="b", version_id="v", backend_id="x", outcome="deleted", fence=replica.fence)
+    assert after(looked_before, written, **UNIT) is written
 
 
 @given(replicas, st.sampled_from(["active", "readonly", "draining", "disabled"]), st.booleans())

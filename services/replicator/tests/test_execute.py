@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,7 @@ from domicile_common.errors import (
     BlobNotFound,
     NamespaceNotFound,
 )
-from domicile_common.model import Blob
+from domicile_common.model import Blob, Facts
 from domicile_common.stamps import STAMP_HEADER, read_sidecar, read_stamp, sidecar_key
 from domicile_common.testing.memory import (
     CHUNK,
@@ -31,6 +32,7 @@ from domicile_common.testing.memory import (
 from domicile_replicator import plan as planning
 from domicile_replicator.execute import Copied, Executor
 from domicile_replicator.plan import Copy, Remove, WriteSidecar
+from domicile_replicator.stamped import read_stamp_of
 
 BODY = b"The quick brown fox jumps over the lazy dog."
 SIDECAR = Blob("de", NAMESPACE, sidecar_key(VERSION_ID))
@@ -376,6 +378,20 @@ async def test_where_metadata_does_not_last_the_stamp_goes_beside_the_blob():
     assert (await site.copy()).stamped
     assert STAMP_HEADER not in site.de.blobs[NAMESPACE, blob("de").blob_key][1]
     assert read_sidecar(site.de.body(SIDECAR) or b"").digest == site.digest
+
+
+async def test_a_copy_made_anew_leaves_no_older_stamp_beside_it():
+    """It was verified, its tags were changed, it was lost, and they were changed again: nobody owes a stamp beside a blob that is lost."""
+    site = Site()
+    await site.copy()
+    tagged = msgspec.structs.replace(version_of(site.digest), facts=Facts(tags={"a": "1"}))
+    await site.executor.stamp(WriteSidecar(work_for(site.digest, "stamp"), blob("de"), tagged))
+    await site.de.delete(blob("de"))
+    tagged = msgspec.structs.replace(tagged, facts=Facts(tags={"a": "2"}))
+    assert (await site.copy(version=tagged, suspect=True, revision=2)).stamped
+    stamp = await read_stamp_of(site.de, blob("de"))
+    assert stamp
+    assert stamp.facts.tags == {"a": "2"}
 
 
 async def test_a_sidecar_that_fails_is_owed_on():

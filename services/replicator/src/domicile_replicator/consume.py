@@ -19,7 +19,7 @@ from domicile_common.amqp.publisher import Publisher
 from domicile_common.errors import BackendError, DomicileError
 from domicile_common.events import Job
 from domicile_common.metadata_client.client import Metadata
-from domicile_common.metadata_client.models import Report, Request, Wanted
+from domicile_common.metadata_client.models import Report, Request, Wanted, Work
 from domicile_common.model import Value
 from domicile_common.tracing import Arrival, SpanKind, current_trace
 from domicile_replicator import metrics
@@ -103,8 +103,8 @@ class Jobs:
         if isinstance(step, Nothing):
             return "nothing"
         # 2. Do it.
-        about = "" if work.target is None else work.target.blob_key
-        report = msgspec.structs.replace(await self._attempt(job, step, fresh=fresh), blob_key=about, revision=work.revision)
+        outcome = await self._attempt(job, step, fresh=fresh)
+        report = _about(work, outcome)
         # 3. Report it.
         reported = await self._ask(report)
         if reported.gone and isinstance(step, Copy | WriteSidecar):
@@ -172,3 +172,12 @@ class Jobs:
             await asyncio.sleep(WORKING_SECONDS)
             with contextlib.suppress(DomicileError):  # it is a courtesy: without it, a second worker may begin the same
                 await self._metadata.call(done(job, "working"))
+
+
+def _about(work: Work, report: Report) -> Report:
+    """Of what, as metadata knew it then. An adopted object is not ours alone."""
+    target = work.target
+    about = msgspec.structs.replace(report, revision=work.revision, fence=work.fence)
+    if target is None:
+        return about
+    return msgspec.structs.replace(about, blob_key=target.blob_key, namespace="" if work.sidecar else target.namespace)

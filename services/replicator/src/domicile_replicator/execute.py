@@ -3,14 +3,13 @@
 A blob is copied by streaming; its last chunk is withheld until it and everything before it were verified, so that a bad source never
 completes at the target. Everything here may be repeated, and may run twice at a time: blobs are immutable, and whatever changes on its way to a
 target is refused there (its Content-MD5), or not completed (the MD5s of its parts), so that it does not take the place of a good copy. Where a
-backend looks at neither, metadata doubts what is there after a failure (``Report.unsure``).
+backend looks at neither, metadata doubts what is there after a failure (``Report.unsure``), and what was verified before it (``Report.fence``).
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
-from base64 import b64encode
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -18,7 +17,7 @@ from typing import NamedTuple
 import msgspec
 import structlog
 
-from domicile_common.backends.port import BlobInfo, BlobStore, Sink
+from domicile_common.backends.port import BlobInfo, BlobStore, Sink, content_md5
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import (
     BackendError,
@@ -82,9 +81,9 @@ class Executor:
             present = await self._store(step.target).head(step.target) if made.resumed else None
         else:
             made = Uploaded(present.etag, 0)
-        # What an earlier worker began may have an older stamp.
+        # What an earlier worker began may have an older stamp. Where stamps have changed, an older one may lie beside the blob, and would count.
         in_header = header is not None and (present is None or present.headers.get(STAMP_HEADER) == header[STAMP_HEADER])
-        stamped = in_header or await self._try_sidecar(
+        stamped = (in_header and not step.work.revision) or await self._try_sidecar(
             _beside(step.target), msgspec.structs.replace(stamp, digest=learned or stamp.digest)
         )
         return Copied(made.etag, made.sent, stamped, made.source, learned)
@@ -238,7 +237,7 @@ async def _put(
 ) -> tuple[Uploaded, Verifier]:
     digest = step.version.digest
     verifier = Verifier(digest)
-    expected = {"content-md5": b64encode(bytes.fromhex(digest.md5)).decode()} if digest.md5 and not digest.parts else {}
+    expected = content_md5("" if digest.parts else digest.md5)
     async with open_feed(verifier, 0) as feed:
         sink = await store.open_put(step.target, digest.size, {**headers, **expected})
         async with _finishing(sink):
@@ -248,7 +247,7 @@ async def _put(
 
 @contextlib.asynccontextmanager
 async def _finishing(sink: Sink) -> AsyncIterator[None]:
-    """Whatever goes wrong inside, nothing becomes visible at the target."""
+    """What goes wrong before the last byte leaves nothing to be seen at the target; afterwards it may have got everything all the same."""
     try:
         yield
     except BaseException:

@@ -7,10 +7,16 @@ completes at a backend.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
 from typing import Protocol
 
 from domicile_common.model import Backend, Blob, Part, Value
+
+
+def content_md5(md5: str) -> dict[str, str]:
+    """The header by which most backends refuse other bytes. ``md5``: 32 hex digits, or ``""`` when it is not known."""
+    return {"content-md5": b64encode(bytes.fromhex(md5)).decode()} if md5 else {}
 
 
 class BlobInfo(Value, frozen=True):
@@ -31,7 +37,10 @@ class Sink(Protocol):
         """The backend has stored everything; its ETag without quotes."""
 
     async def abort(self) -> None:
-        """Breaks off so that nothing becomes visible at the backend. Safe at any time, also after ``finish`` failed."""
+        """Breaks off, so that nothing becomes visible at the backend unless it has got everything already. Safe at any time.
+
+        After a ``finish`` that failed the backend may have stored the blob, or may yet.
+        """
 
 
 class Source(Protocol):

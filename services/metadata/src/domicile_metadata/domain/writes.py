@@ -177,7 +177,8 @@ def _digest(request: Commit, intent: TakenIntent) -> Digest:
 def replicas_of(verdict: Verdict, overdue_seconds: float, grace_seconds: float) -> Iterator[NewReplica]:
     """What the record holds of a commit's blobs from now on.
 
-    A stored blob is verified: the proxy has hashed the bytes on their way and compared the backend's answer. What is still owed (a copy,
+    A stored blob is verified: the proxy has hashed the bytes on their way and compared the backend's answer (where ETags prove nothing, the backend
+    may have compared their MD5: docs/reliability.md). What is still owed (a copy,
     a stamp, the removal of a refused blob) is announced at once, and found by the reconciler when nobody reports in time. A blob that
     was replaced at once is removed after the grace, like every replaced one. A lock is settled only now, so a locked version owes its stamp.
     """

@@ -13,7 +13,7 @@ from domicile_common.model import Blob
 from domicile_common.stamps import sidecar_key
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
-from domicile_metadata.domain.work import REASON_LENGTH, Replica, action, after
+from domicile_metadata.domain.work import REASON_LENGTH, Replica, action, after, is_certain
 from domicile_metadata.services.answers import Answer
 from domicile_metadata.storage import work
 from domicile_metadata.storage.database import Session
@@ -32,7 +32,7 @@ async def wanted(context: Context, requests: Sequence[Wanted]) -> list[Answer]:
 def _work(debt: Debt | None, version_id: str) -> Work:
     if debt is None:
         return NOTHING
-    todo = action(debt.replica, debt.backend, is_inside=debt.is_inside)
+    todo = action(debt.replica, debt.backend, is_inside=debt.is_inside, is_last=debt.is_last)
     if todo == "none" or (todo != "delete" and debt.version is None):
         return NOTHING
     return Work(
@@ -50,6 +50,7 @@ def _work(debt: Debt | None, version_id: str) -> Work:
         sidecar=Blob(debt.target.backend_id, debt.home, sidecar_key(version_id)) if debt.home else None,
         suspect=debt.replica.state == "lost",
         revision=debt.replica.revision,
+        fence=debt.replica.fence,
     )
 
 
@@ -88,7 +89,7 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
         now[identity] = changed
         if request.outcome == "failed" and changed is not replica:
             failures[identity] = (request.error_class, request.reason[:REASON_LENGTH])
-        if request.outcome == "verified" and changed is not None and changed.state == "verified":
+        if request.outcome == "verified" and is_certain(request, replica) and changed is not None and changed.state == "verified":
             verified.add(identity)
             if replica.state != "verified":
                 context.recent_copies.note(request.backend_id, replica.age_seconds)
@@ -101,6 +102,12 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
         await work.update(session, updates, verified, failures)
     if done := [identity for identity, replica in now.items() if replica is None]:
         await work.close(session, done, confirmed=True)
+    if late := [
+        request
+        for request in requests
+        if request.has_written and now.get(_identity(request)) is None and _valid([_identity(request)])
+    ]:
+        await work.remove_late(session, late)
     return answers
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from domicile_common.metadata_client.models import Report
 from domicile_common.model import BackendState, Blob, Digest, Facts, Version
 from domicile_metadata.domain.work import Replica
 from domicile_metadata.storage.database import Session, Statements
@@ -26,6 +27,7 @@ class Debt:
 
     ``adopted_etag``, ``home``: of an adopted blob; the namespace where its stamp is kept.
     ``countries``/``jurisdictions``: the bucket's lock. ``is_inside``: the backend is inside it, and the bucket is there.
+    ``is_last``: to be removed, although its version has no good copy.
     """
 
     replica: Replica
@@ -41,6 +43,7 @@ class Debt:
     jurisdictions: tuple[str, ...] | None
     adopted_etag: str = ""
     home: str = ""
+    is_last: bool = False
 
 
 async def find(statements: Statements, ids: Sequence[Identity]) -> list[Debt | None]:
@@ -65,7 +68,7 @@ def _debt(asked: Identity, row: Any) -> Debt:
             lock=lock_of(row["lock_mode"], row["lock_until"], row["legal_hold"]),
         )
     return Debt(
-        replica=Replica(row["state"], row["stamped"], row["attempt"], revision=row["revision"]),
+        replica=Replica(row["state"], row["stamped"], row["attempt"], revision=row["revision"], fence=row["fence"]),
         target=Blob(backend_id, row["namespace"], row["blob_key"]),
         sources=tuple(map(Blob, row["backend_ids"] or (), row["namespaces"] or (), row["blob_keys"] or ())),
         backend=row["backend_state"],
@@ -78,6 +81,7 @@ def _debt(asked: Identity, row: Any) -> Debt:
         jurisdictions=_codes(row["jurisdictions"]),
         adopted_etag=row["adopted_etag"] or "",
         home=row["home"] or "",
+        is_last=row["is_last"],
     )
 
 
@@ -107,6 +111,8 @@ async def lock(session: Session, ids: Sequence[Identity]) -> dict[Identity, Repl
             row["age_seconds"],
             looks=row["looks"],
             revision=row["revision"],
+            fence=row["fence"],
+            is_writable=row["is_writable"],
         )
         for row in rows
     }
@@ -137,7 +143,20 @@ async def update(
         [failures.get(identity, nothing)[0] for identity in ids],
         [failures.get(identity, nothing)[1] for identity in ids],
         [row.looks for row in rows],
+        [row.fence for row in rows],
     )
+
+
+async def remove_late(session: Session, reports: Sequence[Report]) -> None:
+    """Owes the removal of what has come to its place after the removal of just that was confirmed."""
+    columns = (
+        [report.bucket_id for report in reports],
+        [report.version_id for report in reports],
+        [report.backend_id for report in reports],
+        [report.namespace for report in reports],
+        [report.blob_key for report in reports],
+    )
+    await session.execute("remove_late_copies", *columns)
 
 
 async def close(session: Session, ids: Iterable[Identity], *, confirmed: bool) -> None:

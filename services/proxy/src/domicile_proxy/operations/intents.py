@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import structlog
 
-from domicile_common.backends.port import BlobStore, Sink
+from domicile_common.backends.port import BlobStore, Sink, content_md5
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import BackendError, BackendUnavailable, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client.models import UNCONDITIONAL, Abort, Begin, Commit, Condition, Intent, Renew, Stored
@@ -90,8 +90,12 @@ async def place(
 
 
 async def open_targets(draft: Draft, intent: Intent, digest: Digest | None, context: Context) -> FanOut:
-    """Opens all backends of ``decision.write``. ``digest``: what the bytes will be, when that is known already."""
-    headers = blob_headers(draft, intent, digest)
+    """Opens all backends of ``decision.write``. ``digest``: what the bytes will be, when that is known already.
+
+    Then the backends are told as well: a write that was given up, and comes to its end late, does not put other bytes in the place of the copy
+    that was made instead.
+    """
+    headers = blob_headers(draft, intent, digest) | (content_md5(digest.md5) if digest else {})
 
     async def open_put(store: BlobStore, blob: Blob) -> Sink:
         await store.ensure_namespace(blob.namespace)

@@ -90,7 +90,7 @@ WITH held AS (
        FOR UPDATE OF replicas
 )
 UPDATE replicas
-   SET state = 'lost', attempt = 0, parked_reason = NULL, next_attempt_at = now(), changed_at = clock_timestamp()
+   SET state = 'lost', attempt = 0, parked_reason = NULL, next_attempt_at = now(), changed_at = clock_timestamp(), fence = fence + 1
   FROM held
  WHERE replicas.bucket_id = held.bucket_id
    AND replicas.version_id = held.version_id
