@@ -9,6 +9,8 @@ from domicile_metadata.domain.ids import uuid7
 
 pytestmark = pytest.mark.servers
 
+NOT_WRITABLE = ("UPDATE backends SET state = 'readonly' WHERE backend_id = 'fi'", "UPDATE buckets SET countries = '{US}'")
+
 
 class World:
     """A version that is verified in ``us`` and wanted in ``fi``."""
@@ -161,9 +163,27 @@ async def test_a_copy_that_fails_is_no_failure_of_the_removal(world):
     assert abs(after["next_attempt_at"] - before["next_attempt_at"]).total_seconds() < 0.001
 
 
-@pytest.mark.parametrize(
-    "change", ["UPDATE backends SET state = 'readonly' WHERE backend_id = 'fi'", "UPDATE buckets SET countries = '{US}'"]
-)
+async def test_a_long_copy_is_told_when_nobody_wants_it_any_more(world):
+    copying = await world.begin("fi")
+    assert await world.end(copying, "working") == Reported()
+    await world.end(await world.begin("fi"), "verified")  # somebody else was quicker
+    assert await world.end(copying, "working") == Reported(stop=True)
+    await world.delete()
+    assert await world.end(copying, "working") == Reported(stop=True)
+    await world.end(await world.begin("fi"), "deleted")
+    assert await world.end(copying, "working") == Reported(gone=True, stop=True)
+
+
+@pytest.mark.parametrize("change", NOT_WRITABLE)
+async def test_a_long_copy_is_told_when_it_must_not_be_made_there_any_more(world, change):
+    copying = await world.begin("fi")
+    await world.metadata.sql(change)
+    assert await world.end(copying, "working") == Reported(stop=True)
+    assert await world.fail(copying) == Reported()
+    assert await world.state("fi") == "wanted"
+
+
+@pytest.mark.parametrize("change", NOT_WRITABLE)
 async def test_what_is_doubted_where_nobody_may_write_is_read_on(world, change):
     """Nobody would look at it, so it would be lost to its readers, although it is most probably good."""
     slow, work = await world.begin("fi"), await world.begin("fi")

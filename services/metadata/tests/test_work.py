@@ -292,7 +292,7 @@ async def test_a_late_copy_does_not_revive_what_is_being_removed(metadata, versi
     await looked_once(metadata)
     await metadata.ask(report(version, "fi", "deleted"))
     for outcome in ("verified", "working", "failed"):
-        assert await metadata.ask(report(version, "fi", outcome)) == Reported(gone=True)
+        assert await metadata.ask(report(version, "fi", outcome)) == Reported(gone=True, stop=outcome == "working")
 
 
 async def test_a_copy_outside_the_lock_is_not_believed_and_holds_nobody_up(metadata, version):

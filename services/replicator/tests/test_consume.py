@@ -225,6 +225,26 @@ async def test_a_long_copy_says_that_it_is_alive(site, monkeypatch):
     assert {report.outcome for report in site.metadata.reports} == {"working", "verified"}
 
 
+async def test_a_long_copy_stops_when_nobody_wants_it_any_more(site, monkeypatch):
+    """Its version was deleted, say, or a lock has come between: nothing more is written there."""
+    monkeypatch.setattr(consume, "WORKING_SECONDS", 0.001)
+    aborted = asyncio.Event()
+
+    async def endless(*_):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            aborted.set()
+
+    site.stores["de"].open_put = endless
+    site.metadata.script[Report] = [Unavailable("away"), Reported(), Reported(stop=True), Reported()]
+    await site.jobs.handle(JOB)
+    assert aborted.is_set()
+    assert [report.outcome for report in site.metadata.reports] == ["working"] * 3 + ["failed"]
+    assert {report.blob_key for report in site.metadata.reports} == {blob("de").blob_key}
+    assert site.metadata.reports[-1].unsure
+
+
 async def test_a_backend_that_changed_gets_a_new_store(site):
     before = dict(site.stores)
     site.metadata.script[ListBackends] = [Backends((backend("fi"), backend("de", "DE", access_key="new")))]

@@ -7,20 +7,20 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 import structlog
 
 from domicile_common.amqp.consumer import park
 from domicile_common.amqp.publisher import Publisher
-from domicile_common.errors import BackendError, DomicileError
+from domicile_common.errors import BackendError, BackendUnavailable, DomicileError
 from domicile_common.events import Job
 from domicile_common.metadata_client.client import Metadata
 from domicile_common.metadata_client.models import Report, Request, Wanted, Work
-from domicile_common.model import Value
+from domicile_common.model import Blob, Value
 from domicile_common.tracing import Arrival, SpanKind, current_trace
 from domicile_replicator import metrics
 from domicile_replicator.directory import Directory
@@ -137,7 +137,7 @@ class Jobs:
         match step:
             case Copy():
                 async with self._directory.throttle(job.backend_id).copy(step.version.digest.size, fresh=fresh):
-                    copied = await self._while_working(job, executor.copy(step))
+                    copied = await self._while_wanted(job, step.target, executor.copy(step))
                 metrics.SENT_BYTES.labels(job.backend_id).inc(copied.sent)
                 return verified(job, copied)
             case Remove():
@@ -159,19 +159,28 @@ class Jobs:
     async def _ask(self, request: Request[R]) -> R:
         return await ask(self._metadata, request, self._stopping)
 
-    async def _while_working(self, job: Job, working: Awaitable[T]) -> T:
-        """Tells metadata now and then that a long copy is alive, so that nobody begins it a second time."""
-        beat = asyncio.create_task(self._beat(job))
+    async def _while_wanted(self, job: Job, target: Blob, copying: Coroutine[Any, Any, T]) -> T:
+        """Tells metadata now and then that a long copy is alive, so that nobody begins it a second time; until it says that nobody wants it."""
+        copy, beat = asyncio.ensure_future(copying), asyncio.create_task(self._beat(job, target))
         try:
-            return await working
+            await asyncio.wait({copy, beat}, return_when=asyncio.FIRST_COMPLETED)
+            if copy.done():
+                return copy.result()
+            beat.result()
+            raise BackendUnavailable(target.backend_id, "the copy is not wanted there any more")
         finally:
+            copy.cancel()
             beat.cancel()
+            await asyncio.gather(copy, beat, return_exceptions=True)
 
-    async def _beat(self, job: Job) -> None:
+    async def _beat(self, job: Job, target: Blob) -> None:
+        """Returns when the copy shall not go on."""
+        alive = msgspec.structs.replace(done(job, "working"), blob_key=target.blob_key)
         while True:
             await asyncio.sleep(WORKING_SECONDS)
             with contextlib.suppress(DomicileError):  # it is a courtesy: without it, a second worker may begin the same
-                await self._metadata.call(done(job, "working"))
+                if (await self._metadata.call(alive)).stop:
+                    return
 
 
 def _about(work: Work, report: Report) -> Report:

@@ -48,7 +48,8 @@ class Report(Request["Reported"], frozen=True, kw_only=True):
     """What became of it. Facts, not wishes: ``verified`` only after the bytes were checked, ``deleted`` only after a definite 404.
 
     ``failed`` carries ``error_class`` (see ``retry``) and a ``reason`` for the operator; metadata decides when to try again, or parks.
-    ``working``: a copy takes long; only puts off when the replica counts as overdue, so that no second worker begins the same.
+    ``working``: a copy takes long; only puts off when the replica counts as overdue, so that no second worker begins the same. The answer may
+    be to stop.
     ``unsure``: bytes may have come to the target that are not those of the version, also where another worker has verified it meanwhile.
     ``blob_key``: of the target; what is reported about another blob than the one on record is out of date. ``namespace``: where that is, when
     it is ours alone.
@@ -83,10 +84,13 @@ class Reported(Value, frozen=True):
 
     ``gone``: no such replica is on record (any more), or it is another blob, so what a copy has just made must be removed again by the
     worker: its removal was confirmed while the copy was still under way. Should the worker fail in that, a removal is owed as well.
+
+    ``stop``: to one that is at work: nobody waits for this copy any more, or it must not be made there any more.
     """
 
     parked: bool = False
     gone: bool = False
+    stop: bool = False
 
 
 CALLS = (

@@ -72,7 +72,7 @@ def after(
     match report.outcome:
         case "failed" if replica.is_owed or report.unsure:
             return _failed(report, replica, random_unit)
-        case "working" if replica.is_owed:
+        case "working" if may_go_on(replica):
             return replace(replica, due_seconds=overdue_seconds)
     if replica.state == "deleting":
         return _after_removal(report, replica, second_look_seconds)
@@ -98,6 +98,11 @@ def _after_copy(report: Report, replica: Replica) -> Replica:
     if report.outcome == "stamped" and is_current:
         return _good(replica, stamped=True)
     return replica if is_current else _good(replica, stamped=False)
+
+
+def may_go_on(replica: Replica) -> bool:
+    """Whether a copy that is under way is still wanted, and allowed."""
+    return replica.state in {"wanted", "lost"} and replica.is_writable
 
 
 def is_certain(report: Report, replica: Replica) -> bool:

@@ -13,7 +13,7 @@ from domicile_common.model import Blob
 from domicile_common.stamps import sidecar_key
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
-from domicile_metadata.domain.work import REASON_LENGTH, Replica, action, after, is_certain
+from domicile_metadata.domain.work import REASON_LENGTH, Replica, action, after, is_certain, may_go_on
 from domicile_metadata.services.answers import Answer
 from domicile_metadata.storage import work
 from domicile_metadata.storage.database import Session
@@ -61,7 +61,8 @@ async def report(context: Context, requests: Sequence[Report]) -> list[Answer]:
             return await _apply(context, session, requests)
     except RequestError as error:
         if len(requests) == 1:
-            return [error]
+            # Where a lock has come between, a failure changes nothing: the comparison that follows ends the copy.
+            return [Reported() if requests[0].outcome == "failed" else error]
     return [(await report(context, [request]))[0] for request in requests]
 
 
@@ -77,7 +78,7 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
     for identity, request in zip(reported, requests, strict=True):
         replica = now.get(identity)
         if replica is None or request.blob_key not in ("", replica.blob_key):
-            answers.append(Reported(gone=request.outcome != "deleted"))
+            answers.append(Reported(gone=request.outcome != "deleted", stop=request.outcome == "working"))
             continue
         changed = after(
             request,
@@ -96,7 +97,8 @@ async def _apply(context: Context, session: Session, requests: Sequence[Report])
             if (source := now.get(_source(request))) is not None and source.state == "stored":
                 now[_source(request)] = dataclasses.replace(source, state="verified")
                 verified.add(_source(request))
-        answers.append(Reported(parked=changed is not None and changed.parked_reason is not None))
+        stop = request.outcome == "working" and not may_go_on(replica)
+        answers.append(Reported(parked=changed is not None and changed.parked_reason is not None, stop=stop))
     updates = {identity: replica for identity, replica in now.items() if replica is not None and replica is not before[identity]}
     if updates:
         await work.update(session, updates, verified, failures)
