@@ -8,22 +8,28 @@ from typing import Annotated, Literal
 import msgspec
 
 from domicile_common.catalogue import Feature
+from domicile_common.errors import RequestError
 from domicile_common.model import Backend, BackendState, EffectivePolicy
 from domicile_common.policy import policy_from_json
-from domicile_common.sovereignty import Candidate, Ranking, effective, from_backends, from_catalogue, rank
+from domicile_common.sovereignty import FEATURES, Candidate, Ranking, effective, from_backends, from_catalogue, rank
 from domicile_common.value import Value
 from domicile_discovery.metadata import Sources
+
+MAXIMUM_POLICY = 8 << 10  # bytes; both locks with every country there is take 3 KiB
+MAXIMUM_FEATURES = len(FEATURES)
 
 
 class Question(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """``policy``: one level, as in the admin API. ``features``: what every place must be known to have."""
 
     policy: msgspec.Raw
-    features: tuple[Feature, ...] = ()
+    features: Annotated[tuple[Feature, ...], msgspec.Meta(max_length=MAXIMUM_FEATURES)] = ()
     among: Literal["catalogue", "backends"] = "catalogue"
 
     def effective(self) -> EffectivePolicy:
-        """Raises ``RequestError``, ``PolicyRefused``."""
+        """Raises ``RequestError``, ``PolicyRefused``. Whoever reaches the page may ask, so that a policy may not be of any length."""
+        if len(bytes(self.policy)) > MAXIMUM_POLICY:
+            raise RequestError("InvalidArgument", f"The policy is larger than {MAXIMUM_POLICY} bytes.")
         return effective(policy_from_json(bytes(self.policy)))
 
 
