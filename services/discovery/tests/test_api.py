@@ -5,8 +5,13 @@ from pathlib import Path
 
 import pytest
 
+from domicile_common.errors import RequestError, Unavailable
 from domicile_discovery.handlers import ENDPOINTS
+from domicile_discovery.handlers.api import refusal
 from domicile_discovery.handlers.forward import ROUTES
+from domicile_discovery.handlers.relay import share_of
+from domicile_discovery.metadata import Caller
+from domicile_discovery.relay.shares import network_of
 
 UNREACHABLE = {"method": "GET", "url": "https://10.0.0.1/", "headers": {}}
 TOKEN = {"Cookie": "domicile_session=abc"}
@@ -100,6 +105,8 @@ async def test_a_policy_that_no_place_satisfies_is_an_answer_and_a_bad_one_is_re
         {"policy": {}, "features": ["speed"]},
         {"policy": {}, "among": "x"},
         {"policy": {}, "limit": 0},
+        {"policy": {}, "features": ["versioning"] * 100},
+        {"policy": {"region_lock": ["EU"] * 2000}},
     ):
         assert (await client.post("/api/sovereignty", json=question)).status_code == 400
     assert (await client.post("/api/sovereignty", content=b'{"policy": {}}' + b" " * 70_000)).status_code == 400
@@ -117,6 +124,26 @@ async def test_the_relay_is_for_people_who_have_signed_in_unless_the_operator_sa
     await refused(closed, 401, "NotSignedIn", "POST", "/api/relay", json=UNREACHABLE)
     await refused(closed, 503, "ServiceUnavailable", "POST", "/api/relay", json=UNREACHABLE, headers=TOKEN)
     await refused(open_, 400, "RelayRefused", "POST", "/api/relay", json=UNREACHABLE)
+
+
+@pytest.mark.servers
+async def test_where_it_is_for_everybody_the_relay_needs_no_metadata(make_client):
+    await refused(make_client(relay_for="page"), 400, "RelayRefused", "POST", "/api/relay", json=UNREACHABLE, headers=TOKEN)
+
+
+def test_a_share_is_a_tenants_a_sessions_or_an_addresss():
+    address = network_of("192.0.2.7")
+    assert share_of(Caller("tenant", "acme"), "a-token", "192.0.2.7") == "acme"
+    assert share_of(Caller("tenant_admin", "acme"), "another", "192.0.2.7") == "acme"
+    assert share_of(Caller("operator"), "a-token", "192.0.2.7") == "a-token"
+    assert share_of(None, "made-up", "192.0.2.7") == share_of(None, "", "192.0.2.7") == address
+
+
+async def test_whoever_is_to_come_back_later_is_told_when():
+    for error, status in ((RequestError("TooManyRequests"), 429), (Unavailable("away"), 503)):
+        answer = refusal(error)
+        assert (answer.status_code, int(answer.headers["retry-after"]) > 0) == (status, True)
+    assert "retry-after" not in refusal(RequestError("InvalidArgument")).headers
 
 
 @pytest.mark.parametrize(

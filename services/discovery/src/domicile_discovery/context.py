@@ -29,7 +29,7 @@ class Context:
 
 
 def bounds(settings: Settings) -> Bounds:
-    return Bounds(settings.relay_seconds, settings.relay_bytes, settings.relay_concurrency)
+    return Bounds(settings.relay_seconds, settings.relay_bytes, settings.relay_concurrency, settings.relay_share)
 
 
 def make_context(settings: Settings, to_metadata: Tls = default_tls, to_endpoints: Tls | None = None) -> Context:

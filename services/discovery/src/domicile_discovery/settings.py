@@ -44,6 +44,12 @@ class Settings(ServiceBlock, MetadataUrlBlock, BackendsBlock):
     relay_seconds: float = Field(30, gt=0, description="How long one relayed request may take.", json_schema_extra=LIVE)
     relay_bytes: int = Field(16 << 20, ge=1, description="The most bytes of one relayed answer.", json_schema_extra=LIVE)
     relay_concurrency: int = Field(64, ge=1, le=10_000, description="How many requests are relayed at once.")
+    relay_share: int = Field(
+        16,
+        ge=1,
+        description="How many of RELAY_CONCURRENCY one tenant, one operator's session or, where nobody has to sign in, one address may take."
+        " Raise it where everybody comes from the address of one front end.",
+    )
 
     @property
     def origins(self) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from cryptography.x509.oid import NameOID
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.sigv4.sign import Signer
 from domicile_discovery.handlers.relay import Relayed
-from domicile_discovery.relay import relay as module
+from domicile_discovery.relay import shares
 from domicile_discovery.relay.relay import Asked, Bounds, Relay, RelayFailed
 
 pytestmark = pytest.mark.servers
@@ -89,8 +89,8 @@ def asked(origin, path="/bucket", query="", method="GET", **headers):
     return Asked(method, f"{origin}{path}?{SIGNER.presign(method, path, query, {'host': host}, expires=60, now=NOW)}", headers)
 
 
-async def read(relay, request):
-    answer = await relay.open(request)
+async def read(relay, request, client="one"):
+    answer = await relay.open(request, client)
     try:
         body = b""
         while chunk := await answer.chunk():
@@ -98,7 +98,6 @@ async def read(relay, request):
         return answer, body
     finally:
         answer.close()
-        relay.done()
 
 
 async def test_a_listing_is_passed_on_as_it_was_signed_with_headers_that_say_nothing_of_elsewhere(endpoint, make_relay):
@@ -183,7 +182,7 @@ async def test_an_endpoint_that_says_nothing_is_given_up(endpoint, make_relay):
 
 
 async def test_no_more_is_under_way_than_may_be_and_places_come_back(endpoint, make_relay, monkeypatch):
-    monkeypatch.setattr(module, "WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(shares, "WAIT_SECONDS", 0.05)
     endpoint.hold = asyncio.Event()
     relay = make_relay(bounds=Bounds(seconds=10, concurrency=1), allowed={endpoint.origin})
     busy = asyncio.create_task(read(relay, asked(endpoint.origin)))
@@ -194,6 +193,22 @@ async def test_no_more_is_under_way_than_may_be_and_places_come_back(endpoint, m
     await busy
     for _ in range(4):
         await read(relay, asked(endpoint.origin))
+
+
+async def test_whoever_asks_for_too_much_is_told_so_and_when_to_come_back(endpoint, make_client, monkeypatch):
+    monkeypatch.setattr(shares, "WAIT_SECONDS", 0.05)
+    endpoint.hold = asyncio.Event()
+    client = make_client(relay_for="page", relay_share=1, relay_endpoints=(endpoint.origin,))
+    host = endpoint.origin.partition("://")[2]
+    query = SIGNER.presign("GET", "/bucket", "", {"host": host}, expires=60, now=datetime.now(UTC))
+    request = {"method": "GET", "url": f"{endpoint.origin}/bucket?{query}"}
+    first = asyncio.create_task(client.post("/api/relay", json=request))
+    await asyncio.wait_for(endpoint.asked.wait(), 30)
+    second = await client.post("/api/relay", json=request)
+    assert (second.status_code, second.json()["error"]["code"], second.headers["retry-after"]) == (429, "TooManyRequests", "2")
+    endpoint.hold.set()
+    assert (await first).headers["relay-status"] == "200"
+    assert (await client.post("/api/relay", json=request)).status_code == 200
 
 
 async def test_places_come_back_after_failures(endpoint, make_relay):
@@ -297,7 +312,7 @@ async def test_names_whose_servers_do_not_answer_keep_no_other_waiting(endpoint,
         raise OSError
 
     monkeypatch.setattr(socket, "getaddrinfo", asked_of)
-    relay = make_relay(bounds=Bounds(seconds=20, concurrency=40), allowed={endpoint.origin})
+    relay = make_relay(bounds=Bounds(seconds=20, concurrency=40, share=40), allowed={endpoint.origin})
     silent = [asyncio.create_task(read(relay, asked("https://silent.example.com"))) for _ in range(39)]
     answer, _ = await asyncio.wait_for(read(relay, asked(endpoint.origin)), 15)
     ended.set()
@@ -369,6 +384,6 @@ async def test_a_page_that_does_not_read_keeps_its_place_no_longer_than_others(e
     async def never(_message):
         await asyncio.Event().wait()
 
-    await Relayed(relay, await relay.open(asked(endpoint.origin)))({}, None, never)
+    await Relayed(await relay.open(asked(endpoint.origin), "one"))({}, None, never)
     answer, _ = await read(relay, asked(endpoint.origin))
     assert answer.status == 200

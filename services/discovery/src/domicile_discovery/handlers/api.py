@@ -1,7 +1,8 @@
 """What all endpoints of the page's API have in common: who may ask, reading requests, answering errors as JSON.
 
 Errors are ``{"error": {"code", "message"}}``: 401 without a session, 403 for what does not come from our page, 400 for what is malformed or not
-relayed, 502 when a provider gave no usable answer, 503 while metadata is away or too much is under way; metadata's own are passed on.
+relayed, 429 while one client's own requests are in the way, 502 when a provider gave no usable answer, 503 while metadata is away or too much
+is under way; metadata's own are passed on.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
         try:
             answer = await endpoint.handle(context, request)
         except (Refused, RequestError, RelayFailed, Unavailable) as error:
-            return _refusal(error)
+            return refusal(error)
         except ClientDisconnect:  # in the middle of its body; nobody reads this
             return failure(400, "IncompleteBody", "The body ended before its end.")
         return answer if isinstance(answer, Response) else as_json(200, answer)
@@ -91,7 +92,7 @@ def _serve(context: Context, endpoint: Endpoint) -> Callable[[Request], Awaitabl
     return serve
 
 
-def _refusal(error: Refused | RequestError | RelayFailed | Unavailable) -> Response:
+def refusal(error: Refused | RequestError | RelayFailed | Unavailable) -> Response:
     match error:
         case Refused():
             return Response(error.document, error.status, HEADERS, "application/json")
@@ -111,11 +112,14 @@ def _status(error: RequestError) -> int:
     return 409 if isinstance(error, PolicyRefused) else 400
 
 
-_STATUS = {"NotSignedIn": 401}
+_STATUS = {"NotSignedIn": 401, "TooManyRequests": 429}
+_AGAIN = {429: {"retry-after": "2"}, 503: {"retry-after": "2"}}  # seconds
 
 
 def failure(status: int, code: str, message: str) -> Response:
-    return as_json(status, {"error": {"code": code, "message": message}})
+    response = as_json(status, {"error": {"code": code, "message": message}})
+    response.headers.update(_AGAIN.get(status, {}))
+    return response
 
 
 def as_json(status: int, value: Any) -> Response:

@@ -10,7 +10,7 @@ import asyncio
 import re
 import socket
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Hashable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,10 +22,11 @@ import msgspec
 import structlog
 
 from domicile_common.backends.http1 import Client, ConnectFailed, Exchange, HttpError, Limits, Response, Tls, default_tls
-from domicile_common.errors import DomicileError, Unavailable
+from domicile_common.errors import DomicileError
 from domicile_discovery.relay import addresses, operations
 from domicile_discovery.relay.addresses import Target
 from domicile_discovery.relay.operations import Operation
+from domicile_discovery.relay.shares import Shares
 
 log = structlog.get_logger()
 
@@ -33,7 +34,6 @@ Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
 
 CLIENTS = 256  # pools that are kept, by origin and address
 ADDRESSES_TRIED = 2
-WAIT_SECONDS = 10.0  # for a place among the requests under way
 CONNECT_SECONDS, SILENCE_SECONDS = 5.0, 15.0
 # What a provider says of an object or of itself. Never Location, and nothing that a browser would act on.
 _PASSED_ON = re.compile(
@@ -55,17 +55,21 @@ class Asked(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """``seconds``: from the first look-up to the last byte. ``bytes``: of one answer. ``concurrency``: requests under way."""
+    """``seconds``: from the first look-up to the last byte. ``bytes``: of one answer.
+
+    ``concurrency``: requests under way. ``share``: how many of these may be one client's.
+    """
 
     seconds: float = 30.0
     bytes: int = 16 << 20
     concurrency: int = 64
+    share: int = 16
 
 
 class Answer:
     """An answer under way: ``status`` and ``headers`` are the provider's, ``chunk`` gives the body. ``close`` it in the end.
 
-    ``end``: on the loop's clock, when it must be over.
+    ``end``: on the loop's clock, when it must be over. ``give_back``: its place among those under way.
     """
 
     def __init__(
@@ -78,12 +82,14 @@ class Answer:
         *,
         bounds: Bounds,
         end: float,
+        give_back: Callable[[], None],
     ) -> None:
         self.status = response.status
         self.headers = [(name, value) for name, value in response.headers if _PASSED_ON(name)]
         self._target, self._operation = target, operation
         self._exchange, self._response, self._start = exchange, response, start
         self._bounds, self.end = bounds, end
+        self._give_back = give_back
         self._size = 0
 
     async def chunk(self) -> bytes:
@@ -101,6 +107,7 @@ class Answer:
 
     def close(self) -> None:
         self._exchange.abort()
+        self._give_back()
         log.info("relayed", host=self._target.host, operation=self._operation.name, status=self.status, bytes=self._size)
 
 
@@ -128,44 +135,36 @@ class Relay:
         # Of its own, and one for each place: a name whose servers do not answer keeps no other waiting.
         self._lookups = ThreadPoolExecutor(bounds.concurrency, "lookup")
         self._tls = tls or cache(default_tls)
-        self._places = asyncio.Semaphore(bounds.concurrency)
+        self._shares = Shares(bounds.concurrency, bounds.share)
         self._limits = Limits(connections=bounds.concurrency, connect=CONNECT_SECONDS, silence=SILENCE_SECONDS)
         self._clients: OrderedDict[tuple[str, str], Client] = OrderedDict()
 
-    async def open(self, asked: Asked) -> Answer:
-        """Raises ``RequestError`` for what is not relayed, ``Unavailable`` while too much is under way, ``RelayFailed``.
+    async def open(self, asked: Asked, client: Hashable) -> Answer:
+        """Whoever gets an answer closes it. ``client``: whose share of the places it takes.
 
-        Whoever gets an answer closes it and calls ``done``.
+        Raises ``RequestError`` for what is not relayed or is beyond the share, ``Unavailable`` while too much is under way, ``RelayFailed``.
         """
         target = addresses.parse_target(asked.url)
         addresses.check_target(target, allowed=self._allowed, catalogue=self._catalogue)
         operation = operations.identify(asked.method, target)
         headers = operations.check_headers(asked.headers)
         operations.check_signature(target, headers, self._clock())
-        await self._take_place()
+        give_back = await self._shares.take(client)
         try:
-            return await self._pass_on(asked.method, target, operation, headers)
+            return await self._pass_on(asked.method, target, operation, headers, give_back)
         except BaseException as error:
-            self.done()
+            give_back()
             log.info("not relayed", host=target.host, operation=operation.name, reason=type(error).__name__)
             raise
-
-    def done(self) -> None:
-        self._places.release()
 
     async def close(self) -> None:
         self._lookups.shutdown(wait=False, cancel_futures=True)
         for client in self._clients.values():
             await client.close()
 
-    async def _take_place(self) -> None:
-        try:
-            async with asyncio.timeout(WAIT_SECONDS):
-                await self._places.acquire()
-        except TimeoutError:
-            raise Unavailable("Too many requests are being relayed: try again.") from None
-
-    async def _pass_on(self, method: str, target: Target, operation: Operation, headers: Mapping[str, str]) -> Answer:
+    async def _pass_on(
+        self, method: str, target: Target, operation: Operation, headers: Mapping[str, str], give_back: Callable[[], None]
+    ) -> Answer:
         end = asyncio.get_running_loop().time() + self.bounds.seconds
         try:
             async with asyncio.timeout_at(end):
@@ -174,7 +173,7 @@ class Relay:
                 try:
                     response = await exchange.response()
                     start = await _start(operation, response)
-                    return Answer(target, operation, exchange, response, start, bounds=self.bounds, end=end)
+                    return Answer(target, operation, exchange, response, start, bounds=self.bounds, end=end, give_back=give_back)
                 except BaseException:
                     exchange.abort()
                     raise

@@ -17,6 +17,8 @@ export interface Answer {
   readonly status: number;
   readonly headers: Headers;
   readonly text: string;
+  /** Not the provider's, but the relay's, which has too much to do. */
+  readonly busy?: ApiError;
 }
 
 const GOOD_FOR = 300; // seconds that a signature is good for
@@ -59,7 +61,9 @@ export class Provider {
         asked = { ...where, region };
         continue;
       }
-      if (tried >= TRIES || !PASSING.has(answer.status)) throw refused(answer.status, refusal.code, refusal.message);
+      if (tried >= TRIES || !PASSING.has(answer.status)) {
+        throw answer.busy ?? refused(answer.status, refusal.code, refusal.message);
+      }
       await pause(PAUSE * 2 ** tried * (0.5 + Math.random() / 2), signal);
     }
   }
@@ -98,8 +102,8 @@ export class Provider {
     try {
       answer = await call("POST", "/api/relay", { body: { method, url, headers: {} }, ...(signal && { signal }) });
     } catch (error) {
-      if (error instanceof ApiError && error.status === 503) return { status: 503, headers: new Headers(), text: "" };
-      throw error;
+      if (!(error instanceof ApiError && BUSY.has(error.status))) throw error;
+      return { status: error.status, headers: new Headers(), text: "", busy: error };
     }
     const passed = [...answer.headers].filter(([name]) => name.startsWith("relay-header-"));
     return {
@@ -142,6 +146,7 @@ export interface Where {
 
 const REGION = /^[a-z0-9-]{1,64}$/;
 const MISPLACED = new Set([301, 307, 400]);
+const BUSY = new Set([429, 503]);
 const PASSING = new Set([429, 500, 502, 503, 504]);
 
 /** Encoded as it is signed. Browsers resolve `.` and `..` in paths, so that keys with such parts cannot be asked for. */
