@@ -170,7 +170,7 @@ audit: audit-tools
 bench-adopt: venv rabbitmq
 	@exec $(BIN)/python -m benchmarks.adopt $(ARGS)
 
-## bench-explore  a large bucket in a real browser: listed, searched, sorted, scrolled  [ARGS="--keys 200000"]
+## bench-explore  a large bucket in a real browser: listed, searched, sorted, scrolled, kept  [ARGS="--keys 200000"]
 .PHONY: bench-explore
 bench-explore: venv web rabbitmq
 	@deploy/local/need /usr/bin/chromium chromium

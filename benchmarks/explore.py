@@ -1,4 +1,4 @@
-"""``make bench-explore``: a bucket of 200,000 objects listed, searched, sorted and scrolled through in a real browser, through the relay.
+"""``make bench-explore``: a bucket of 200,000 objects listed, searched, sorted, scrolled through and kept as a snapshot in a real browser.
 
 The keys are put into PostgreSQL directly, as in ``benchmarks.listing``; they are listed by the proxy, relayed by the discovery service, and held by
 the tab. What the main thread does in one piece is told by the browser itself (https://www.w3.org/TR/longtasks-1/: 50 ms and longer).
@@ -66,6 +66,12 @@ def timed(page: Page, name: str, act: Callable[[], None]) -> str:
     return f"| {name} | {time.perf_counter() - began:.1f} s | {longest(page)} |"
 
 
+def sign_in(launcher: Launcher, page: Page) -> None:
+    url = f"{launcher.suite.discovery_url}/api/session/operator"
+    answer = page.request.post(url, data={"admin_key": launcher.suite.admin_key}, headers={"X-Domicile-Request": "1"})
+    assert answer.ok, answer.text()
+
+
 def measure(launcher: Launcher, page: Page, count: int) -> list[str]:
     env = launcher.run_env
     page.goto(f"{launcher.suite.discovery_url}/#/explore")
@@ -107,7 +113,41 @@ def measure(launcher: Launcher, page: Page, count: int) -> list[str]:
         seen = page.evaluate(SCROLL, pixels)
         frames = f"frames of {seen['median']:.0f} ms (95 %: {seen['p95']:.0f} ms, worst: {seen['worst']:.0f} ms)"
         lines.append(f"| {name} | {frames}; {seen['blank']:.0%} of rows still on their way | {longest(page)} |")
-    return lines
+    return [*lines, *measure_snapshot(page, count)]
+
+
+def measure_snapshot(page: Page, count: int) -> list[str]:
+    """Of the bucket that is looked at."""
+    table = page.get_by_role("table", name="Objects")
+    shown = page.get_by_text(f"{count:,} shown")
+
+    def keep() -> None:
+        page.get_by_role("link", name="Save a snapshot").click()
+        page.get_by_role("button", name="Keep it").click()
+        expect(page.get_by_text("Of", exact=True)).to_be_visible(timeout=PATIENCE)
+
+    def read() -> None:
+        page.reload()
+        expect(shown).to_be_visible(timeout=PATIENCE)
+        expect(page.get_by_text("Reading its lines")).to_have_count(0, timeout=PATIENCE)
+
+    def filter_keys() -> None:
+        page.get_by_label("Key contains").fill("0199999")
+        expect(page.get_by_text("1 shown", exact=True)).to_be_visible(timeout=PATIENCE)
+        page.get_by_label("Key contains").fill("")
+        expect(shown).to_be_visible(timeout=PATIENCE)
+
+    def sort() -> None:
+        table.get_by_role("button", name="Size").click()
+        expect(table.get_by_role("columnheader", name="Size")).to_have_attribute("aria-sort", "ascending")
+        expect(table.locator(".table-row").first).to_contain_text("/")
+
+    return [
+        timed(page, "keep a snapshot of it", keep),
+        timed(page, "open the snapshot anew", read),
+        timed(page, "search its keys, and back", filter_keys),
+        timed(page, "sort it by size", sort),
+    ]
 
 
 def main() -> None:
@@ -126,6 +166,7 @@ def main() -> None:
             browser = playwright.chromium.launch(executable_path=arguments.chromium, args=["--no-sandbox", "--disable-gpu"])
             page = browser.new_page()
             page.add_init_script(WATCH)
+            sign_in(launcher, page)
             lines = measure(launcher, page, arguments.keys)
             most = memory(browser)
             browser.close()

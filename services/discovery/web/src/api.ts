@@ -17,11 +17,14 @@ type Query = Readonly<Record<string, string | number | undefined>>;
 
 export interface Request {
   readonly query?: Query;
+  /** JSON that is made already, or what becomes JSON. */
   readonly body?: unknown;
   readonly headers?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
 }
 
+/** Where 401 is about a key that was tried, not about the session. */
+const SIGNING_IN = "/api/session";
 let whenSignedOut: () => void = () => undefined;
 
 /** `react` is called when a session turns out to have ended. */
@@ -39,15 +42,16 @@ export async function call(method: string, path: string, request: Request = {}):
     response = await fetch(path + queryOf(request.query), {
       method,
       headers,
-      body: request.body === undefined ? null : JSON.stringify(request.body),
+      body: request.body instanceof Blob ? request.body : request.body === undefined ? null : JSON.stringify(request.body),
       signal: request.signal ?? null,
     });
   } catch (error) {
     if (request.signal?.aborted) throw error;
     throw new ApiError(0, "Unreachable", "The service does not answer. Is the network there?");
   }
-  if (!response.ok) throw await errorOf(response);
-  return response;
+  if (response.ok) return response;
+  if (response.status === 401 && !path.startsWith(SIGNING_IN)) whenSignedOut();
+  throw await errorOf(response);
 }
 
 async function errorOf(response: Response): Promise<ApiError> {
@@ -55,7 +59,6 @@ async function errorOf(response: Response): Promise<ApiError> {
     (document) => document.error as { code: string; message: string } | undefined,
     () => undefined,
   );
-  if (response.status === 401 && told?.code === "NotSignedIn") whenSignedOut();
   return new ApiError(response.status, told?.code ?? "Unexpected", told?.message ?? `The service answered ${response.status}.`);
 }
 

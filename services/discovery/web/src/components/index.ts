@@ -1,6 +1,7 @@
 export { type Bar, Bars } from "./bars.tsx";
 export { Button } from "./button.tsx";
 export { Dialog } from "./dialog.tsx";
+export { useFetched } from "./fetched.ts";
 export { Checkbox, Field, Select, TextArea } from "./field.tsx";
 export { Form } from "./form.tsx";
 export { Badge, Bytes, Copy, Progress, Time, type Tone } from "./small.tsx";

@@ -1,5 +1,7 @@
+import { transfer } from "comlink";
 import { ApiError } from "../api.ts";
 import { Listing } from "./listing.ts";
+import { type Keys, type Packed, packed } from "./packing.ts";
 import { type Place, Provider, type Where } from "./provider.ts";
 import { SETTINGS, type Setting, settingFields, settingOf } from "./settings.ts";
 import { type Totals, totalsOf } from "./totals.ts";
@@ -28,11 +30,15 @@ export interface ObjectFacts {
   readonly tags: Readonly<Record<string, string>> | undefined;
 }
 
-/** The body of a snapshot's piece (docs/api.md, Snapshots). `truncated`: there is more in the bucket than was listed. */
-export interface Piece {
+/** Of a bucket, for a snapshot: first itself and its settings, as a piece has them (docs/api.md, Snapshots), then its objects. */
+export type Part = { readonly bucket: Described } | { readonly objects: Packed };
+
+export interface Described {
+  readonly bucket: string;
+  /** There is more in it than was listed. */
   readonly truncated: boolean;
-  readonly buckets: readonly Record<string, unknown>[];
-  readonly objects: readonly Record<string, unknown>[];
+  /** Why it could not be listed. */
+  readonly error?: string;
 }
 
 interface Scan {
@@ -47,7 +53,6 @@ interface Scan {
 }
 
 export const MOST = 5_000_000; // entries of one account
-const PIECE = 5_000; // entries
 const TOLD = 200; // milliseconds between two reports
 
 /** One account at one provider, and all that was listed of it. Lives in a worker: nothing here keeps the page from moving. */
@@ -159,34 +164,23 @@ export class Account {
       .map((it) => ({ kind: "object", name: it.key, ...it }));
   }
 
-  /** Gives a bucket away piece by piece, listed whole and with its settings. Raises an error when it is called off. */
-  async pieces(bucket: string, versions: boolean, give: (piece: Piece) => unknown): Promise<void> {
+  /** Gives a bucket away part by part, listed whole and with its settings. Raises an error when it is called off. */
+  async parts(bucket: string, versions: boolean, keys: Keys, give: (part: Part) => unknown): Promise<void> {
     const settings = await this.settings(bucket);
     const scan = await this.whole(bucket, versions);
     scan.stop.signal.throwIfAborted();
     const found = this.known.find((it) => it.name === bucket);
     await give({
-      truncated: scan.state === "truncated",
-      buckets: [
-        {
-          bucket,
-          ...(found?.created && { created_at: new Date(found.created).toISOString() }),
-          ...(found?.region && { region: found.region }),
-          ...settingFields(settings),
-          truncated: scan.state === "truncated",
-          ...(scan.state === "failed" && { error: scan.code }),
-        },
-      ],
-      objects: [],
+      bucket: {
+        bucket,
+        ...(found?.created && { created_at: new Date(found.created).toISOString() }),
+        ...(found?.region && { region: found.region }),
+        ...settingFields(settings),
+        truncated: scan.state === "truncated",
+        ...(scan.state === "failed" && { error: scan.code }),
+      },
     });
-    for (let first = 0; first < scan.listing.length; first += PIECE) {
-      const count = Math.min(PIECE, scan.listing.length - first);
-      await give({
-        truncated: false,
-        buckets: [],
-        objects: Array.from({ length: count }, (_, offset) => objectOf(bucket, scan.listing, first + offset)),
-      });
-    }
+    for (const objects of packed(bucket, scan.listing, keys)) await give(transfer({ objects }, [objects.json.buffer]));
   }
 
   private async whole(bucket: string, versions: boolean): Promise<Scan> {
@@ -262,19 +256,4 @@ export class Account {
 
 function progressOf({ scope, state, listing, pages, error }: Scan): Progress {
   return { ...scope, state, objects: listing.length, bytes: listing.bytes, pages, error };
-}
-
-function objectOf(bucket: string, listing: Listing, index: number): Record<string, unknown> {
-  const entry = listing.at(index);
-  return {
-    bucket,
-    key: entry.key,
-    size: entry.size,
-    ...(entry.etag && { etag: entry.etag }),
-    ...(entry.modified && { last_modified: new Date(entry.modified).toISOString() }),
-    storage_class: entry.storageClass,
-    ...(entry.versionId && { version_id: entry.versionId }),
-    is_latest: entry.latest,
-    is_delete_marker: entry.deleted,
-  };
 }

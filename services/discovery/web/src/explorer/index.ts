@@ -1,11 +1,13 @@
 import { signal } from "@preact/signals";
 import { proxy, type Remote, wrap } from "comlink";
 import { importKey } from "../signing.ts";
-import type { Account, Piece, Progress } from "./account.ts";
+import type { Account, Part, Progress } from "./account.ts";
+import type { Keys } from "./packing.ts";
 import type { Place } from "./provider.ts";
 import type { Bucket } from "./xml.ts";
 
-export type { ObjectFacts, Piece, Progress } from "./account.ts";
+export type { Described, ObjectFacts, Part, Progress } from "./account.ts";
+export type { Keys, Packed } from "./packing.ts";
 export type { Setting } from "./settings.ts";
 export type { Total, Totals } from "./totals.ts";
 export type { Row, Selection } from "./view.ts";
@@ -31,7 +33,7 @@ export interface Opened extends Explored {
   readonly close: () => void;
 }
 
-export interface Keys extends Omit<Place, "key" | "accessKey" | "sessionToken"> {
+export interface Opening extends Omit<Place, "key" | "accessKey" | "sessionToken"> {
   readonly name: string;
   readonly accessKey: string;
   readonly secretKey: string;
@@ -48,7 +50,7 @@ export function account(name: string): Opened | undefined {
 }
 
 /** Opens an account, and lists its buckets. Raises what the provider objects to; then nothing is kept. */
-export async function open({ name, secretKey, sessionToken, named, ...rest }: Keys): Promise<void> {
+export async function open({ name, secretKey, sessionToken, named, ...rest }: Opening): Promise<void> {
   if (account(name)) throw new Error("There is an account of this name already.");
   const place: Place = { ...rest, key: await importKey(secretKey), ...(sessionToken && { sessionToken }) };
   const process = new Worker(new URL("./worker.ts", import.meta.url), { type: "module" });
@@ -88,21 +90,21 @@ function close(name: string, process: Worker): void {
 }
 
 /**
- * Lists buckets of an account whole (what was listed already is not listed again), with their settings, in batches that are the bodies of a
+ * Lists buckets of an account whole (what was listed already is not listed again), with their settings, in parts of a
  * snapshot's pieces (docs/api.md, Snapshots). What the reader of it is slow to take is not listed ahead of it.
  */
 export async function* entries(
   name: string,
   buckets: readonly string[],
-  { versions, signal }: { readonly versions: boolean; readonly signal?: AbortSignal },
-): AsyncGenerator<Piece> {
+  { versions, keys, signal }: { readonly versions: boolean; readonly keys: Keys; readonly signal?: AbortSignal },
+): AsyncGenerator<Part> {
   const opened = account(name);
   if (!opened) throw new Error(`The account ${name} is not open in this tab.`);
   for (const bucket of buckets) {
     const stop = () => opened.worker.cancel(bucket);
     signal?.throwIfAborted();
     signal?.addEventListener("abort", stop);
-    yield* handed((give) => opened.worker.pieces(bucket, versions, proxy(give)));
+    yield* handed((give) => opened.worker.parts(bucket, versions, keys, proxy(give)));
     signal?.removeEventListener("abort", stop);
   }
 }

@@ -1,4 +1,5 @@
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
+import { useFetched } from "../../components/index.ts";
 import type { Opened, Progress, Row, Selection } from "../../explorer/index.ts";
 
 interface Shown {
@@ -9,21 +10,13 @@ interface Shown {
   readonly onWindow: (first: number, end: number) => void;
 }
 
-const SPARE = 100; // rows fetched above and below those that are drawn
 const SOONEST = 1_000; // milliseconds between two looks at a listing that grows
 
 /** Rows of a worker's listing: what is drawn is fetched from it, and again while the listing grows. */
 export function useRows(account: Opened, bucket: string, selection: Selection): Shown {
   const { worker } = account;
   const [state, setState] = useState<Omit<Shown, "row" | "onWindow">>({ count: 0, progress: undefined, classes: [] });
-  const [rows, setRows] = useState<{ first: number; rows: readonly Row[] }>({ first: 0, rows: [] });
-  const drawn = useRef({ first: 0, end: 0 });
-
-  const fetchRows = useCallback(async () => {
-    const first = Math.max(0, drawn.current.first - SPARE);
-    const fetched = await worker.rows(first, drawn.current.end + SPARE);
-    setRows({ first, rows: fetched });
-  }, [worker]);
+  const { row, onWindow, refresh } = useFetched<Row>(worker);
 
   const wanted = JSON.stringify(selection);
   const stage = account.progress
@@ -37,7 +30,7 @@ export function useRows(account: Opened, bucket: string, selection: Selection): 
       const selected = await worker.select(bucket, JSON.parse(wanted));
       if (!alive) return;
       setState({ count: selected?.rows ?? 0, progress: selected?.progress, classes: selected?.classes ?? [] });
-      await fetchRows();
+      await refresh();
       if (!alive || selected?.progress.state !== "running") return;
       timer = setTimeout(look, Math.max(SOONEST, (performance.now() - started) * 3));
     }
@@ -46,14 +39,6 @@ export function useRows(account: Opened, bucket: string, selection: Selection): 
       alive = false;
       clearTimeout(timer);
     };
-  }, [worker, bucket, wanted, stage.join("\n"), fetchRows]);
-
-  const onWindow = useCallback(
-    (first: number, end: number) => {
-      drawn.current = { first, end };
-      void fetchRows();
-    },
-    [fetchRows],
-  );
-  return { ...state, row: (index) => rows.rows[index - rows.first], onWindow };
+  }, [worker, bucket, wanted, stage.join("\n"), refresh]);
+  return { ...state, row, onWindow };
 }

@@ -1,11 +1,11 @@
 import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Button, Checkbox, done, Empty, Field, Form, Progress, Select } from "../../components/index.ts";
-import { type Explored, entries, explored } from "../../explorer/index.ts";
+import { type Explored, entries, explored, type Keys } from "../../explorer/index.ts";
 import { formatBytes, formatCount } from "../../format.ts";
 import { go, link } from "../../router.ts";
-import { type Listed, type Progress as Sent, save } from "./saving.ts";
-import { KEYS, type Keys } from "./snapshots.ts";
+import { type Progress as Sent, save } from "./saving.ts";
+import { KEYS } from "./snapshots.ts";
 
 type Texts = Readonly<Record<string, string>>;
 
@@ -48,13 +48,14 @@ function Asking({ accounts, given }: { accounts: readonly Explored[]; given: Tex
     try {
       const listing = entries(chosen.name, names.length ? names : chosen.buckets, {
         versions: Boolean(versions),
+        keys: keys as Keys,
         signal: mine.signal,
       });
       const options = { endpoint: chosen.endpoint, title, keys: keys as Keys };
       const onProgress = (progress: Sent) => {
         sent.value = progress;
       };
-      const made = await save(options, listing as AsyncIterable<Listed>, onProgress, mine.signal);
+      const made = await save(options, listing, onProgress, mine.signal);
       done(`Kept${made.truncated ? ", but not all of it: there was more than is kept" : ""}.`);
       go(link("snapshots", [made.snapshot_id]));
     } catch (error) {

@@ -1,21 +1,15 @@
 import { api, at } from "../../api.ts";
-import type { BucketLine, Keys, ObjectLine, Snapshot } from "./snapshots.ts";
+import type { Described, Keys, Packed, Part } from "../../explorer/index.ts";
+import type { Snapshot } from "./snapshots.ts";
 
-/** What is sent at once. The service takes up to 10,000 lines and 4 MiB. */
-const PIECE = { lines: 5_000, bytes: 3 << 20 };
+/** What is sent at once. The service takes up to 10,000 lines and 4 MiB; what is listed comes in parts of up to 5,000 and 3 MiB. */
+const PIECE = { lines: 8_000, bytes: 3 << 20 };
 const AT_ONCE = 4;
-const text = new TextEncoder();
 
 export interface Options {
   readonly endpoint: string;
   readonly title: string;
   readonly keys: Keys;
-}
-
-/** What an account holds, as it is listed. */
-export interface Listed {
-  readonly buckets?: readonly BucketLine[];
-  readonly objects?: readonly ObjectLine[];
 }
 
 export interface Progress {
@@ -29,13 +23,13 @@ export interface Progress {
  */
 export async function save(
   options: Options,
-  listing: AsyncIterable<Listed>,
+  listing: AsyncIterable<Part>,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<Snapshot> {
   const { snapshot_id: id } = await api.post<Snapshot>("/api/snapshots", options, { signal });
   try {
-    const truncated = await send(id, options.keys, listing, onProgress, signal);
+    const truncated = await send(id, listing, onProgress, signal);
     return await api.post<Snapshot>(at`/api/snapshots/${id}/finish`, { truncated }, { signal });
   } catch (error) {
     await api.delete(at`/api/snapshots/${id}`).catch(() => undefined); // what failed is told; this is cleaning up
@@ -45,8 +39,7 @@ export async function save(
 
 async function send(
   id: string,
-  keys: Keys,
-  listing: AsyncIterable<Listed>,
+  listing: AsyncIterable<Part>,
   onProgress: (progress: Progress) => void,
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -58,10 +51,10 @@ async function send(
   let number = 0;
   async function put(piece: Piece) {
     const mine = number++;
-    const kept = await api.put<Snapshot>(at`/api/snapshots/${id}/pieces/${String(mine)}`, piece, { signal });
+    const kept = await api.put<Snapshot>(at`/api/snapshots/${id}/pieces/${String(mine)}`, bodyOf(piece), { signal });
     isFull ||= kept.truncated;
-    sent.objects += piece.objects.length;
-    sent.bytes += piece.objects.reduce((sum, it) => sum + (it.size ?? 0), 0);
+    sent.objects += piece.count;
+    sent.bytes += piece.bytes;
     onProgress({ ...sent });
   }
   async function start(piece: Piece) {
@@ -74,7 +67,7 @@ async function send(
       .finally(() => under.delete(running));
     under.add(running);
   }
-  for await (const piece of pieces(listing, keys, () => {
+  for await (const piece of pieces(listing, () => {
     isMore = true;
   })) {
     signal.throwIfAborted();
@@ -86,45 +79,45 @@ async function send(
   return isFull || isMore;
 }
 
+/** What is sent at once. */
 interface Piece {
-  readonly buckets: readonly BucketLine[];
-  readonly objects: readonly ObjectLine[];
+  readonly buckets: Described[];
+  /** JSON of some each. */
+  readonly objects: Uint8Array<ArrayBuffer>[];
+  count: number;
+  /** Of the objects themselves. */
+  bytes: number;
 }
 
-/** What is listed, cut into pieces that are full; without keys where none are to be kept: they do not leave the browser then. */
-export async function* pieces(listing: AsyncIterable<Listed>, keys: Keys, onTruncated: () => void): AsyncGenerator<Piece> {
-  let buckets: BucketLine[] = [];
-  let objects: ObjectLine[] = [];
-  let bytes = 0;
-  const cut = () => {
-    const piece = { buckets, objects };
-    [buckets, objects, bytes] = [[], [], 0];
-    return piece;
-  };
-  for await (const listed of listing) {
-    for (const it of listed.buckets ?? []) {
-      if (it.truncated || it.error) onTruncated();
-      buckets.push(it);
-      if (buckets.length === PIECE.lines) yield cut();
+/** What is listed, gathered until a piece is full. */
+export async function* pieces(listing: AsyncIterable<Part>, onTruncated: () => void): AsyncGenerator<Piece> {
+  const begin = (): Piece => ({ buckets: [], objects: [], count: 0, bytes: 0 });
+  let piece = begin();
+  let length = 0;
+  for await (const part of listing) {
+    const { count, bytes, json } = "objects" in part ? part.objects : NONE;
+    const lines = piece.buckets.length + piece.count;
+    if (lines + Math.max(1, count) > PIECE.lines || (lines && length + json.length > PIECE.bytes)) {
+      yield piece;
+      [piece, length] = [begin(), 0];
     }
-    for (const it of listed.objects ?? []) {
-      const line = shaped(keys === "dropped" ? { ...it, key: null } : it);
-      objects.push(line);
-      bytes += text.encode(JSON.stringify(line)).length;
-      if (objects.length === PIECE.lines || bytes > PIECE.bytes) yield cut();
+    if ("bucket" in part) {
+      if (part.bucket.truncated || part.bucket.error) onTruncated();
+      piece.buckets.push(part.bucket);
+    } else {
+      piece.objects.push(json);
     }
+    piece.count += count;
+    piece.bytes += bytes;
+    length += json.length;
   }
-  if (buckets.length + objects.length) yield cut();
+  if (piece.buckets.length + piece.count) yield piece;
 }
 
-const ETAG = /^"?[0-9A-Za-z+/=_-]{1,80}"?$/;
-const WORD = /^[A-Za-z0-9:_-]{1,64}$/;
+const NONE: Packed = { count: 0, bytes: 0, json: new Uint8Array() };
 
-/** Without what a provider writes as nobody else does: the service would refuse the whole piece (`snapshots/schema.json`). */
-function shaped({ etag, storage_class, ...rest }: ObjectLine): ObjectLine {
-  return {
-    ...rest,
-    ...(etag && ETAG.test(etag) && { etag }),
-    ...(storage_class && WORD.test(storage_class) && { storage_class }),
-  };
+/** The body that is sent, put together without a look at what is in it. */
+export function bodyOf({ buckets, objects }: Piece): Blob {
+  const between = objects.flatMap((json, at) => (at ? [",", json] : [json]));
+  return new Blob([`{"buckets":${JSON.stringify(buckets)},"objects":[`, ...between, "]}"]);
 }

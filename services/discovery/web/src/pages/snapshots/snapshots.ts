@@ -1,15 +1,14 @@
 import { api, at, call } from "../../api.ts";
+import type { Keys } from "../../explorer/index.ts";
 import { asRequest, type Question } from "../sovereignty/question.ts";
 import type { Candidate } from "../sovereignty/ranking.ts";
 
 /** Snapshots as the service's API shows them (docs/api.md), and their lines (`snapshots/schema.json`). */
-export type Keys = keyof typeof KEYS;
-
-export const KEYS = {
+export const KEYS: Readonly<Record<Keys, string>> = {
   kept: "Keys as they are",
   hashed: "Keys hashed: comparable, not readable",
   dropped: "No keys",
-} as const;
+};
 
 export interface Snapshot {
   readonly snapshot_id: string;
@@ -67,11 +66,6 @@ export interface ObjectLine {
   readonly is_delete_marker?: boolean;
 }
 
-export interface Lines {
-  readonly buckets: readonly BucketLine[];
-  readonly objects: readonly ObjectLine[];
-}
-
 export async function listSnapshots(signal: AbortSignal): Promise<{ snapshots: readonly Snapshot[]; truncated: boolean }> {
   return api.get("/api/snapshots", { limit: 1000 }, signal);
 }
@@ -84,18 +78,9 @@ export function deleteSnapshot(id: string): Promise<unknown> {
   return api.delete(at`/api/snapshots/${id}`);
 }
 
-/** One piece, unpacked by the browser. */
-export async function readPiece(id: string, number: number, signal: AbortSignal): Promise<Lines> {
-  const response = await call("GET", at`/api/snapshots/${id}/pieces/${String(number)}`, { signal });
-  const lines = (await response.text()).split("\n").filter(Boolean);
-  const buckets: BucketLine[] = [];
-  const objects: ObjectLine[] = [];
-  for (const line of lines) {
-    const { line: kind, ...rest } = JSON.parse(line);
-    if (kind === "bucket") buckets.push(rest);
-    else objects.push(rest);
-  }
-  return { buckets, objects };
+/** The lines of one piece, unpacked by the browser. */
+export async function readPiece(id: string, number: number, signal: AbortSignal): Promise<ArrayBuffer> {
+  return (await call("GET", at`/api/snapshots/${id}/pieces/${String(number)}`, { signal })).arrayBuffer();
 }
 
 // --- comparing ---

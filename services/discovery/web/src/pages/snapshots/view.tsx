@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import {
   Badge,
   Button,
@@ -12,21 +12,24 @@ import {
   Field,
   Load,
   Progress,
+  type Sort,
   Table,
   Time,
+  WindowedTable,
 } from "../../components/index.ts";
 import { formatCount } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
 import { session } from "../../session.ts";
+import type { Selection } from "./lines.ts";
 import { State, titleOf } from "./list.tsx";
+import { useLines } from "./reading.ts";
 import {
   type BucketLine,
   deleteSnapshot,
   type Holding,
   KEYS,
   type ObjectLine,
-  readPiece,
   type Shown,
   type Snapshot,
   showSnapshot,
@@ -126,10 +129,15 @@ function Actions({ snapshot: it }: { snapshot: Snapshot }) {
 
 /** The lines themselves, piece by piece, so that a million of them come without holding the tab up. */
 function Content({ shown }: { shown: Shown }) {
-  const { buckets, objects, read, error } = useLines(shown);
   const [filter, setFilter] = useState("");
   const [bucket, setBucket] = useState("");
-  const found = objects.filter((it) => (!bucket || it.bucket === bucket) && (!filter || (it.key ?? "").includes(filter)));
+  const [sort, setSort] = useState<Sort>();
+  const { buckets, read, error, count, row, onWindow } = useLines(shown, {
+    filter,
+    bucket,
+    sort: (sort?.column ?? "") as Selection["sort"],
+    descending: sort?.descending ?? false,
+  });
   if (error) return <Failed error={error} />;
   return (
     <>
@@ -156,42 +164,21 @@ function Content({ shown }: { shown: Shown }) {
                 <option key={name} value={name} />
               ))}
             </datalist>
-            <span class="quiet-text">{formatCount(found.length)} shown</span>
+            <span class="quiet-text">{formatCount(count)} shown</span>
           </div>
-          <Table label="Objects" columns={OBJECTS} rows={found} />
+          <WindowedTable
+            label="Objects"
+            columns={OBJECTS}
+            count={count}
+            row={row}
+            onWindow={onWindow}
+            sort={sort}
+            onSort={setSort}
+          />
         </>
       )}
     </>
   );
-}
-
-interface Read {
-  readonly buckets: readonly BucketLine[];
-  readonly objects: readonly ObjectLine[];
-  /** How many pieces have been read. */
-  readonly read: number;
-  readonly error?: Error;
-}
-
-function useLines({ snapshot, numbers }: Shown): Read {
-  const [state, set] = useState<Read>({ buckets: [], objects: [], read: 0 });
-  const lines = useRef({ buckets: [] as BucketLine[], objects: [] as ObjectLine[] });
-  useEffect(() => {
-    const stop = new AbortController();
-    lines.current = { buckets: [], objects: [] };
-    async function readAll() {
-      for (const [at, number] of numbers.entries()) {
-        const piece = await readPiece(snapshot.snapshot_id, number, stop.signal);
-        for (const it of piece.buckets) lines.current.buckets.push(it);
-        for (const it of piece.objects) lines.current.objects.push(it);
-        // The arrays grow in place; that `read` changes draws them again.
-        if (!stop.signal.aborted) set({ ...lines.current, read: at + 1 });
-      }
-    }
-    readAll().catch((error) => stop.signal.aborted || set({ ...lines.current, read: 0, error }));
-    return () => stop.abort();
-  }, [snapshot.snapshot_id, numbers]);
-  return state;
 }
 
 const say = (value: boolean | null | undefined, yes: string, no: string) => (value == null ? "not known" : value ? yes : no);

@@ -1,0 +1,4 @@
+import { expose } from "comlink";
+import { Lines } from "./lines.ts";
+
+expose(Lines);
