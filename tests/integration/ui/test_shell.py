@@ -88,3 +88,52 @@ def test_the_keyboard_reaches_the_content_past_the_menu(page):
     expect(page.get_by_role("button", name="Skip to the content")).to_be_focused()
     page.keyboard.press("Enter")
     expect(page.locator("main")).to_be_focused()
+
+
+def test_a_session_that_has_ended_meanwhile_is_told(operator, domicile):
+    token = next(it["value"] for it in operator.context.cookies() if it["name"] == "domicile_session")
+    url = f"{domicile.suite.metadata_url}/proxy/sessions/current"
+    assert operator.request.delete(url, headers={"Authorization": f"Bearer {token}"}).ok
+    operator.goto("/#/audit")
+    expect(operator.get_by_text("Your session has ended.")).to_be_visible()
+    expect(operator.get_by_role("main").get_by_role("link", name="Sign in")).to_be_visible()
+    expect(operator.locator(".who")).to_have_count(0)
+
+
+def test_a_wrong_key_does_not_end_the_session_that_is_there(operator):
+    operator.goto("/#/signin")
+    operator.get_by_label("Admin key").fill("not-the-admin-key")
+    operator.get_by_role("button", name="Sign in as operator").click()
+    expect(operator.get_by_role("alert").filter(has_text="This is not the admin key.")).to_be_visible()
+    expect(operator.locator(".who")).to_have_text("Operator")
+
+
+@pytest.mark.explores
+def test_whoever_cannot_be_known_now_is_not_told_that_they_may_not(operator):
+    operator.route("**/api/session", lambda route: route.abort())
+    operator.goto("/#/buckets")
+    operator.reload()
+    main = operator.get_by_role("main")
+    expect(main.get_by_role("alert")).to_contain_text("The service does not answer.")
+    expect(main.get_by_text("This page is for")).to_have_count(0)
+    operator.unroute("**/api/session")
+    main.get_by_role("button", name="Try again").click()
+    expect(operator.locator(".who")).to_have_text("Operator")
+
+
+@pytest.mark.explores
+def test_what_is_shown_stays_when_it_cannot_be_loaded_again(operator, look):
+    operator.clock.install()
+    operator.goto("/#/overview")
+    operator.reload()
+    copies = operator.get_by_role("table", name="Copies by country and backend")
+    expect(copies).to_be_visible()
+    operator.route("**/api/summary", lambda route: route.abort())
+    operator.clock.fast_forward(20_000)  # beyond the next look
+    told = operator.get_by_role("alert").filter(has_text="not up to date")
+    expect(told).to_contain_text("The service does not answer.")
+    expect(copies).to_be_visible()
+    look(operator, "not-up-to-date")
+    operator.unroute("**/api/summary")
+    told.get_by_role("button", name="Try again").click()
+    expect(told).to_have_count(0)

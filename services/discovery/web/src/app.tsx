@@ -5,7 +5,7 @@ import { Empty, Failed, Loading, SignInLink } from "./components/index.ts";
 import { failed, Toasts } from "./components/toast.tsx";
 import { mayOpen, menuFor, PAGES, type Page, type PageProps } from "./pages/index.ts";
 import { link, route } from "./router.ts";
-import { type Role, session, signOut } from "./session.ts";
+import { lost, type Role, refreshSession, session, signOut } from "./session.ts";
 import { nextTheme, theme } from "./theme.ts";
 
 const PEOPLE: Readonly<Record<Role, string>> = {
@@ -111,17 +111,25 @@ function Reader() {
 function Guarded({ page }: { page: Page }) {
   const who = session.value;
   if (page.roles && !who) return <Loading />;
-  if (!mayOpen(page, who)) {
-    return (
-      <>
-        <h1>{page.title}</h1>
-        <Empty title={`This page is for ${new Intl.ListFormat("en").format(page.roles?.map((role) => PEOPLE[role]) ?? [])}.`}>
-          <SignInLink />
-        </Empty>
-      </>
-    );
-  }
-  return <Lazy page={page} />;
+  if (mayOpen(page, who)) return <Lazy page={page} />;
+  return (
+    <>
+      <h1>{page.title}</h1>
+      <Closed roles={page.roles ?? []} />
+    </>
+  );
+}
+
+/** Why a page is not shown, and what can be done about it. */
+function Closed({ roles }: { roles: readonly Role[] }) {
+  const why = lost.value;
+  if (why instanceof Error) return <Failed error={why} onRetry={refreshSession} />;
+  const people = new Intl.ListFormat("en").format(roles.map((role) => PEOPLE[role]));
+  return (
+    <Empty title={why === "ended" ? "Your session has ended." : `This page is for ${people}.`}>
+      <SignInLink />
+    </Empty>
+  );
 }
 
 function Lazy({ page }: { page: Page }) {

@@ -19,13 +19,19 @@ const NOBODY: Session = { role: "nobody", tenant_id: null, access: null, expires
 /** `undefined` until the service has said who this is. */
 export const session = signal<Session | undefined>(undefined);
 
+/** Why somebody is nobody who may have been somebody: the session has ended, or it cannot be told whose it is. */
+export const lost = signal<"ended" | Error | undefined>(undefined);
+
 onSignedOut(() => {
+  if (session.value && session.value.role !== "nobody") lost.value = "ended";
   session.value = NOBODY;
 });
 
 /** A service that does not answer leaves the reader nobody: what needs no session can still be used. */
 export async function refreshSession(): Promise<void> {
-  session.value = await api.get<Session>("/api/session").catch(() => NOBODY);
+  const found = await api.get<Session>("/api/session").catch((error: Error) => error);
+  lost.value = found instanceof Error ? found : undefined;
+  session.value = found instanceof Error ? NOBODY : found;
 }
 
 export async function signInAsOperator(adminKey: string): Promise<void> {

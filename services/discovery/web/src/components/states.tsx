@@ -3,6 +3,7 @@ import { ApiError } from "../api.ts";
 import type { Pages, Resource } from "../resource.ts";
 import { link, route } from "../router.ts";
 import { Button } from "./button.tsx";
+import { Badge } from "./small.tsx";
 
 export function Loading({ what = "Loading" }: { readonly what?: string }) {
   return (
@@ -50,10 +51,19 @@ interface Props<T> {
   readonly children: (data: T) => ComponentChildren;
 }
 
-/** Loading, the error with a way to try again, or the data. */
-export function Load<T>({ resource, what = "Loading", children }: Props<T>) {
-  if (resource.error) return <Failed error={resource.error} onRetry={resource.reload} />;
-  return resource.data === undefined ? <Loading what={what} /> : children(resource.data);
+/** Loading, the error with a way to try again, or the data; once that is there it stays, with a word when it could not be loaded again. */
+export function Load<T>({ resource: { data, error, reload }, what = "Loading", children }: Props<T>) {
+  if (data === undefined) return error ? <Failed error={error} onRetry={reload} /> : <Loading what={what} />;
+  return (
+    <>
+      {error && (
+        <p class="notice" role="alert">
+          <Badge tone="warn">not up to date</Badge> {error.message} <Button onClick={reload}>Try again</Button>
+        </p>
+      )}
+      {children(data)}
+    </>
+  );
 }
 
 interface PagesProps<Page> {
