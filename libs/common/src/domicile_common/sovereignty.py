@@ -325,7 +325,9 @@ def plan(
     source = _at(endpoint, candidates)
     usable = tuple(_as_backend(it) for it in candidates if objection(policy, it, features) is None)
     asked = _Asked(policy, usable, source)
-    moves = tuple(_move(asked, it) for it in holdings)
+    held = tuple(holdings)
+    fates = {it: _fate(asked, it) for it in {holding.storage_class for holding in held}}
+    moves = tuple(Move(it, *fates[it.storage_class]) for it in held)
     objects, sizes = Counter[str](), Counter[str]()
     for move in moves:
         for target in move.targets:
@@ -355,21 +357,17 @@ def _why_not_there(policy: EffectivePolicy, source: Candidate | None, features: 
     return None if found is None else found.reason
 
 
-def _move(asked: _Asked, holding: Holding) -> Move:
+def _fate(asked: _Asked, storage_class: str) -> tuple[tuple[str, ...], bool, str | None]:
+    """``targets``, ``stays`` and ``refusal`` of whatever is held in a class: nothing else decides them."""
     kept = () if asked.source is None else (asked.source.id,)
-    policy = of_object(asked.policy, holding.storage_class, None)
+    policy = of_object(asked.policy, storage_class, None)
     wanted, refusal = rearrange(policy, asked.usable, kept=kept, coming=(), leaving=())
     if refusal is not None:
-        return Move(holding, (), stays=False, refusal=refusal.message)
+        return (), False, refusal.message
     targets = tuple(id_ for id_ in wanted if id_ not in kept)
-    if targets and holding.storage_class in ARCHIVED:
-        return Move(
-            holding,
-            (),
-            stays=False,
-            refusal=f"Objects of class {holding.storage_class} must be restored before they can be read.",
-        )
-    return Move(holding, targets, stays=len(targets) < len(wanted))
+    if targets and storage_class in ARCHIVED:
+        return (), False, f"Objects of class {storage_class} must be restored before they can be read."
+    return targets, len(targets) < len(wanted), None
 
 
 def _sum(name: str, holdings: Sequence[Holding]) -> Amount:
