@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import test from "node:test";
-import { formatAgo, formatBytes, formatDuration, formatShare } from "./format.ts";
+import { formatAgo, formatBytes, formatCopies, formatDuration, formatShare, formatThings } from "./format.ts";
 
 test("sizes", () => {
   const read = [0, 1, 1023, 1024, 1536, 150 * 1024 ** 2, 1024 ** 6].map(formatBytes);
@@ -22,4 +22,9 @@ test("durations", () => {
 
 test("how long ago", () => {
   assert.equal(formatAgo("2026-01-01T00:00:00Z", Date.parse("2026-01-03T01:00:00Z")), "2d ago");
+});
+
+test("one is not many", () => {
+  assert.deepEqual([0, 1, 2_000].map(formatCopies), ["0 copies", "1 copy", "2,000 copies"]);
+  assert.deepEqual([formatThings(1, "bucket"), formatThings(2, "bucket")], ["1 bucket", "2 buckets"]);
 });

@@ -29,8 +29,12 @@ export function formatShare(part: number, of: number): string {
 }
 
 /** Such as `1 bucket`, `2 buckets`. */
-export function formatThings(count: number, thing: string): string {
-  return `${formatCount(count)} ${thing}${count === 1 ? "" : "s"}`;
+export function formatThings(count: number, thing: string, things = `${thing}s`): string {
+  return `${formatCount(count)} ${count === 1 ? thing : things}`;
+}
+
+export function formatCopies(count: number): string {
+  return formatThings(count, "copy", "copies");
 }
 
 /** `when`: RFC 3339, or milliseconds since 1970. In the reader's time zone. */

@@ -1,5 +1,5 @@
 import { Button, Bytes, type Column, Empty, Load, Progress, Table, Time } from "../../components/index.ts";
-import { formatCount } from "../../format.ts";
+import { formatCount, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { link } from "../../router.ts";
 import { FINISHED, type Finding, findings, showTask, steer, type Task } from "./adoption.ts";
@@ -38,11 +38,11 @@ function Shown({ task, reload }: { task: Task; reload: () => void }) {
       <dl class="facts">
         <dt>The provider has shown</dt>
         <dd>
-          {formatCount(count("listed"))} objects, <Bytes of={count("listed_bytes")} />
+          {formatThings(count("listed"), "object")}, <Bytes of={count("listed_bytes")} />
         </dd>
         <dt>Adopted, and readable</dt>
         <dd>
-          {formatCount(count("indexed"))} objects, <Bytes of={count("indexed_bytes")} />
+          {formatThings(count("indexed"), "object")}, <Bytes of={count("indexed_bytes")} />
         </dd>
         <dt>Known before</dt>
         <dd>{formatCount(count("known"))}</dd>

@@ -3,7 +3,7 @@ import { type Backend, type BackendState, type Health, type Lag, type Preview, p
 import { api, at } from "../../api.ts";
 import { Badge, Button, Bytes, Dialog, done, Field, Form, Load, Select, Time } from "../../components/index.ts";
 import { countryName } from "../../countries.ts";
-import { formatBytes, formatCount, formatDuration } from "../../format.ts";
+import { formatBytes, formatCopies, formatCount, formatDuration, formatThings } from "../../format.ts";
 import { type Resource, useResource } from "../../resource.ts";
 import { link } from "../../router.ts";
 import { isOperator } from "../../session.ts";
@@ -95,7 +95,7 @@ function Capabilities({ of: found }: { readonly of: Backend["capabilities"] }) {
 
 function limitsOf(backend: Backend): string {
   const limits = [
-    backend.job_limit !== null && `${formatCount(backend.job_limit)} jobs at a time`,
+    backend.job_limit !== null && `${formatThings(backend.job_limit, "job")} at a time`,
     backend.bytes_per_second !== null && `${formatBytes(backend.bytes_per_second)} a second`,
     backend.requests_per_second !== null && `${backend.requests_per_second} requests a second`,
   ].filter(Boolean);
@@ -131,7 +131,7 @@ function Now({ id }: { readonly id: string }) {
             <dd>
               {owed && (
                 <a href={link("owed", [], { backend: id })}>
-                  {formatCount(owed.copies)} copies (<Bytes of={owed.bytes} />
+                  {formatCopies(owed.copies)} (<Bytes of={owed.bytes} />
                   ), {formatCount(owed.removals)} removals
                 </a>
               )}

@@ -1,6 +1,6 @@
 import type { Preview, Share } from "../../admin.ts";
 import { Badge, Bytes } from "../../components/index.ts";
-import { formatCount, formatDuration } from "../../format.ts";
+import { formatCount, formatDuration, formatThings } from "../../format.ts";
 
 /** What a change would have moved, and for whom nothing more could be written, in words. */
 export function PreviewView({ preview }: { readonly preview: Preview }) {
@@ -44,8 +44,8 @@ function Moves({ preview: shown }: { readonly preview: Preview }) {
       </p>
       {shown.unreadable_objects > 0 && (
         <p>
-          <Badge tone="bad">{formatCount(shown.unreadable_objects)} versions cannot be read</Badge> from then on until their first
-          copy inside the lock is made.
+          <Badge tone="bad">{formatThings(shown.unreadable_objects, "version")} cannot be read</Badge> from then on until their
+          first copy inside the lock is made.
         </p>
       )}
       <dl class="facts">
@@ -61,7 +61,7 @@ function Moves({ preview: shown }: { readonly preview: Preview }) {
           <ul>
             {shown.unsatisfied.map((it) => (
               <li key={`${it.tenant_id}/${it.bucket}/${it.reason}`}>
-                {it.tenant_id}/{it.bucket}: {formatCount(it.objects)} versions, <Bytes of={it.bytes} />. {it.reason}
+                {it.tenant_id}/{it.bucket}: {formatThings(it.objects, "version")}, <Bytes of={it.bytes} />. {it.reason}
               </li>
             ))}
           </ul>

@@ -10,7 +10,7 @@ import {
 } from "../../admin.ts";
 import { api } from "../../api.ts";
 import { Button, Bytes, type Column, Copy, done, Empty, Load, Table, Time } from "../../components/index.ts";
-import { formatCount, formatDuration } from "../../format.ts";
+import { formatCopies, formatCount, formatDuration, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { link, type Route } from "../../router.ts";
 import { managesTenants, seesAll } from "../../session.ts";
@@ -101,8 +101,7 @@ function BackendFact({ held }: { readonly held: Bucket["backends"][number] }) {
     <>
       <dt>At {all ? <a href={link("backends", [held.backend_id])}>{held.backend_id}</a> : held.backend_id}</dt>
       <dd>
-        {formatCount(held.copies)} {held.copies === 1 ? "copy" : "copies"}, {formatCount(held.verified)} verified,{" "}
-        <Bytes of={held.bytes} />
+        {formatCopies(held.copies)}, {formatCount(held.verified)} verified, <Bytes of={held.bytes} />
       </dd>
     </>
   );
@@ -152,7 +151,7 @@ function Behind({ lag: { owed, kept, recent } }: { readonly lag: BucketLag }) {
     <p>
       {owed.copies === 0
         ? "No copy is owed. "
-        : `${formatCount(owed.copies)} copies are owed, the oldest for ${formatDuration(owed.oldest_seconds)}. `}
+        : `${formatCopies(owed.copies)} ${owed.copies === 1 ? "is" : "are"} owed, the oldest for ${formatDuration(owed.oldest_seconds)}. `}
       <PromiseBadge kept={kept} seconds={owed.rpo_seconds} />
       {recent?.p99_seconds != null &&
         ` 99 % of the copies of the newest versions took ${formatDuration(recent.p99_seconds)} at most.`}
@@ -165,8 +164,8 @@ function ProgressOf({ progress }: { readonly progress: Progress }) {
     <>
       {progress.rearrangements.map((it) => (
         <p key={it.requested_at}>
-          Compared with its policy because of {it.cause}, <Time at={it.requested_at} ago />: {formatCount(it.compared)} versions
-          compared, {formatCount(it.changed)} changed
+          Compared with its policy because of {it.cause}, <Time at={it.requested_at} ago />:{" "}
+          {formatThings(it.compared, "version")} compared, {formatCount(it.changed)} changed
           {it.waiting > 0 && `, ${formatCount(it.waiting)} waiting`}
           {it.finished_at ? "." : "; it goes on."}
         </p>
@@ -175,7 +174,7 @@ function ProgressOf({ progress }: { readonly progress: Progress }) {
         <ul>
           {progress.refusals.map((it) => (
             <li key={it.reason}>
-              {formatCount(it.objects)} versions are not where they should be: {it.reason}
+              {formatThings(it.objects, "version")} not where {it.objects === 1 ? "it" : "they"} should be: {it.reason}
             </li>
           ))}
         </ul>

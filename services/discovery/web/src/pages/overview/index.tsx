@@ -3,7 +3,7 @@ import type { BackendSum, CountrySum, Health, Lag, Summary } from "../../admin.t
 import { api } from "../../api.ts";
 import { Badge, type Bar, Bars, Bytes, type Column, Empty, Load, Table, Time } from "../../components/index.ts";
 import { countryName } from "../../countries.ts";
-import { formatBytes, formatCount, formatDuration, formatShare, formatThings } from "../../format.ts";
+import { formatBytes, formatCopies, formatCount, formatDuration, formatShare, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { link } from "../../router.ts";
 import { seesAll } from "../../session.ts";
@@ -71,10 +71,10 @@ function Totals({ summary: { all, backends } }: { readonly summary: Summary }) {
         <Figure name="Bytes" small={`${formatBytes(sum("bytes"))} with all copies`}>
           <Bytes of={all.bytes} />
         </Figure>
-        <Figure name="Copies" small={`in ${countries.size === 1 ? "1 country" : `${countries.size} countries`}`}>
+        <Figure name="Copies" small={`in ${formatThings(countries.size, "country", "countries")}`}>
           {formatCount(copies)}
         </Figure>
-        <Figure name="Verified" small={`${formatCount(sum("verified"))} copies, end to end`}>
+        <Figure name="Verified" small={`${formatCopies(sum("verified"))}, end to end`}>
           {formatShare(sum("verified"), copies)}
         </Figure>
       </dl>
@@ -110,8 +110,7 @@ function Figure({
 }
 
 function told({ country, copies, bytes }: CountrySum): Bar {
-  const count = copies === 1 ? "1 copy" : `${formatCount(copies)} copies`;
-  return { name: countryName(country), bytes, told: `${formatBytes(bytes)}, ${count}` };
+  return { name: countryName(country), bytes, told: `${formatBytes(bytes)}, ${formatCopies(copies)}` };
 }
 
 function Work({ lag }: { readonly lag: Lag }) {
@@ -149,7 +148,7 @@ function Work({ lag }: { readonly lag: Lag }) {
               <a href={link("buckets", [owed.tenant_id, owed.bucket])}>
                 {owed.tenant_id}/{owed.bucket}
               </a>
-              : {formatCount(owed.copies)} copies, the oldest for {formatDuration(owed.oldest_seconds)}{" "}
+              : {formatCopies(owed.copies)}, the oldest for {formatDuration(owed.oldest_seconds)}{" "}
               <PromiseBadge kept={kept} seconds={owed.rpo_seconds} />
             </li>
           ))}

@@ -5,7 +5,7 @@ import type { GeometryCollection, Topology } from "topojson-specification";
 import type { CountrySum } from "../../admin.ts";
 import { Load } from "../../components/index.ts";
 import { countryName } from "../../countries.ts";
-import { formatBytes, formatCount } from "../../format.ts";
+import { formatBytes, formatCopies } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { ON_THE_MAP } from "./countries.ts";
 
@@ -30,7 +30,7 @@ type Country = Feature<Geometry>;
 /** Who cannot see it finds the same facts in the table below. */
 export function EuropeMap({ countries }: { readonly countries: readonly CountrySum[] }) {
   const world = useResource(loadWorld);
-  const told = countries.map((it) => `${countryName(it.country)}: ${formatCount(it.copies)} copies`).join("; ");
+  const told = countries.map((it) => `${countryName(it.country)}: ${formatCopies(it.copies)}`).join("; ");
   return (
     <Load resource={world} what="Drawing the map">
       {(shapes) => (
@@ -85,7 +85,7 @@ function Circle({ shape, held, most }: { readonly shape: Country; readonly held:
   return (
     <g transform={`translate(${x.toFixed(1)} ${y.toFixed(1)})`}>
       <circle r={Math.max(6, LARGEST * Math.sqrt(held.bytes / most))}>
-        <title>{`${countryName(held.country)}: ${formatCount(held.copies)} copies, ${formatBytes(held.bytes)} (${held.backends.join(", ")})`}</title>
+        <title>{`${countryName(held.country)}: ${formatCopies(held.copies)}, ${formatBytes(held.bytes)} (${held.backends.join(", ")})`}</title>
       </circle>
       <text dy="-0.15em">{held.country}</text>
       <text dy="0.95em" class="amount">
@@ -107,9 +107,7 @@ function Elsewhere({ countries }: { readonly countries: readonly CountrySum[] })
   return (
     <figcaption>
       Not on the map:{" "}
-      {countries
-        .map((it) => `${countryName(it.country)} (${formatCount(it.copies)} copies, ${formatBytes(it.bytes)})`)
-        .join("; ")}
+      {countries.map((it) => `${countryName(it.country)} (${formatCopies(it.copies)}, ${formatBytes(it.bytes)})`).join("; ")}
     </figcaption>
   );
 }

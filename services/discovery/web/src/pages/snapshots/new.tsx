@@ -2,7 +2,7 @@ import { type Signal, useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { Button, Checkbox, done, Empty, Field, Form, Progress, Select } from "../../components/index.ts";
 import { type Explored, entries, explored, type Keys } from "../../explorer/index.ts";
-import { formatBytes, formatCount } from "../../format.ts";
+import { formatBytes, formatThings } from "../../format.ts";
 import { go, link } from "../../router.ts";
 import { type Progress as Sent, save } from "./saving.ts";
 import { KEYS } from "./snapshots.ts";
@@ -101,7 +101,7 @@ function Sending({ sent, onStop }: { sent: Signal<Sent | undefined>; onStop: () 
   if (!so) return null;
   return (
     <div class="actions" role="status">
-      <Progress label={`${formatCount(so.objects)} objects, ${formatBytes(so.bytes)} so far`} />
+      <Progress label={`${formatThings(so.objects, "object")}, ${formatBytes(so.bytes)} so far`} />
       <Button onClick={onStop}>Call it off</Button>
     </div>
   );

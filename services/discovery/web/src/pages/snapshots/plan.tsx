@@ -1,6 +1,6 @@
 import { Badge, Bytes, type Column, Copy, Empty, Load, Table } from "../../components/index.ts";
 import { countryName } from "../../countries.ts";
-import { formatCount } from "../../format.ts";
+import { formatCount, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
 import { seesAll } from "../../session.ts";
@@ -105,7 +105,7 @@ function Planned({ plan }: { plan: Plan }) {
 function Size({ of: it }: { of: Amount }) {
   return (
     <>
-      {formatCount(it.objects)} objects, <Bytes of={it.bytes} />
+      {formatThings(it.objects, "object")}, <Bytes of={it.bytes} />
     </>
   );
 }
@@ -119,7 +119,7 @@ const TARGETS: readonly Column<Amount>[] = [
 function Moved({ move: { holding, targets, stays, refusal } }: { move: Move }) {
   return (
     <li class="card">
-      <strong>{holding.bucket}</strong> {holding.storage_class}: {formatCount(holding.objects)} objects,{" "}
+      <strong>{holding.bucket}</strong> {holding.storage_class}: {formatThings(holding.objects, "object")},{" "}
       <Bytes of={holding.bytes} />
       <div>
         {refusal !== null ? (

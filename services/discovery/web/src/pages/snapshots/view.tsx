@@ -17,7 +17,7 @@ import {
   Time,
   WindowedTable,
 } from "../../components/index.ts";
-import { formatCount } from "../../format.ts";
+import { formatCount, formatThings } from "../../format.ts";
 import { useResource } from "../../resource.ts";
 import { go, link } from "../../router.ts";
 import { session } from "../../session.ts";
@@ -71,7 +71,7 @@ function Whole({ shown }: { shown: Shown }) {
         <dd>{KEYS[it.keys]}</dd>
         <dt>Holds</dt>
         <dd>
-          {formatCount(it.objects)} objects, <Bytes of={it.bytes} />; takes <Bytes of={it.stored} /> itself
+          {formatThings(it.objects, "object")}, <Bytes of={it.bytes} />; takes <Bytes of={it.stored} /> itself
         </dd>
       </dl>
       <Actions snapshot={it} />
