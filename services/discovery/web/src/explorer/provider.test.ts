@@ -2,9 +2,9 @@ import assert from "node:assert/strict";
 import test from "node:test";
 import { ApiError } from "../api.ts";
 import { importKey } from "../signing.ts";
-import { Provider } from "./provider.ts";
+import { type Place, Provider } from "./provider.ts";
 
-async function provider() {
+async function provider(place: Partial<Place> = {}) {
   const key = await importKey("a-made-up-secret-key");
   return new Provider({
     endpoint: "https://s3.eu-1.example.com",
@@ -14,6 +14,7 @@ async function provider() {
     addressing: "path",
     route: "direct",
     relay: false,
+    ...place,
   });
 }
 
@@ -48,4 +49,39 @@ test("a region that is none leads nowhere", async (t) => {
     assert.deepEqual(hosts, ["s3.eu-1.example.com"]);
     t.mock.restoreAll();
   }
+});
+
+const busy = () =>
+  Response.json(
+    { error: { code: "TooManyRequests", message: "16 of your requests are being relayed already." } },
+    { status: 429 },
+  );
+
+test("a relay that has too much to do is asked again, and in the end it is said that it was the relay", async (t) => {
+  const asked: string[] = [];
+  const answers = [busy, () => new Response("<a/>", { headers: { "relay-status": "200" } })];
+  t.mock.method(globalThis, "fetch", async (url: string) => {
+    asked.push(url);
+    return (answers.shift() ?? busy)();
+  });
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const patient = await provider({ route: "relay", relay: true });
+  const ticking = async <T>(running: Promise<T>): Promise<T> => {
+    let over = false;
+    const end = () => {
+      over = true;
+    };
+    running.then(end, end);
+    while (!over) {
+      await new Promise(setImmediate);
+      t.mock.timers.tick(10_000);
+    }
+    return running;
+  };
+  assert.equal((await ticking(patient.send("GET", { bucket: "b" }))).text, "<a/>");
+  assert.deepEqual(asked, ["/api/relay", "/api/relay"]);
+  await assert.rejects(ticking(patient.send("GET", { bucket: "b" })), {
+    code: "TooManyRequests",
+    message: /being relayed already/,
+  });
 });
