@@ -29,8 +29,18 @@ export class Texts {
 
   startsWith(index: number, prefix: Uint8Array): boolean {
     const start = this.start(index);
-    if ((this.ends[index] as number) - start < prefix.length) return false;
-    for (let at = 0; at < prefix.length; at++) if (this.bytes[start + at] !== prefix[at]) return false;
+    return start + prefix.length <= (this.ends[index] as number) && this.isAt(start, prefix);
+  }
+
+  /** `part`: UTF-8, which begins within a text only where a letter does. */
+  includes(index: number, part: Uint8Array): boolean {
+    const last = (this.ends[index] as number) - part.length;
+    for (let at = this.start(index); at <= last; at++) if (this.isAt(at, part)) return true;
+    return false;
+  }
+
+  private isAt(start: number, part: Uint8Array): boolean {
+    for (let at = 0; at < part.length; at++) if (this.bytes[start + at] !== part[at]) return false;
     return true;
   }
 

@@ -44,6 +44,8 @@ test("lines are told as they were kept", () => {
 test("they are searched, and by bucket", () => {
   assert.deepEqual(shown({ filter: "/1" }), ["z/1", "a/1"]);
   assert.deepEqual(shown({ filter: "z" }), ["z/1"]);
+  assert.deepEqual(shown({ filter: "1z" }), []); // not across two keys
+  assert.deepEqual(shown({ filter: "z/1z/1" }), []);
   assert.deepEqual(shown({ bucket: "a" }), [null]);
   assert.deepEqual(shown({ bucket: "not there" }), []);
   assert.deepEqual(shown({ bucket: "b", filter: "a" }), ["a/1"]);

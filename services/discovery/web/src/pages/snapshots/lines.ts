@@ -58,11 +58,12 @@ export class Lines {
   /** Makes the rows that `rows` shows; how many there are. */
   select({ filter, bucket, sort, descending }: Selection): number {
     const wanted = this.numbers.get(bucket);
+    const part = new TextEncoder().encode(filter);
     const found = new Uint32Array(this.listing.length);
     let count = 0;
     for (let index = 0; index < this.listing.length; index++) {
       if (bucket && this.buckets[index] !== wanted) continue;
-      if (filter && !this.listing.keys.at(index).includes(filter)) continue;
+      if (!this.listing.keys.includes(index, part)) continue;
       found[count++] = index;
     }
     this.shown = found.slice(0, count);
