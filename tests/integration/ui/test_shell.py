@@ -57,6 +57,15 @@ def test_somebody_unknown_is_not_let_in(page, domicile):
     expect(page.locator(".who")).to_have_count(0)
 
 
+def test_what_is_told_leaves_room_for_what_is_asked_about_on_a_phone(operator):
+    """Long names of facts break, before what they are about gets narrow."""
+    operator.set_viewport_size({"width": 360, "height": 740})
+    operator.goto("/#/policies")
+    fact = operator.locator(".facts dd").first
+    expect(fact).to_be_visible()
+    assert fact.bounding_box()["width"] > 150
+
+
 def test_sessions_outlive_a_reload(tenant):
     expect(tenant.locator(".who")).to_have_text("one")
 

@@ -150,6 +150,7 @@ def test_what_the_explorer_shows_is_kept(tenant, domicile, look):
     tenant.get_by_role("button", name="Keep it").click()
     expect(tenant.get_by_role("alert").filter(has_text="The account shows no bucket not-there.")).to_be_visible()
     tenant.get_by_role("textbox", name="Buckets").fill(name)
+    expect(tenant.get_by_text("The account shows no bucket")).to_have_count(0)  # it was about what stood there
     tenant.get_by_label("Title").fill("Kept by one")
     tenant.get_by_label("Keys of objects").select_option("hashed")
     look(tenant, "snapshot-new")

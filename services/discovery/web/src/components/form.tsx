@@ -3,7 +3,7 @@ import { useState } from "preact/hooks";
 
 interface Props {
   readonly action: string;
-  /** The named inputs' texts. What it raises is shown above the button. */
+  /** The named inputs' texts. What it raises is shown above the button, until something is changed. */
   readonly onSubmit: (values: Readonly<Record<string, string>>) => unknown;
   readonly children: ComponentChildren;
   readonly kind?: "primary" | "danger";
@@ -27,7 +27,7 @@ export function Form({ action, onSubmit, children, kind = "primary" }: Props) {
     }
   }
   return (
-    <form class="form" onSubmit={submit} autocomplete="off">
+    <form class="form" onSubmit={submit} onInput={() => setError("")} autocomplete="off">
       {children}
       <p class="hint error" role="alert">
         {error}

@@ -21,8 +21,8 @@ const MEASURES: Readonly<Record<Measure, { readonly title: string; readonly form
 };
 const SPANS: readonly (readonly [string, string])[] = [
   ["3", "3 hours"],
-  ["24", "a day"],
-  ["168", "a week"],
+  ["24", "day"],
+  ["168", "week"],
   ["720", "30 days"],
 ];
 
