@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common.bucket_settings import LifecycleFilter, LifecycleRule
-from domicile_common.lifecycle import Expiry, due_at, expiry, midnight_before, old_before
+from domicile_common.lifecycle import Expiry, due_at, expiry, midnight_before, old_before, upload_expiry
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
 MIDNIGHT = datetime(2026, 2, 1, tzinfo=UTC)
@@ -44,3 +44,15 @@ def test_the_first_rule_to_come_counts():
     )
     assert expiry(rules, "k", 1, {}, NOON) == Expiry(MIDNIGHT + timedelta(days=3), "date")
     assert expiry(rules[:1], "k", 1, {}, NOON) is None
+
+
+def test_uploads_end_by_the_first_rule_to_come():
+    rules = (
+        LifecycleRule("off", enabled=False, abort_days=1),
+        LifecycleRule("late", enabled=True, abort_days=7),
+        LifecycleRule("logs", enabled=True, abort_days=2, filter=LifecycleFilter(prefix="logs/")),
+        LifecycleRule("objects", enabled=True, expire_days=1),
+    )
+    assert upload_expiry(rules, "logs/a", NOON) == Expiry(due_at(NOON, 2), "logs")
+    assert upload_expiry(rules, "a", NOON) == Expiry(due_at(NOON, 7), "late")
+    assert upload_expiry(rules[:1], "a", NOON) is None

@@ -36,6 +36,19 @@ def test_canned_lists_of_a_bucket(shared):
     refused(shared.nobody("PUT", "?acl", headers={"x-amz-acl": "private"}))
 
 
+def test_a_list_in_headers_and_one_in_the_body_exclude_each_other(shared):
+    shared.put()
+    for target in ("?acl", "/k?acl"):
+        document = shared.one("GET", target).body
+        refused(shared.one("PUT", target, document, {"x-amz-acl": "public-read"}), "UnexpectedContent")
+        assert shared.one("PUT", target, document).status == 200
+
+
+def test_what_a_canned_list_gives_a_bucket_s_owner_is_ignored_for_the_bucket(make_shared):
+    bucket = make_shared(x_amz_acl="bucket-owner-full-control")
+    assert bucket.one("GET", "?acl").texts("Permission") == ["FULL_CONTROL"]
+
+
 def test_a_writable_bucket_lets_nobody_remove_versions_or_end_others_uploads(shared):
     shared.one("PUT", "?versioning", b"<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>")
     version = shared.put().headers["x-amz-version-id"]

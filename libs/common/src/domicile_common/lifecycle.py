@@ -1,4 +1,4 @@
-"""What lifecycle rules say about an object: when it expires, and by which rule. Pure.
+"""What lifecycle rules say about an object or an unfinished upload: when it expires, and by which rule. Pure.
 
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/intro-lifecycle-rules.html. Ages count in whole days: what is N days old expires at
 the next midnight UTC.
@@ -57,6 +57,16 @@ def expiry(rules: Iterable[LifecycleRule], key: str, size: int, tags: Mapping[st
         Expiry(at, rule.rule_id)
         for rule in rules
         if rule.enabled and is_meant(rule.filter, key, size, tags) and (at := _expires(rule, made)) is not None
+    ]
+    return min(found, default=None)
+
+
+def upload_expiry(rules: Iterable[LifecycleRule], key: str, begun: datetime) -> Expiry | None:
+    """When an upload of a key ends that is not completed by then: by the rule that comes first."""
+    found = [
+        Expiry(due_at(begun, rule.abort_days), rule.rule_id)
+        for rule in rules
+        if rule.enabled and rule.abort_days is not None and key.startswith(rule.filter.prefix)
     ]
     return min(found, default=None)
 

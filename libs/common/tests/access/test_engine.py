@@ -247,10 +247,14 @@ def test_public_status():
 
 
 def test_no_such_canned_list():
-    for name, owner in (("public-ready", MAIN), ("bucket-owner-read", None)):
-        with pytest.raises(RequestError) as caught:
-            lists.canned(name, MAIN, owner)
-        assert caught.value.code == "InvalidArgument"
+    with pytest.raises(RequestError) as caught:
+        lists.canned("public-ready", MAIN, MAIN)
+    assert caught.value.code == "InvalidArgument"
+
+
+@pytest.mark.parametrize("name", ["bucket-owner-read", "bucket-owner-full-control"])
+def test_a_bucket_is_its_owners_anyhow(name: str):
+    assert lists.canned(name, MAIN) == lists.private(MAIN)
 
 
 # --- what must hold whatever is set ---

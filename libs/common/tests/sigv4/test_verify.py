@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from urllib.parse import urlsplit
 
 import pytest
@@ -169,6 +170,19 @@ def test_another_request_with_the_same_signature_is_refused(method: str, path: b
 
 def test_another_secret_is_refused() -> None:
     assert code_of("GET", b"/b/k", b"", signed(), secret="other") == "SignatureDoesNotMatch"
+
+
+def test_whoever_signs_something_else_is_told_what_it_should_have_been() -> None:
+    with pytest.raises(RequestError) as caught:
+        check("GET", b"/b/a+b", b"acl", signed(path="/b/other", query="acl="))
+    request, text = caught.value.detail["CanonicalRequest"], caught.value.detail["StringToSign"]
+    assert request.startswith("GET\n/b/a%2Bb\nacl=\nhost:s3.example\n")
+    assert text.splitlines() == [
+        "AWS4-HMAC-SHA256",
+        "20260203T040506Z",
+        "20260203/fi/s3/aws4_request",
+        sha256(request.encode()).hexdigest(),
+    ]
 
 
 @given(st.data())

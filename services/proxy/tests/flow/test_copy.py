@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import hashlib
 import os
 
@@ -126,15 +127,16 @@ async def test_a_copy_of_other_bytes_than_recorded_is_refused(source):
     assert (await source.ask("HEAD", "/bucket/copy")).status == 404
 
 
-def make_multipart(proxy, sizes: list[int]) -> None:
-    """As if the source had been uploaded in parts, without a checksum of the whole."""
+def make_multipart(proxy, sizes: list[int], **checksums: str) -> None:
+    """As if the source had been uploaded in parts, without a checksum of the whole. ``checksums``: composite ones."""
     place = proxy.metadata.buckets["t", "bucket"].bucket_id, "source"
     located = proxy.metadata.objects[place]
     parts, at = [], 0
     for number, size in enumerate(sizes, 1):
         parts.append(Part(number, size, hashlib.md5(BODY[at : at + size], usedforsecurity=False).hexdigest()))
         at += size
-    digest = Digest(len(BODY), multipart_md5(part.etag for part in parts), parts=tuple(parts))
+    etag = multipart_md5(part.etag for part in parts)
+    digest = Digest(len(BODY), etag, checksums, "COMPOSITE" if checksums else "FULL_OBJECT", parts=tuple(parts))
     version = msgspec.structs.replace(located.version, digest=digest)
     proxy.metadata.objects[place] = Located(version, located.replicas)
 
@@ -146,6 +148,14 @@ async def test_a_copy_of_parts_becomes_one_piece_with_an_etag_of_its_own(source)
     got = await source.ask("GET", "/bucket/copy", {"x-amz-checksum-mode": "ENABLED"})
     assert (got.body, got.headers["etag"]) == (BODY, f'"{hashlib.md5(BODY, usedforsecurity=False).hexdigest()}"')
     assert "x-amz-checksum-crc64nvme" in got.headers
+
+
+async def test_a_copy_of_parts_keeps_their_algorithm(source):
+    make_multipart(source, [300_000, 400_000], sha256="c29tZQ==-2")
+    assert (await copy(source, "/bucket/copy", "bucket/source")).status == 200
+    got = await source.ask("HEAD", "/bucket/copy", {"x-amz-checksum-mode": "ENABLED"})
+    expected = base64.b64encode(hashlib.sha256(BODY).digest()).decode()
+    assert (got.headers["x-amz-checksum-sha256"], got.headers["x-amz-checksum-type"]) == (expected, "FULL_OBJECT")
 
 
 @pytest.mark.parametrize("place", [0, 299_999, 300_000, 699_999])

@@ -143,6 +143,21 @@ def test_lifecycle_rules_come_back(data: st.DataObject):
     assert parse_lifecycle(render_lifecycle(rules)) == rules
 
 
+@pytest.mark.parametrize("action", ["", "<Expiration><Days>1</Days></Expiration>"])
+def test_transitions_are_refused_as_such(action: str):
+    transition = "<Transition><Days>1</Days><StorageClass>GLACIER</StorageClass></Transition>"
+    rule = f"<Rule><Status>Enabled</Status><Filter/>{action}{transition}</Rule>"
+    with pytest.raises(RequestError, match="NotImplemented"):
+        parse_lifecycle(f"<LifecycleConfiguration>{rule}</LifecycleConfiguration>".encode())
+
+
+def test_tags_of_a_filter_keep_their_spaces():
+    tag = "<Tag><Key>a </Key><Value> b</Value></Tag>"
+    rule = f"<Rule><Status>Enabled</Status><Filter>{tag}</Filter><Expiration><Days>1</Days></Expiration></Rule>"
+    (read,) = parse_lifecycle(f"<LifecycleConfiguration>{rule}</LifecycleConfiguration>".encode())
+    assert read.filter.tags == {"a ": " b"}
+
+
 @pytest.mark.parametrize("date", ["soon", "2026-02-30T00:00:00Z", "0001-01-01T00:00:00+10:00", "9999-12-31T23:00:00-10:00"])
 def test_a_lifecycle_date_that_is_none(date: str):
     rule = f"<Rule><Status>Enabled</Status><Filter/><Expiration><Date>{date}</Date></Expiration></Rule>"

@@ -30,15 +30,17 @@ def private(owner: Tenant) -> Acl:
 def canned(name: str, owner: Tenant, bucket_owner: Tenant | None = None) -> Acl:
     """The list that a canned one stands for, groups before the owner. ``bucket_owner``: only for an object.
 
+    What gives a bucket's owner something says nothing of a bucket itself, and S3 ignores it there.
+
     Raises:
         RequestError: InvalidArgument.
     """
     base = private(owner)
     if name in _TO_GROUPS:
         return Acl(base.owner_id, base.owner_name, _TO_GROUPS[name] + base.grants)
-    if name not in _TO_BUCKET_OWNER or bucket_owner is None:
+    if name not in _TO_BUCKET_OWNER:
         raise RequestError("InvalidArgument", "", {"ArgumentName": "x-amz-acl", "ArgumentValue": name[:100]})
-    if bucket_owner.canonical_id == owner.canonical_id:
+    if bucket_owner is None or bucket_owner.canonical_id == owner.canonical_id:
         return base
     grant = Grant(_TO_BUCKET_OWNER[name], bucket_owner.canonical_id, bucket_owner.name)
     return Acl(base.owner_id, base.owner_name, (*base.grants, grant))

@@ -86,8 +86,17 @@ def verify(claim: Claim, secret: str, now: datetime, ring: keys.KeyRing) -> Veri
     raise RequestError(
         "SignatureDoesNotMatch",
         "The request signature we calculated does not match the signature you provided. Check your key and signing method.",
-        {"AWSAccessKeyId": claim.access_key},
+        {"AWSAccessKeyId": claim.access_key, **_to_compare(claim)},
     )
+
+
+def _to_compare(claim: Claim) -> dict[str, str]:
+    """What should have been signed, as S3 tells it: whoever signs sees where it differs. The sender's own words, without the signature."""
+    request = claim.canonical_requests[0]
+    shown = request.decode("utf-8", "replace")
+    if claim.version == version2.NAME:
+        return {"StringToSign": shown}
+    return {"StringToSign": keys.string_to_sign(claim.timestamp, claim.scope, request), "CanonicalRequest": shown}
 
 
 def _expected(claim: Claim, secret: str, key: bytes) -> Iterator[str]:

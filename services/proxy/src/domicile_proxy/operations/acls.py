@@ -14,7 +14,7 @@ from domicile_common.metadata_client.models import ChangeBucket, FindTenants, Pu
 from domicile_common.model import Bucket, Facts, Tenant
 from domicile_proxy.context import Context
 from domicile_proxy.operations import Handler
-from domicile_proxy.operations.documents import read_document, xml
+from domicile_proxy.operations.documents import read_document, receive_document, xml
 from domicile_proxy.operations.objects_read import locate_object
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.access_documents import GRANT_HEADERS, AskedGrant, grantees, parse_acl, read_grants, render_acl
@@ -33,7 +33,7 @@ async def put_bucket_acl(request: S3Request, context: Context) -> Response:
     bucket = request.bucket
     refuse_lists_off(bucket)
     asked = await asked_acl(request, request.owner, None, context)
-    acl = asked or await acl_of_document(request, lists.effective(bucket, bucket.settings.acl), context)
+    acl = await wanted_acl(request, asked, lists.effective(bucket, bucket.settings.acl), context)
     refuse_blocked(bucket, acl)
     await context.metadata.call(ChangeBucket(bucket_id=bucket.bucket_id, put=BucketSettings(acl=acl), trace=request.trace))
     context.directory.forget_bucket(bucket.name)
@@ -54,7 +54,7 @@ async def put_object_acl(request: S3Request, context: Context) -> Response:
     version = (await locate_object(request, context)).version
     before = lists.effective(bucket, version.facts.acl)
     asked = await asked_acl(request, owner_of(before), request.owner, context)
-    acl = asked or await acl_of_document(request, before, context)
+    acl = await wanted_acl(request, asked, before, context)
     refuse_blocked(bucket, acl)
     kept = None if lists.is_private(acl, request.owner) else acl
     await note_sharing(request, kept, context)
@@ -114,8 +114,16 @@ async def asked_acl(request: S3Request, owner: Tenant, bucket_owner: Tenant | No
     return Acl(owner.canonical_id, owner.name, await resolved(grants, context)) if grants else None
 
 
-async def acl_of_document(request: S3Request, before: Acl, context: Context) -> Acl:
-    """The list in the body. Its owner cannot be changed."""
+async def wanted_acl(request: S3Request, by_headers: Acl | None, before: Acl, context: Context) -> Acl:
+    """The list that the headers ask for, or the one in the body, whose owner cannot be changed.
+
+    Raises:
+        RequestError: UnexpectedContent (both), MalformedACLError, AccessDenied (another owner), and those of ``resolved``.
+    """
+    if by_headers is not None:
+        if await receive_document(request):
+            raise RequestError("UnexpectedContent")
+        return by_headers
     asked = await read_document(request, parse_acl)
     if asked.owner_id not in ("", before.owner_id):
         raise RequestError("AccessDenied")

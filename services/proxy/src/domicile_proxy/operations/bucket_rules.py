@@ -13,7 +13,7 @@ from domicile_proxy.operations.access_settings import absent, change
 from domicile_proxy.operations.documents import parsed, receive_document, xml
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3.cors import parse_cors, render_cors
-from domicile_proxy.s3.lifecycle import parse_lifecycle, render_lifecycle
+from domicile_proxy.s3.lifecycle import parse_lifecycle, read_minimum_size, render_lifecycle
 
 T = TypeVar("T")
 
@@ -43,13 +43,14 @@ async def get_bucket_lifecycle(request: S3Request, context: Context) -> Response
     rules = request.bucket.settings.lifecycle
     if not rules:
         raise absent(request, "NoSuchLifecycleConfiguration")
-    return xml(render_lifecycle(rules))
+    return xml(render_lifecycle(rules), read_minimum_size({}))
 
 
 async def put_bucket_lifecycle(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutBucketLifecycleConfiguration.html."""
+    minimum = read_minimum_size(request.headers)
     await change(request, context, BucketSettings(lifecycle=await read_rules(request, parse_lifecycle)))
-    return Response(200)
+    return Response(200, minimum)
 
 
 async def delete_bucket_lifecycle(request: S3Request, context: Context) -> Response:

@@ -29,6 +29,7 @@ from domicile_proxy.s3.addressing import Source
 from domicile_proxy.s3.asking import tag_facts
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.headers import read_facts, read_storage_class, read_tags, version_header
+from domicile_proxy.s3.lifecycle import expiration_header
 from domicile_proxy.s3.locks import read_lock
 from domicile_proxy.s3.ranges import Span
 
@@ -63,6 +64,7 @@ async def copy_object(request: S3Request, context: Context) -> Response:
     version = await intents.commit(draft, intent, written.digest, written.etags, context, stamped=written.stamped)
     # 5. When its copies are there, if that is asked for.
     answered = answer(version, located.version, bucket)
+    answered.headers |= expiration_header(request.bucket.settings.lifecycle, version)
     answered.headers |= await wait_after_write(wait, version, context)
     return answered
 
@@ -144,7 +146,7 @@ class Copy:
         self._context = context
         source = located.version.digest
         whole = source.checksums if source.checksum_type == "FULL_OBJECT" else {}
-        self._algorithm = algorithm or next(iter(whole), checksums.DEFAULT)
+        self._algorithm = algorithm or next(iter(source.checksums), checksums.DEFAULT)
         known = not source.parts and self._algorithm in whole
         self._promised = (
             Digest(source.size, source.md5, {self._algorithm: whole[self._algorithm]}, crc=source.crc) if known else None

@@ -48,6 +48,7 @@ from domicile_proxy.s3.body import BodyPlan
 from domicile_proxy.s3.conditions import write_condition
 from domicile_proxy.s3.documents import parse_completion
 from domicile_proxy.s3.headers import checksum_headers, read_facts, version_header
+from domicile_proxy.s3.lifecycle import abort_headers, expiration_header
 from domicile_proxy.s3.locks import read_lock
 from domicile_proxy.s3.multipart import check_completion, etag_of, read_promise, whole_digest
 from domicile_proxy.s3.query import whole_number
@@ -86,8 +87,10 @@ async def create_multipart_upload(request: S3Request, context: Context) -> Respo
     except BaseException:
         await intents.abandon(intent, context)
         raise
-    headers = {"x-amz-checksum-algorithm": promise.algorithm.upper(), "x-amz-checksum-type": promise.checksum_type}
-    return xml(answers.initiated(request.bucket.name, request.key, intent.version_id), headers if promise.algorithm else {})
+    headers = abort_headers(request.bucket.settings.lifecycle, request.key, context.clock())
+    if promise.algorithm:
+        headers |= {"x-amz-checksum-algorithm": promise.algorithm.upper(), "x-amz-checksum-type": promise.checksum_type}
+    return xml(answers.initiated(request.bucket.name, request.key, intent.version_id), headers)
 
 
 async def create_uploads(draft: Draft, intent: Intent, context: Context) -> dict[str, str]:
@@ -361,7 +364,7 @@ def answer_completed(request: S3Request, version: Version) -> Response:
         checksums=digest.checksums,
         checksum_type=digest.checksum_type,
     )
-    return xml(body, version_header(version))
+    return xml(body, version_header(version) | expiration_header(request.bucket.settings.lifecycle, version))
 
 
 # --- abort ---

@@ -15,6 +15,7 @@ from domicile_proxy.operations.multipart import find_upload, upload_id
 from domicile_proxy.request import Response, S3Request
 from domicile_proxy.s3 import answers
 from domicile_proxy.s3.answers import Listing, People
+from domicile_proxy.s3.lifecycle import abort_headers
 from domicile_proxy.s3.query import whole_number
 
 
@@ -27,7 +28,7 @@ async def list_parts(request: S3Request, context: Context) -> Response:
     body = answers.list_parts(
         request.bucket.name, page.upload, page.parts, people=people, marker=marker, limit=limit, truncated=page.truncated
     )
-    return xml(body)
+    return xml(body, abort_headers(request.bucket.settings.lifecycle, request.key, page.upload.initiated_at))
 
 
 def people_of(request: S3Request, acl: Acl | None, initiator: Tenant | None) -> People:

@@ -55,6 +55,7 @@ CODES: dict[str, tuple[int, str]] = {
         _BAD_REQUEST,
         "Your socket connection to the server was not read from or written to within the timeout period.",
     ),
+    "UnexpectedContent": (_BAD_REQUEST, "This request does not support content"),
     "UnsupportedArgument": (_BAD_REQUEST, "The request contained an unsupported argument."),
     # --- the body ---
     "BadDigest": (_BAD_REQUEST, "The Content-MD5 or checksum value that you specified did not match what the server received."),

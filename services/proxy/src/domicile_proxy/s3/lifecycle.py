@@ -15,7 +15,7 @@ from xml.etree.ElementTree import Element
 
 from domicile_common.bucket_settings import LifecycleFilter, LifecycleRule
 from domicile_common.errors import RequestError
-from domicile_common.lifecycle import expiry, midnight_before
+from domicile_common.lifecycle import expiry, midnight_before, upload_expiry
 from domicile_common.model import Version
 from domicile_proxy.s3.answers import document
 from domicile_proxy.s3.conditions import http_date
@@ -27,6 +27,9 @@ MAXIMUM_BYTES = 256 * 1024
 MAXIMUM_ID = 255
 MAXIMUM_KEPT = 100  # noncurrent versions
 MAXIMUM_TAGS = 10
+
+_NO_TRANSITIONS = "Transitions between storage classes are not implemented."
+_MINIMUM_SIZE, _DEFAULT_MINIMUM = "x-amz-transition-default-minimum-object-size", "all_storage_classes_128K"
 
 _NUMBER = re.compile(r"-?[0-9]{1,12}")
 _LARGEST = 2**31 - 1
@@ -76,9 +79,9 @@ def _rule(element: Element, position: int) -> LifecycleRule:
         **_noncurrent(parts.get("NoncurrentVersionExpiration")),
         **_abort(parts.get("AbortIncompleteMultipartUpload")),
     )
-    _check(rule)
     if parts.keys() & _MANY:
-        raise RequestError("NotImplemented", "Transitions between storage classes are not implemented.")
+        raise RequestError("NotImplemented", _NO_TRANSITIONS)
+    _check(rule)
     return rule
 
 
@@ -108,16 +111,20 @@ def _parts(element: Element, known: set[str], many: Iterable[str] = ()) -> dict[
 
 
 def _text(element: Element | None) -> str:
+    return _exact_text(element).strip()
+
+
+def _exact_text(element: Element | None) -> str:
+    """Prefixes and tags keep their spaces."""
     if element is None:
         return ""
     if len(element):
         raise RequestError("MalformedXML")
-    return (element.text or "").strip()
+    return element.text or ""
 
 
 def _prefix(element: Element | None) -> str:
-    """Prefixes keep their spaces."""
-    text = (element.text or "") if element is not None else ""
+    text = _exact_text(element)
     if len(text.encode()) > 1024:  # noqa: PLR2004 -- as long as a key may be
         raise RequestError("InvalidRequest", "The maximum size of a prefix is 1024.")
     return text
@@ -160,7 +167,7 @@ def _chosen(parts: Mapping[str, Element], element: Element, form: str) -> Lifecy
     tags: dict[str, str] = {}
     for tag in element.findall("Tag"):
         fields = _parts(tag, {"Key", "Value"})
-        key, value = _text(fields.get("Key")), _text(fields.get("Value"))
+        key, value = _exact_text(fields.get("Key")), _exact_text(fields.get("Value"))
         check_tag(key, value)
         if key in tags:
             raise RequestError("InvalidRequest", "Duplicate Tag Keys are not allowed.")
@@ -281,6 +288,22 @@ def expiration_header(rules: tuple[LifecycleRule, ...], version: Version) -> dic
         return {}
     found = expiry(rules, version.key, version.digest.size, version.facts.tags, version.committed_at)
     return {"x-amz-expiration": f'expiry-date="{http_date(found.at)}", rule-id="{_header_text(found.rule_id)}"'} if found else {}
+
+
+def abort_headers(rules: tuple[LifecycleRule, ...], key: str, begun: datetime) -> dict[str, str]:
+    """``x-amz-abort-date`` and ``x-amz-abort-rule-id`` of an unfinished upload, if some rule is going to end it."""
+    found = upload_expiry(rules, key, begun)
+    return {"x-amz-abort-date": http_date(found.at), "x-amz-abort-rule-id": _header_text(found.rule_id)} if found else {}
+
+
+def read_minimum_size(headers: Mapping[str, str]) -> dict[str, str]:
+    """What PutBucketLifecycleConfiguration and its Get… form answer of the smallest object that a transition takes: S3's default.
+
+    Terraform asks for it with every configuration, and waits until it is told so. Raises RequestError: NotImplemented.
+    """
+    if headers.get(_MINIMUM_SIZE, _DEFAULT_MINIMUM) != _DEFAULT_MINIMUM:
+        raise RequestError("NotImplemented", _NO_TRANSITIONS, {"Header": _MINIMUM_SIZE})
+    return {_MINIMUM_SIZE: _DEFAULT_MINIMUM}
 
 
 def _header_text(text: str) -> str:
