@@ -5,6 +5,7 @@ from __future__ import annotations
 from urllib.parse import unquote
 
 import pytest
+from botocore.exceptions import ClientError
 
 from domicile_common.testing.raw_s3 import object_target
 
@@ -68,6 +69,17 @@ def test_a_stock_client_finds_them_all(domicile, s3, bucket):
     assert [entry["Key"] for entry in s3.list_objects_v2(Bucket=bucket)["Contents"]] == sorted(keys, key=str.encode)
     for key in keys:
         assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == key.encode()
+
+
+@pytest.mark.parametrize("key", ["a\0b", "a\x01b", "a\uffffb"])
+def test_a_stock_client_uploads_in_parts_what_xml_cannot_carry(domicile, s3, bucket, key):
+    with pytest.raises(ClientError, match="NoSuchUpload"):
+        s3.list_parts(Bucket=bucket, Key=key, UploadId="0" * 32)
+    upload = {"Bucket": bucket, "Key": key, "UploadId": s3.create_multipart_upload(Bucket=bucket, Key=key)["UploadId"]}
+    s3.upload_part(**upload, PartNumber=1, Body=b"part")
+    parts = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in s3.list_parts(**upload)["Parts"]]
+    s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": parts})
+    assert s3.get_object(Bucket=bucket, Key=key)["Body"].read() == b"part"
 
 
 def test_the_path_may_be_encoded_in_any_way(domicile, bucket):

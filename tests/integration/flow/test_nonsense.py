@@ -42,7 +42,7 @@ HEADERS = st.sampled_from(
      "x-amz-bucket-object-lock-enabled", "x-amz-server-side-encryption", "x-amz-security-token", "traceparent"]
 )  # fmt: skip
 BODIES = st.binary(max_size=200) | st.sampled_from(
-    [b"<Delete/>", b"<Tagging><TagSet/></Tagging>", b"{}", b"[]", b"<a>" * 100, b"<!DOCTYPE a>"]
+    [b"<Delete/>", b"<Tagging><TagSet/></Tagging>", b"{}", b"[]", b'{"\\ud800": 1}', b"<a>" * 100, b"<!DOCTYPE a>"]
 )
 SENDERS = ("header", "query", "nobody")
 

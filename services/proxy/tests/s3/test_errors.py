@@ -60,6 +60,14 @@ def test_a_refused_policy_names_its_rule():
     assert document.findtext("Message") == "no backend in FI"
 
 
+@pytest.mark.parametrize("odd", ["\0", "\x1f", "\uffff", "\ud800"])  # the last one stands in JSON that is ASCII
+def test_the_code_can_be_read_whatever_was_named(odd: str):
+    failure = describe(RequestError("NoSuchKey", f"There is no {odd}.", {"Key": odd}))
+    document = fromstring(render(failure, "r", f"/b/{odd}"))
+    assert document.findtext("Code") == "NoSuchKey"
+    assert document.findtext("Key") == "\ufffd"
+
+
 def raised_codes() -> set[str]:
     """Every literal S3 code that the proxy and the common library raise. What only the fake raises, no client of the proxy can meet."""
     codes = set()

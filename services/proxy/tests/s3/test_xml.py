@@ -21,7 +21,7 @@ from domicile_proxy.s3.documents import (
     parse_tagging,
     parse_versioning,
 )
-from domicile_proxy.s3.xml import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, escape, parse, timestamp, url_encode
+from domicile_proxy.s3.xml import MAX_BYTES, MAX_DEPTH, MAX_ELEMENTS, escape, parse, show, timestamp, url_encode
 
 NS = 'xmlns="http://s3.amazonaws.com/doc/2006-03-01/"'
 # What XML 1.0 can carry (section 2.2)
@@ -46,6 +46,18 @@ def test_text_comes_through_a_stock_parser(text: str):
 def test_what_xml_cannot_carry_is_a_reference_as_at_aws():
     assert escape("a\x00\x1f\ufffe") == "a&#x0;&#x1F;&#xFFFE;"
     assert escape('<&>"\r') == "&lt;&amp;&gt;&quot;&#xD;"
+
+
+@given(st.text(st.characters()))
+def test_what_is_only_shown_can_always_be_read(text: str):
+    read = fromstring(f"<a>{show(text)}</a>".encode()).text or ""
+    assert len(read) == len(text)
+    assert {shown for shown, given in zip(read, text, strict=True) if shown != given} <= {"\ufffd"}
+
+
+@given(carried)
+def test_what_xml_can_carry_is_shown_as_it_is(text: str):
+    assert show(text) == escape(text)
 
 
 @given(st.text(st.characters(codec="utf-8")))

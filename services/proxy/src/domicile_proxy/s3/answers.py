@@ -13,7 +13,7 @@ from typing import NamedTuple
 from domicile_common.metadata_client.models import BucketEntry, ObjectEntry, PartEntry, Upload, UploadEntry, VersionEntry
 from domicile_common.model import DefaultRetention, Digest, Lock, Part, Tenant
 from domicile_proxy.s3.locks import retain_until
-from domicile_proxy.s3.xml import HEAD, XMLNS, escape, timestamp, url_encode
+from domicile_proxy.s3.xml import HEAD, XMLNS, escape, show, timestamp, url_encode
 
 Encode = Callable[[str], str]
 
@@ -42,6 +42,10 @@ def document(root: str, content: str = "") -> bytes:
 
 def _tag(name: str, text: str) -> str:
     return f"<{name}>{escape(text)}</{name}>"
+
+
+def _asked_key(key: str) -> str:
+    return f"<Key>{show(key)}</Key>"
 
 
 def _optional(name: str, text: str, encode: Encode = escape) -> str:
@@ -230,7 +234,7 @@ def copy_part_result(etag: str, modified: datetime, checksums: Mapping[str, str]
 
 def post_response(location: str, bucket: str, key: str, etag: str) -> bytes:
     """PostObject with ``success_action_status`` 201; it has no namespace. ``etag``: with quotes."""
-    content = f"{_tag('Location', location)}{_tag('Bucket', bucket)}{_tag('Key', key)}{_tag('ETag', etag)}"
+    content = f"{_tag('Location', location)}{_tag('Bucket', bucket)}{_asked_key(key)}{_tag('ETag', etag)}"
     return f"{HEAD}<PostResponse>{content}</PostResponse>".encode()
 
 
@@ -299,12 +303,12 @@ def object_attributes(digest: Digest, storage_class: str, asked: Collection[str]
 
 def initiated(bucket: str, key: str, upload_id: str) -> bytes:
     """CreateMultipartUpload."""
-    return document("InitiateMultipartUploadResult", f"{_tag('Bucket', bucket)}{_tag('Key', key)}{_tag('UploadId', upload_id)}")
+    return document("InitiateMultipartUploadResult", f"{_tag('Bucket', bucket)}{_asked_key(key)}{_tag('UploadId', upload_id)}")
 
 
 def completed(bucket: str, key: str, *, location: str, etag: str, checksums: Mapping[str, str], checksum_type: str) -> bytes:
     """CompleteMultipartUpload. ``location``: the object's URI."""
-    content = f"{_tag('Location', location)}{_tag('Bucket', bucket)}{_tag('Key', key)}{_etag(etag)}"
+    content = f"{_tag('Location', location)}{_tag('Bucket', bucket)}{_asked_key(key)}{_etag(etag)}"
     return document("CompleteMultipartUploadResult", content + _checksums(checksums, checksum_type))
 
 
@@ -334,7 +338,7 @@ def list_parts(
     following = parts[-1].part.number if parts else marker
     return document(
         "ListPartsResult",
-        f"{_tag('Bucket', bucket)}{_tag('Key', upload.key)}{_tag('UploadId', upload.upload_id)}"
+        f"{_tag('Bucket', bucket)}{_asked_key(upload.key)}{_tag('UploadId', upload.upload_id)}"
         f"<PartNumberMarker>{marker}</PartNumberMarker><NextPartNumberMarker>{following}</NextPartNumberMarker>"
         f"<MaxParts>{limit}</MaxParts>{_truncated(truncated)}{rows}"
         f"{_upload_facts(people, upload.facts.storage_class, upload.checksum_algorithm, upload.checksum_type)}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from domicile_common.errors import BackendError, RequestError, Unavailable
-from domicile_proxy.s3.xml import HEAD, escape
+from domicile_proxy.s3.xml import HEAD, show
 
 _BAD_REQUEST, _FORBIDDEN, _NOT_FOUND, _CONFLICT = 400, 403, 404, 409
 
@@ -187,9 +187,9 @@ def describe(error: BaseException) -> Failure:
 
 def render(failure: Failure, request_id: str, resource: str) -> bytes:
     """The error document. ``resource``: bucket or object as the caller named it, ``/bucket/key``."""
-    shown = {"Key": failure.detail["Key"]} if _MARKER in failure.detail else failure.detail
-    detail = "".join(f"<{name}>{escape(value)}</{name}>" for name, value in shown.items())
+    told = {"Key": failure.detail["Key"]} if _MARKER in failure.detail else failure.detail
+    detail = "".join(f"<{name}>{show(value)}</{name}>" for name, value in told.items())
     return (
-        f"{HEAD}<Error><Code>{escape(failure.code)}</Code><Message>{escape(failure.message)}</Message>{detail}"
-        f"<Resource>{escape(resource)}</Resource><RequestId>{escape(request_id)}</RequestId></Error>"
+        f"{HEAD}<Error><Code>{show(failure.code)}</Code><Message>{show(failure.message)}</Message>{detail}"
+        f"<Resource>{show(resource)}</Resource><RequestId>{show(request_id)}</RequestId></Error>"
     ).encode()

@@ -2,7 +2,8 @@
 
 Control characters in keys: S3 keys may hold characters that XML 1.0 cannot carry in any form (U+0000 to U+001F but tab, line feed and
 carriage return). They are written as numeric references (``&#x1;``), as AWS does: a strict parser then refuses the document, which is
-right, because a replacement character would name another key. Clients ask for ``encoding-type=url`` to list such keys.
+right, because a replacement character would name another key. Clients ask for ``encoding-type=url`` to list such keys. Where an answer
+only repeats what was asked for, it is no use to anybody that cannot be parsed (see ``show``).
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ MAX_DEPTH = 16
 MAX_ELEMENTS = 100_000
 
 _SPECIAL = re.compile('[&<>"\x00-\x1f\x7f-\x9f\ufffe\uffff]')
+_NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _REFERENCES = {code: f"&#x{code:X};" for code in (*range(0x20), *range(0x7F, 0xA0), 0xFFFE, 0xFFFF)} | {
     ord("&"): "&amp;",
     ord("<"): "&lt;",
@@ -36,6 +38,14 @@ _REFERENCES = {code: f"&#x{code:X};" for code in (*range(0x20), *range(0x7F, 0xA
 def escape(text: str) -> str:
     """Text content. Line ends and tabs are references too, since parsers normalise bare ones."""
     return text.translate(_REFERENCES) if _SPECIAL.search(text) else text
+
+
+def show(text: str) -> str:
+    """Text content that the client knows already, such as the key in an error or beside an upload id: U+FFFD stands for what XML cannot carry.
+
+    Lone surrogates, which nothing can carry, come from JSON.
+    """
+    return escape(_NOT_XML.sub("\ufffd", text))
 
 
 def url_encode(text: str) -> str:
