@@ -6,11 +6,15 @@ import asyncio
 
 import pytest
 
-from domicile_common.metadata_client.models import Abort, CreateBucket, DeleteBucket, Report
-from domicile_common.metadata_client.rebuild import FindHome, RestoreBucket
+from domicile_common.metadata_client.models import Abort, CreateBucket, DeleteBucket, Locate, Report
+from domicile_common.metadata_client.rebuild import FindHome, Found, RestoreBucket, RestoreVersions
 from domicile_common.metadata_client.retirement import NoteRemoved, Retire
-from domicile_common.metadata_client.scrub import ListNamespaces
+from domicile_common.metadata_client.scrub import CompareBlobs, Listed, ListNamespaces
+from domicile_common.model import Digest, Facts, Version
+from domicile_common.stamps import make_stamp
+from domicile_metadata.services.names import physical_name
 from domicile_metadata.services.placement import explain_names, explain_namespace
+from domicile_metadata.storage import buckets, retirement
 
 pytestmark = pytest.mark.servers
 
@@ -110,6 +114,53 @@ async def test_whoever_makes_a_bucket_meanwhile_gets_another_name(metadata):
         assert not done
     assert await retiring
     assert (await making).namespaces["fi"] != bucket.namespaces["fi"]
+
+
+async def test_a_name_that_is_proposed_while_it_goes_out_of_use_is_not_used(metadata):
+    """Two transactions at once: whoever proposes it waits for the other one, and saw nothing of it before."""
+    bucket = await metadata.make_bucket()
+    await metadata.ask(DELETION)
+    name = bucket.namespaces["fi"]
+    async with metadata.database.transaction() as retiring:
+        await retirement.retire(retiring, "fi", name)
+        proposing = asyncio.create_task(buckets.propose_namespaces(metadata.database, "acme", "photos", {"fi": name}, 0))
+        await until_waiting(metadata)
+    assert "fi" not in await proposing
+    assert "fi" in await buckets.propose_namespaces(metadata.database, "acme", "photos", {"fi": "another"}, 1)
+
+
+async def test_a_physical_bucket_in_which_a_rebuild_found_copies_stays_until_they_are_gone(metadata):
+    """It has one of a later name beside it, which is in use: the record comes from a backup, say, from before that."""
+    bucket = await metadata.make_bucket()
+    asked = {"backend_id": "fi", "tenant_id": "acme", "bucket": "photos"}
+    first, later = (physical_name(metadata.context, "acme", "photos", ("fi", "nord"), counter) for counter in (0, 7))
+    assert bucket.namespaces["fi"] == first
+    counters = {"counters": {"fi": 7}, "earlier": {"fi": (3, 0)}}
+    request = RestoreBucket(tenant_id="acme", bucket="photos", backends=("fi", "de"), **counters)
+    for _ in range(2):
+        assert (await metadata.ask(request)).reason == ""
+    found = {it.backend_id: it.namespace for it in (await explain_names(metadata.context, "acme", "photos", "fi")).namespaces}
+    assert found == {"fi": later}
+    assert (await metadata.ask(FindHome(namespace=first, **asked))).reason == ""
+    version = Version(bucket.bucket_id, "k", "1" * 32, bucket.created_at, Facts(), Digest(3, "0" * 32))
+    stamp = make_stamp(version, tenant_id="acme", bucket="photos", policy_version=1)
+    blobs = (Found(f"k/{version.version_id}", stamp),)
+    assert (await metadata.ask(RestoreVersions(backend_id="fi", namespace=first, blobs=blobs))).refused == {}
+    located = await metadata.ask(Locate(bucket_id=bucket.bucket_id, key="k"))
+    assert [it.blob.namespace for it in located.replicas] == [first]
+    listed = (Listed(f"k/{version.version_id}", 3), Listed(f"l/{'2' * 32}", 3))
+    compared = await metadata.ask(CompareBlobs(task_id="1" * 32, backend_id="fi", namespace=first, blobs=listed))
+    assert [it.key for it in compared.strangers] == [f"l/{'2' * 32}"], "the other one is known"
+    assert not await retire(metadata, first)
+    assert (await scrubbed(metadata))[later] == bucket.bucket_id
+    await metadata.sql("DELETE FROM versions")
+    await metadata.sql("DELETE FROM objects")
+    await metadata.ask(DELETION)
+    assert not await retire(metadata, first), "its blob may be there"
+    await metadata.sql("DELETE FROM replicas")
+    assert await retire(metadata, first)
+    assert "out of use" in (await metadata.ask(FindHome(namespace=first, **asked))).reason
+    assert (await metadata.ask(FindHome(namespace=later, **asked))).reason == ""
 
 
 async def test_a_rebuild_finds_the_name_that_was_in_use(metadata):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from datetime import UTC, datetime, timedelta
 
+import httpx
 import pytest
 
 from domicile_common.testing.installation import until
@@ -158,6 +159,44 @@ def test_everything_that_was_acknowledged_is_back(domicile, copy_namespace):
     domicile.idle()
     assert domicile.sql("SELECT DISTINCT state FROM replicas") == [("verified",)]
     assert domicile.admin("GET", "/findings")["findings"] == []
+
+
+def rename(domicile, bucket: str) -> None:
+    """What is written to the bucket from now on goes to other physical buckets, as after a rebuild that has found later names."""
+    values = domicile.suite.services["metadata"].wiring.values
+    asked = {"tenant_id": "one", "bucket": bucket, "backends": ["fi", "de"], "counters": {"fi": 1, "de": 1}}
+    answer = httpx.post(
+        f"http://127.0.0.1:{values['METADATA_PORT']}/internal/restore-bucket",
+        json=[asked],
+        headers={"authorization": f"Bearer {values['DOMICILE_SERVICE_TOKEN']}"},
+    )
+    assert answer.json()[0]["ok"] == {}, "no reason why not"
+
+
+def test_all_physical_buckets_of_a_bucket_are_gone_through(domicile):
+    s3, bucket = domicile.client(), domicile.new_bucket()
+    for key in ("a", "b"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"first")
+    domicile.idle()
+    rename(domicile, bucket)
+    for key in ("b", "c"):
+        s3.put_object(Bucket=bucket, Key=key, Body=b"second")
+    domicile.idle()
+    before, copies = contents(s3, bucket), domicile.sql("SELECT count(DISTINCT namespace), count(*) FROM replicas")
+    names = domicile.sql(f"SELECT count(DISTINCT namespace) FROM replicas JOIN buckets USING (bucket_id) WHERE name = '{bucket}'")
+    assert names == [(4,)]
+    lose_everything(domicile)
+    counts = rebuild(domicile)
+    assert domicile.sql("SELECT count(DISTINCT namespace), count(*) FROM replicas") == copies
+    assert counts["copies"] == copies[0][1]
+    assert contents(domicile.client(), bucket) == before
+    domicile.client().delete_object(Bucket=bucket, Key="a")
+    for backend_id in domicile.backends:
+        body = {"kind": "scrub", "parameters": {"backend_id": backend_id, "tenant": "one", "bucket": bucket}}
+        task_id = domicile.admin("POST", "/tasks", body)["task_id"]
+        until(lambda task_id=task_id: domicile.admin("GET", f"/tasks/{task_id}")["state"] == "done", 60, "looked through")
+    domicile.idle()
+    assert contents(domicile.client(), bucket).keys() == {key for key in before if key[0] != "a"}
 
 
 def test_what_is_not_restored_is_reported(domicile, copy_namespace):

@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
 import structlog
@@ -63,11 +63,6 @@ async def rebuild(run: Run) -> None:
     await run.ask(EndRebuild())
 
 
-def _places(names: Mapping[str, tuple[int, str]]) -> list[Place]:
-    """``names``: backend id → counter and physical bucket."""
-    return [(backend_id, namespace) for backend_id, (_, namespace) in names.items()]
-
-
 class _Rebuilder:
     def __init__(self, run: Run, stores: dict[str, BlobStore]) -> None:
         self._run = run
@@ -76,20 +71,29 @@ class _Rebuilder:
     async def restore_buckets(self) -> list[Place]:
         """Those that are somebody's, after their buckets were made."""
         prefix = (await self._run.ask(FindPrefix())).prefix
-        homes: defaultdict[tuple[str, str], dict[str, tuple[int, str]]] = defaultdict(dict)
+        homes: defaultdict[tuple[str, str], defaultdict[str, dict[int, str]]] = defaultdict(lambda: defaultdict(dict))
         for backend_id, store in self._stores.items():
             for namespace in sorted(name for name in await store.list_namespaces() if is_namespace_name(prefix, name)):
                 found = await self._home(backend_id, namespace)
-                if found is not None:  # names with lower counters are out of use, and may not have been removed yet
+                if found is not None:
                     home, counter = found
-                    homes[home][backend_id] = max(homes[home].get(backend_id, (-1, "")), (counter, namespace))
+                    homes[home][backend_id][counter] = namespace
+        places: list[Place] = []
         for (tenant_id, bucket), names in sorted(homes.items()):
-            counters = {backend_id: counter for backend_id, (counter, _) in names.items()}
-            request = RestoreBucket(tenant_id=tenant_id, bucket=bucket, backends=tuple(names), counters=counters)
+            counters = {backend_id: sorted(found, reverse=True) for backend_id, found in names.items()}
+            request = RestoreBucket(
+                tenant_id=tenant_id,
+                bucket=bucket,
+                backends=tuple(names),
+                counters={backend_id: found[0] for backend_id, found in counters.items()},
+                earlier={backend_id: tuple(found[1:]) for backend_id, found in counters.items()},
+            )
+            own = [(backend_id, namespace) for backend_id, found in names.items() for namespace in found.values()]
+            places += own
             made = await self._run.ask(request)
             if made.reason:
-                await self._report(Blob(*_places(names)[0], ""), made.reason)
-        return sorted(place for names in homes.values() for place in _places(names))
+                await self._report(Blob(*own[0], ""), made.reason)
+        return sorted(places)
 
     async def _home(self, backend_id: str, namespace: str) -> tuple[tuple[str, str], int] | None:
         """The tenant and bucket that the first stamp there names, if the name agrees; and the counter with which it does."""

@@ -47,13 +47,15 @@ class Home(Value, frozen=True):
 class RestoreBucket(Request["Home"], frozen=True, kw_only=True):
     """Makes a bucket unless it is there, locked to the countries of the backends where it was found.
 
-    ``counters``: backend id → that of the physical name that it has there.
+    ``counters``: backend id → that of the physical name that it has there. ``earlier``: those of names that it had before, and under which
+    something was found as well.
     """
 
     tenant_id: str
     bucket: str
     backends: tuple[str, ...]
     counters: dict[str, int] = {}
+    earlier: dict[str, tuple[int, ...]] = {}
 
 
 class Found(Value, frozen=True):

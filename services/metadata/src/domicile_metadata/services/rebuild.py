@@ -25,7 +25,7 @@ from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
 from domicile_metadata.services import buckets, rearrange
 from domicile_metadata.services.names import physical_name
-from domicile_metadata.storage import directory, rebuild, tenants
+from domicile_metadata.storage import directory, rebuild, retirement, tenants
 from domicile_metadata.storage.policies import lock_buckets
 from domicile_metadata.storage.rebuild import HomeRow
 
@@ -50,6 +50,9 @@ async def find_home(context: Context, asked: FindHome) -> Home:
     counter = next((counter for counter, name in enumerate(names) if name == asked.namespace), None)
     if counter is None:
         return Home("its stamps name a bucket that has another physical name: another namespace key, prefix or provider")
+    known = await retirement.find(context.database, asked.backend_id, asked.namespace)
+    if known is not None and known.is_retired:
+        return Home("its physical bucket is out of use, with everything gone that was in it: it came later, or again")
     if await tenants.find(context.database, asked.tenant_id) is None:
         return Home(f"there is no tenant {asked.tenant_id}")
     return Home(counter=counter)
@@ -61,9 +64,10 @@ async def restore_bucket(context: Context, asked: RestoreBucket) -> Home:
     found = [backend for backend in listed if backend.backend_id in asked.backends]
     countries = sorted({backend.country.lower() for backend in found})
     for backend in found:
-        counter = asked.counters.get(backend.backend_id, 0)
-        name = physical_name(context, asked.tenant_id, asked.bucket, (backend.backend_id, backend.provider), counter)
-        await rebuild.restore_namespace(context.database, (asked.tenant_id, asked.bucket), backend.backend_id, counter, name)
+        place = backend.backend_id, backend.provider
+        for counter in (asked.counters.get(backend.backend_id, 0), *asked.earlier.get(backend.backend_id, ())):
+            name = physical_name(context, asked.tenant_id, asked.bucket, place, counter)
+            await rebuild.restore_namespace(context.database, (asked.tenant_id, asked.bucket), backend.backend_id, counter, name)
     try:
         await buckets.create(context, CreateBucket(tenant_id=asked.tenant_id, name=asked.bucket, location=",".join(countries)))
     except RequestError as refused:

@@ -4,15 +4,24 @@
 -- Whose physical bucket this is, if that is on record. $1 backend id, $2 namespace. Writes to the bucket wait until the transaction ends.
 SELECT buckets.bucket_id, buckets.tenant_id, buckets.name,
        is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions) AS is_inside
-  FROM namespaces
+  FROM physical_names AS names
   JOIN backends USING (backend_id)
-  JOIN buckets ON buckets.tenant_id = namespaces.tenant_id AND buckets.name = namespaces.bucket
- WHERE backend_id = $1 AND namespace = $2
+  JOIN buckets ON buckets.tenant_id = names.tenant_id AND buckets.name = names.bucket
+ WHERE backend_id = $1 AND namespace = $2 AND has_copies
    FOR UPDATE OF buckets;
 
 -- name: restore_namespace
--- Of the physical names of a bucket at a backend the one with the highest counter counts: those before it are out of use. $1 tenant, $2 bucket
+-- Of the physical names of a bucket at a backend that with the highest counter is in use; the others keep what is in them. $1 tenant, $2 bucket
 -- name, $3 backend id, $4 counter, $5 name.
+WITH known AS MATERIALIZED (
+    SELECT counter, namespace, created_at FROM namespaces WHERE tenant_id = $1 AND bucket = $2 AND backend_id = $3 FOR UPDATE
+), earlier AS (
+    INSERT INTO retired_namespaces (backend_id, namespace, tenant_id, bucket, counter, created_at, has_copies)
+    SELECT $3, CASE WHEN counter < $4 THEN namespace ELSE $5 END, $1, $2, least(counter, $4), created_at, true
+      FROM known
+     WHERE counter <> $4
+        ON CONFLICT DO NOTHING
+)
 INSERT INTO namespaces (tenant_id, bucket, backend_id, counter, namespace)
 VALUES ($1, $2, $3, $4, $5)
     ON CONFLICT (tenant_id, bucket, backend_id) DO UPDATE SET counter = excluded.counter, namespace = excluded.namespace

@@ -1,8 +1,8 @@
 -- Statements that take physical buckets out of use (docs/adr/0052).
 
 -- name: find_mapping
--- Whose physical bucket this is, or was. $1 backend id, $2 namespace.
-SELECT tenant_id, bucket, is_retired FROM physical_names WHERE backend_id = $1 AND namespace = $2;
+-- Whose physical bucket this is, or was. One in which a rebuild found copies is not out of use yet. $1 backend id, $2 namespace.
+SELECT tenant_id, bucket, NOT has_copies FROM physical_names WHERE backend_id = $1 AND namespace = $2;
 
 -- name: hold_name
 -- Until the transaction ends nobody makes a bucket of this name: whoever wants to waits for this row. None when there is such a bucket, or
@@ -27,6 +27,8 @@ WITH retired AS (
     DELETE FROM namespaces
      WHERE backend_id = $1 AND namespace = $2
     RETURNING backend_id, namespace, tenant_id, bucket, counter, created_at
+), emptied AS (
+    UPDATE retired_namespaces SET has_copies = false WHERE backend_id = $1 AND namespace = $2
 )
 INSERT INTO retired_namespaces (backend_id, namespace, tenant_id, bucket, counter, created_at) SELECT * FROM retired;
 

@@ -21,9 +21,9 @@ SELECT names.tenant_id, names.bucket, names.namespace, counter, provider, bucket
 -- name: list_buckets_of_namespace
 -- The bucket that has this physical name at a backend, and those that had it before. $1 backend id, $2 namespace.
 SELECT buckets.bucket_id
-  FROM namespaces
-  JOIN buckets ON buckets.tenant_id = namespaces.tenant_id AND buckets.name = namespaces.bucket
- WHERE namespaces.backend_id = $1 AND namespaces.namespace = $2
+  FROM physical_names AS names
+  JOIN buckets ON buckets.tenant_id = names.tenant_id AND buckets.name = names.bucket
+ WHERE names.backend_id = $1 AND names.namespace = $2 AND names.has_copies
  UNION ALL
 SELECT former_buckets.bucket_id
   FROM physical_names AS names
