@@ -99,6 +99,26 @@ def test_the_keyboard_reaches_the_content_past_the_menu(page):
     expect(page.locator("main")).to_be_focused()
 
 
+def test_a_wrong_token_is_told_in_words_of_this_page(page):
+    page.goto("/#/signin")
+    page.get_by_label("Token").fill("dmt_not-a-token")
+    page.get_by_role("button", name="Sign in with the token").click()
+    expect(page.get_by_role("alert").filter(has_text="This is no token")).to_be_visible()
+
+
+def test_the_outermost_level_speaks_of_no_level_above(operator):
+    operator.goto("/#/policies")
+    expect(operator.get_by_text("What is empty is not demanded.")).to_be_visible()
+    expect(operator.get_by_text("level above")).to_have_count(0)
+    operator.goto("/#/policies/one")
+    expect(operator.get_by_text("What is empty is as the level above says.")).to_be_visible()
+
+
+def test_what_is_not_there_is_told_as_such(operator):
+    operator.goto("/#/backends/none")
+    expect(operator.get_by_role("alert")).to_contain_text("This is not here")
+
+
 def test_a_session_that_has_ended_meanwhile_is_told(operator, domicile):
     token = next(it["value"] for it in operator.context.cookies() if it["name"] == "domicile_session")
     url = f"{domicile.suite.metadata_url}/proxy/sessions/current"

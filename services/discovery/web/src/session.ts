@@ -35,15 +35,18 @@ export async function refreshSession(): Promise<void> {
 }
 
 export async function signInAsOperator(adminKey: string): Promise<void> {
-  await api.post("/api/session/operator", { admin_key: adminKey }).catch((error) => {
-    throw error instanceof ApiError && error.status === 401 ? new Error("This is not the admin key.") : error;
-  });
-  await refreshSession();
+  await signIn("operator", { admin_key: adminKey }, "This is not the admin key.");
 }
 
 /** The session has the token's role, and ends before it. */
 export async function signInWithToken(token: string): Promise<void> {
-  await api.post("/api/session/token", { token });
+  await signIn("token", { token }, "This is no token, or one that has ended or was revoked.");
+}
+
+async function signIn(kind: string, body: object, otherwise: string): Promise<void> {
+  await api.post(`/api/session/${kind}`, body).catch((error) => {
+    throw error instanceof ApiError && error.status === 401 ? new Error(otherwise) : error;
+  });
   await refreshSession();
 }
 

@@ -28,7 +28,7 @@ export function Failed({ error, onRetry }: { readonly error: Error; readonly onR
   const status = error instanceof ApiError ? error.status : undefined;
   return (
     <div class="state failed" role="alert">
-      <strong>{status === 403 ? "This is not yours to see" : "That did not work"}</strong>
+      <strong>{status === 403 ? "This is not yours to see" : status === 404 ? "This is not here" : "That did not work"}</strong>
       <span>{error.message}</span>
       {status === 401 ? <SignInLink /> : onRetry && <Button onClick={onRetry}>Try again</Button>}
     </div>

@@ -85,3 +85,12 @@ test("a relay that has too much to do is asked again, and in the end it is said 
     message: /being relayed already/,
   });
 });
+
+test("where neither the tab nor the relay gets through, both reasons are told", async (t) => {
+  t.mock.method(globalThis, "fetch", async (url: string) => {
+    if (url !== "/api/relay") throw new TypeError("Failed to fetch");
+    return Response.json({ error: { code: "RelayRefused", message: "Only https is relayed." } }, { status: 400 });
+  });
+  const sent = (await provider({ route: "auto", relay: true })).send("GET", { bucket: "b" });
+  await assert.rejects(sent, { code: "Unreachable", message: /cannot be reached from this page.*Only https is relayed/ });
+});

@@ -85,15 +85,14 @@ export class Provider {
       return { status: answer.status, headers: answer.headers, text: await answer.text() };
     } catch (error) {
       if (signal?.aborted) throw error;
-      if (this.route === "direct" || !this.place.relay) {
-        throw new ApiError(
-          0,
-          "Unreachable",
-          `${url.host} cannot be reached from this page: the network, or the provider's rules for other origins (CORS), do not allow it.`,
-        );
-      }
+      const told = `${url.host} cannot be reached from this page: the network, or the provider's rules for other origins (CORS), do not allow it.`;
+      if (this.route === "direct" || !this.place.relay) throw new ApiError(0, "Unreachable", told);
+      const answer = await this.relayed(method, signed, signal).catch((error) => {
+        const isClosed = error instanceof ApiError && error.code === "RelayRefused";
+        throw isClosed ? new ApiError(0, "Unreachable", `${told} Nor does the service pass it on: ${error.message}`) : error;
+      });
       this.route = "relay";
-      return this.relayed(method, signed, signal);
+      return answer;
     }
   }
 

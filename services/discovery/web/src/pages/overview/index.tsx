@@ -81,7 +81,7 @@ function Totals({ summary: { all, backends } }: { readonly summary: Summary }) {
       <p class="quiet-text">
         {all.counted_at && (
           <>
-            Counted <Time at={all.counted_at} ago /> or since.
+            The oldest count was made <Time at={all.counted_at} ago />.
           </>
         )}{" "}
         {all.uncounted > 0 && `${formatThings(all.uncounted, "bucket")} still to be counted.`}

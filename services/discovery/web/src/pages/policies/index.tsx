@@ -37,7 +37,7 @@ export default function Policies({ route }: PageProps) {
             </section>
             <section>
               <h2>What it amounts to</h2>
-              <p>With the levels above. Each can only narrow where data may be.</p>
+              {tenant !== undefined && <p>With the levels above. Each can only narrow where data may be.</p>}
               <EffectivePolicy view={data} />
             </section>
           </div>
@@ -102,7 +102,7 @@ function Editor({ level, policy, onSaved }: EditorProps) {
   return (
     <div onInput={() => setTried(undefined)}>
       <Form action="Try it" onSubmit={attempt}>
-        <Fields policy={policy} />
+        <Fields policy={policy} outermost={level.tenant === undefined} />
       </Form>
       {tried && (
         <>
@@ -117,11 +117,12 @@ function Editor({ level, policy, onSaved }: EditorProps) {
   );
 }
 
-function Fields({ policy }: { readonly policy: Policy | null }) {
+function Fields({ policy, outermost }: { readonly policy: Policy | null; readonly outermost: boolean }) {
   const texts = textsOf(policy);
+  const empty = outermost ? "the default" : "as above";
   return (
     <>
-      <p class="hint">What is empty is as the level above says.</p>
+      <p class="hint">{outermost ? "What is empty is not demanded." : "What is empty is as the level above says."}</p>
       <Field
         label="Countries"
         name="region_lock"
@@ -138,7 +139,7 @@ function Fields({ policy }: { readonly policy: Policy | null }) {
       <Select label="No two at the same" name="spread">
         {["", "backend", "provider", "country"].map((it) => (
           <option key={it} value={it} selected={it === texts.spread}>
-            {it || "as above"}
+            {it || empty}
           </option>
         ))}
       </Select>
@@ -159,7 +160,7 @@ function Fields({ policy }: { readonly policy: Policy | null }) {
       <Select label="Names of new blobs at providers" name="layout">
         {["", "readable", "opaque"].map((it) => (
           <option key={it} value={it} selected={it === texts.layout}>
-            {it || "as above"}
+            {it || empty}
           </option>
         ))}
       </Select>
