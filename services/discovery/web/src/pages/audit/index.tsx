@@ -45,16 +45,16 @@ const COLUMNS: readonly Column<Entry>[] = [
   {
     name: "who",
     title: "Who",
-    width: "minmax(9rem, 1.2fr)",
+    width: "minmax(8rem, 1fr)",
     show: (it) => <span title={it.actor}>{`${it.role}, by ${it.kind}${it.actor && ` ${it.actor}`}`}</span>,
   },
-  { name: "action", title: "What", width: "minmax(10rem, 2fr)", show: (it) => <span title={it.action}>{it.action}</span> },
-  { name: "target", title: "Of what", width: "minmax(10rem, 2fr)", show: (it) => <span title={it.target}>{it.target}</span> },
-  { name: "tenant", title: "Tenant", width: "minmax(5rem, 0.7fr)", show: (it) => it.tenant_id ?? "" },
+  { name: "action", title: "What", width: "minmax(10rem, 3fr)", show: (it) => <span title={it.action}>{it.action}</span> },
+  { name: "target", title: "Of what", width: "minmax(10rem, 3fr)", show: (it) => <span title={it.target}>{it.target}</span> },
+  { name: "tenant", title: "Tenant", width: "minmax(4rem, 0.7fr)", show: (it) => it.tenant_id ?? "" },
   {
     name: "outcome",
     title: "Outcome",
-    width: "minmax(9rem, 1fr)",
+    width: "minmax(8rem, 0.8fr)",
     show: (it) => (it.code ? <Badge tone="bad">{it.code}</Badge> : <Badge tone="good">done</Badge>),
   },
 ];
