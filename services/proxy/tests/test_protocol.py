@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -26,23 +26,52 @@ class Crowded(S3Protocol):
     maximum_connections = 2
 
 
+class Recorder:
+    """A transport that notes what it is given at a time."""
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        self.writelines([data])
+
+    def writelines(self, pieces: Sequence[bytes]) -> None:
+        WRITTEN.append(b"".join(pieces))
+        self._transport.writelines(pieces)
+
+
+class Recorded(S3Protocol):
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(Recorder(transport))
+
+
 class Server(uvicorn.Server):
     @contextmanager
     def capture_signals(self):
         yield
 
 
-READING = asyncio.Event()
+WRITTEN: list[bytes] = []
+READING = asyncio.Event()  # each of them is of one test: it stays with the loop that it was waited for on
+GOING_ON = asyncio.Event()
 ANSWERED = asyncio.Event()
 BIG = 16 << 20  # bytes
 
 
 async def app(scope: Any, receive: Callable[..., Any], send: Callable[..., Any]) -> None:
-    """Answers with how many bytes of headers there were. For ``/later`` it reads nothing before it is told to; ``/big`` is a long answer."""
+    """Answers with how many bytes of headers there were. For ``/later`` it reads nothing before it is told to; ``/big`` is a long answer, ``/slow``
+    one whose body comes when it is told to, ``/echo`` what was sent.
+    """
     if scope["path"] == "/later":
         await READING.wait()
-    while (message := await receive())["type"] == "http.request" and message["more_body"]:
-        pass
+    sent = b""
+    while (message := await receive())["type"] == "http.request":
+        sent += message["body"]
+        if not message["more_body"]:
+            break
     if scope["path"] == "/big":
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % BIG)]})
         for _ in range(BIG >> 16):
@@ -50,8 +79,10 @@ async def app(scope: Any, receive: Callable[..., Any], send: Callable[..., Any])
         await send({"type": "http.response.body", "body": b""})
         ANSWERED.set()
         return
-    body = str(sum(len(name) + len(value) for name, value in scope["headers"])).encode()
+    body = sent if scope["path"] == "/echo" else str(sum(len(name) + len(value) for name, value in scope["headers"])).encode()
     await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
+    if scope["path"] == "/slow":
+        await GOING_ON.wait()
     await send({"type": "http.response.body", "body": body})
 
 
@@ -61,7 +92,7 @@ Streams = tuple[asyncio.StreamReader, asyncio.StreamWriter]
 @pytest.fixture
 async def connect(tmp_path: Path) -> AsyncIterator[Callable[..., Any]]:
     servers = {}
-    for protocol in (S3Protocol, Hasty, Crowded):
+    for protocol in (S3Protocol, Hasty, Crowded, Recorded):
         path = str(tmp_path / protocol.__name__)
         config = uvicorn.Config(app, uds=path, http=protocol, ws="none", lifespan="off", log_config=None)
         server = Server(config)
@@ -231,3 +262,37 @@ async def test_an_answer_that_nobody_takes_is_given_up(connect):
     with suppress(ConnectionError):
         taken = await rest(reader)
     assert len(taken) < BIG
+
+
+async def test_head_and_body_of_a_short_answer_leave_together(connect):
+    WRITTEN.clear()
+    reader, writer = await connect(Recorded)
+    writer.write(b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    answer = await rest(reader)
+    assert answer.startswith(b"HTTP/1.1 200 ")
+    assert answer in WRITTEN
+
+
+async def test_a_head_does_not_wait_for_a_body_that_comes_later(connect):
+    reader, writer = await connect()
+    writer.write(b"GET /slow HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+    GOING_ON.set()
+    assert await rest(reader) == str(len("hosta" + "connectionclose")).encode()
+
+
+async def test_an_answer_without_a_body_leaves_too(connect):
+    reader, writer = await connect()
+    writer.write(b"HEAD / HTTP/1.1\r\nhost: a\r\n\r\n")
+    async with asyncio.timeout(20):
+        assert (await reader.readuntil(b"\r\n\r\n")).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("body", [b"6\r\nabcdef\r\n", b"3\r\nabc\r\n2\r\nde\r\n1\r\nf\r\n"], ids=["one piece", "three"])
+async def test_a_body_is_whole_in_however_many_pieces_it_came(connect, body):
+    reader, writer = await connect()
+    writer.write(
+        b"PUT /echo HTTP/1.1\r\nhost: a\r\nconnection: close\r\ntransfer-encoding: chunked\r\n\r\n" + body + b"0\r\n\r\n"
+    )
+    assert (await rest(reader)).endswith(b"\r\n\r\nabcdef")
