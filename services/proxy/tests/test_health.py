@@ -3,6 +3,8 @@ from __future__ import annotations
 import pytest
 
 from domicile_common.metadata_client.health import Seen
+from domicile_common.model import Blob
+from domicile_proxy import health as judging
 from domicile_proxy.health import LONGEST_PAUSE, Health
 
 
@@ -34,6 +36,17 @@ def test_a_failed_backend_is_avoided_until_it_was_tried(health: Health, clock: C
     assert health.avoided() == ("fi",)
     health.succeeded("fi")
     assert health.avoided() == ()
+
+
+def test_a_copy_of_wrong_bytes_is_doubted_for_a_while(health: Health, clock: Clock, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(judging, "MOST_DOUBTS", 2)
+    first, second, third = (Blob("fi", "bucket", key) for key in "abc")
+    for copy in (first, second, first, third):
+        health.doubt(copy)
+    assert [health.doubts(copy) for copy in (first, second, third)] == [True, False, True]
+    assert not health.doubts(Blob("de", "bucket", "a"))
+    clock.now = judging.DOUBT_SECONDS
+    assert not health.doubts(first)
 
 
 def test_a_failed_trial_doubles_the_pause(health: Health, clock: Clock):

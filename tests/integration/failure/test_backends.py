@@ -34,6 +34,13 @@ class World:
     def prefer(self, backend_id: str) -> None:
         for each in self.domicile.backends:
             self.domicile.register(each, cost=1 if each == backend_id else 100)
+        until(lambda: not self.avoided(), what="what failed before has been tried again")
+
+    def avoided(self) -> list[str]:
+        page = httpx.get(f"{self.domicile.suite.services['proxy'].health}/metrics", trust_env=False).text
+        return [
+            line for line in page.splitlines() if line.startswith("domicile_proxy_backend_avoided{") and line.endswith(" 1.0")
+        ]
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,8 @@ that time is over it is tried (``probing.py``), so that no client's request is t
 
 Only what is the backend's own doing counts: it could not be reached, refused to serve, or kept us waiting. A transfer that broke off
 while the client was slow says nothing, else one tenant could make a backend look ill to the others.
+
+And which copies to avoid: those whose bytes were not what the record says. The answer was under way by then, and the client asks again.
 """
 
 from __future__ import annotations
@@ -13,11 +15,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from domicile_common.metadata_client.health import Seen
+from domicile_common.model import Blob
 from domicile_proxy import metrics
 
 FIRST_PAUSE = 1.0
 LONGEST_PAUSE = 15.0
 WEIGHT = 0.1  # of the newest answer in the average
+DOUBT_SECONDS = 600.0
+MOST_DOUBTS = 10_000
 
 
 @dataclass(slots=True)
@@ -35,6 +40,7 @@ class Health:
         self._ill: dict[str, _Illness] = {}
         self._seconds: dict[str, float] = {}
         self._served: set[str] = set()
+        self._doubts: dict[Blob, float] = {}  # until when, the oldest first
 
     def failed(self, backend_id: str) -> None:
         known = self._ill.get(backend_id)
@@ -59,6 +65,16 @@ class Health:
     def seconds(self, backend_id: str) -> float:
         """How long it takes to begin to deliver, on average; 0 for one that was never asked, so that it will be."""
         return self._seconds.get(backend_id, 0.0)
+
+    def doubt(self, copy: Blob) -> None:
+        """It had other bytes than it should; a scrub repairs it, and they may have been changed on their way."""
+        self._doubts.pop(copy, None)
+        if len(self._doubts) == MOST_DOUBTS:
+            del self._doubts[next(iter(self._doubts))]
+        self._doubts[copy] = self._clock() + DOUBT_SECONDS
+
+    def doubts(self, copy: Blob) -> bool:
+        return bool(self._doubts) and self._doubts.get(copy, 0.0) > self._clock()
 
     def seen(self) -> tuple[Seen, ...]:
         """All that is known: of backends that have served, or failed."""

@@ -262,6 +262,7 @@ class BlobReader:
     def _verify(self) -> None:
         for name, expected in self._crc.items():
             if checksums.encode(self._hasher.digest(name)) != expected:
+                self._context.health.doubt(self._replica.blob)
                 raise BlobMismatch(self._replica.blob.backend_id, f"the {name} of version {self._version.version_id} differs")
 
     async def _break_off(self, error: BackendError, *, progressed: bool) -> None:
@@ -290,14 +291,17 @@ async def _give_up(opening: Sequence[asyncio.Task[tuple[Replica, Source]]]) -> N
 
 
 def best_first(replicas: Sequence[Replica], health: Health) -> list[Replica]:
-    """By health, then as the record orders them: verified ones first, then by cost; among equals the one that answers soonest."""
+    """By health, then as the record orders them: verified ones first, then by cost; among equals the one that answers soonest.
+
+    One that had wrong bytes before comes after all others.
+    """
     if len(replicas) == 1:
         return [*replicas]
     avoided = health.avoided()
 
-    def place(replica: Replica) -> tuple[bool, bool, int, float]:
+    def place(replica: Replica) -> tuple[bool, bool, bool, int, float]:
         backend_id = replica.blob.backend_id
-        return backend_id in avoided, not replica.verified, replica.cost, health.seconds(backend_id)
+        return health.doubts(replica.blob), backend_id in avoided, not replica.verified, replica.cost, health.seconds(backend_id)
 
     return sorted(replicas, key=place)
 
