@@ -70,7 +70,7 @@ async def serve(stop: asyncio.Event) -> None:
         return
     database.show_connections()
     try:
-        if not await _unbroken(stop, lambda: _prepare(settings, database)):
+        if not await _unbroken(stop, lambda: _make_ready(settings, database)):
             return
         seals = sealer(settings)
         live.after_change(lambda: database.use(settings.database_url.get_secret_value()), "database_url")
@@ -85,7 +85,8 @@ async def serve(stop: asyncio.Event) -> None:
         await database.close()
 
 
-async def _prepare(settings: Settings, database: Database) -> None:
+async def _make_ready(settings: Settings, database: Database) -> None:
+    """The schema is what this release needs, and the record may be served from here. Raises ``ConfigurationError`` when it may not."""
     await apply_migrations(settings.database_url.get_secret_value(), trailing_post=False)
     await check_bucket_names(settings, database)
     await check_home(database)
