@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+from io import BytesIO
 
+import pytest
+from boto3.s3.transfer import TransferConfig
+
+from domicile_common.testing.chaos.audit import Findings, compare
 from domicile_common.testing.chaos.work import KEY, Work
 from domicile_common.testing.installation import until
 from domicile_common.testing.links import Links
@@ -13,6 +17,7 @@ from domicile_local.servers import ports
 pytestmark = pytest.mark.servers
 
 SIZE = 300_000
+LONG = 6_000_000
 PARTS = {"REPLICATOR_MULTIPART_BYTES": str(5 * 2**20)}
 
 
@@ -73,7 +78,7 @@ def test_a_removal_concluded_from_silence(domicile, links, work, bug, found):
 def test_a_copy_that_is_believed_unseen(domicile, links, work, bug, found):
     """Bytes change on the way from the backend that the copy is made from. It is sent in parts: a plain PUT carries the MD5 on record."""
     domicile.suite.services["replicator"].kill()
-    assert work.put(6_000_000).acknowledged
+    assert work.put(LONG).acknowledged
     [source] = [name for name, copy in domicile.replicas(work.bucket, KEY).items() if copy["state"] == "verified"]
     links[source].garble(every=1, least=10_000)
     domicile.start("replicator", bug=bug, **PARTS)
@@ -81,6 +86,20 @@ def test_a_copy_that_is_believed_unseen(domicile, links, work, bug, found):
     until(lambda: domicile.sql(owed) not in ([("wanted", 0)], []), what="the copy has been tried")
     links[source].heal()
     assert set(work.wrong()) == found
+
+
+def test_a_wrong_copy_that_reads_prefer(domicile, work):
+    """A long read breaks off where the copy is wrong, and the checker goes on with the next try."""
+    assert work.put(LONG).acknowledged
+    good, bad = domicile.verified(work.bucket, KEY).values()
+    usual = domicile.admin("GET", f"/backends/{good['backend_id']}")["cost"]
+    domicile.register(good["backend_id"], cost=usual + 1)
+    unlike_any_md5 = TransferConfig(multipart_threshold=LONG, multipart_chunksize=5 * 2**20)
+    domicile.at(bad["backend_id"]).upload_fileobj(BytesIO(bytes(LONG)), bad["namespace"], bad["blob_key"], Config=unlike_any_md5)
+    findings = Findings()
+    compare(domicile, findings, [work.bucket])
+    domicile.register(good["backend_id"], cost=usual)
+    assert len(findings.lost) == 1
 
 
 @pytest.mark.parametrize("bug, found", [("", set()), ("publish-without-confirm", {"unfinished work"})])

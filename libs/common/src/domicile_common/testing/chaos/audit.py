@@ -12,6 +12,7 @@ from domicile_common.stamps import sidecar_key
 from domicile_common.testing.chaos.clients import KEYS, Client, Ledger
 from domicile_common.testing.chaos.history import Fault, Operation, check
 from domicile_common.testing.installation import Installation, patiently, until
+from domicile_common.testing.raw_s3 import Answer, RawS3
 
 _LEFT = "SELECT count(*) FROM intents"
 _PARKED = "SELECT backend_id, state, parked_reason FROM replicas WHERE parked_reason IS NOT NULL ORDER BY 1, 2, 3"
@@ -191,7 +192,7 @@ def _unlike(domicile: Installation, copies: Sequence[Copy]) -> Iterator[str]:
     for copy in copies:
         place = copy.bucket, copy.key, copy.version_id
         if place not in served:
-            answer = raw.send("GET", f"/{copy.bucket}/{copy.key}" + (f"?versionId={copy.version_id}" if copy.keeps else ""))
+            answer = _whole(raw, f"/{copy.bucket}/{copy.key}" + (f"?versionId={copy.version_id}" if copy.keeps else ""))
             if answer.status != HTTPStatus.OK:
                 yield f"{copy.where} is not served: {answer.status} {answer.code}"
             served[place] = answer.body
@@ -202,3 +203,10 @@ def _unlike(domicile: Installation, copies: Sequence[Copy]) -> Iterator[str]:
             continue
         if held != served[place]:
             yield f"{copy.where} has other bytes"
+
+
+def _whole(raw: RawS3, target: str) -> Answer:
+    """An answer to a GET in full. A read that meets a copy with wrong bytes breaks off, and its next try gets others, if there are any."""
+    answers: list[Answer] = []
+    patiently(lambda: answers.append(raw.send("GET", target)))
+    return answers[-1]
