@@ -168,7 +168,7 @@ def test_a_completion_that_was_not_committed_never_appears(domicile, raw, bucket
     assert raw.send("PUT", f"/{bucket}/k", b"before").status == 200
     known = known_blobs(domicile, bucket, "k")
     target, document = begun_upload(raw, bucket)
-    domicile.restart("proxy", kill=("after", "domicile_proxy.operations.multipart:complete_at"))
+    domicile.restart("proxy", kill=("after", "domicile_proxy.operations.multipart_completion:complete_at"))
     with pytest.raises((OSError, HTTPException)):
         raw.send("POST", target, document)
     domicile.killed("proxy")
@@ -189,7 +189,7 @@ def test_a_completion_that_was_not_committed_never_appears(domicile, raw, bucket
 
 def test_a_completion_whose_answer_was_lost_can_be_repeated(domicile, raw, bucket):
     target, document = begun_upload(raw, bucket)
-    domicile.restart("proxy", kill=("before", "domicile_proxy.operations.multipart:answer_completed"))
+    domicile.restart("proxy", kill=("before", "domicile_proxy.operations.multipart_completion:answer_completed"))
     with pytest.raises((OSError, HTTPException)):
         raw.send("POST", target, document)
     domicile.killed("proxy")
