@@ -59,10 +59,12 @@ async def test_list_buckets_pages(proxy):
     proxy.metadata.answers[ListBuckets] = BucketPage(buckets=rows, truncated=True)
     answer = await proxy.ask("GET", bucket=None, params={"max-buckets": "2", "prefix": "p"})
     assert texts(answer.body, "Buckets/Bucket/Name") == ["a", "b"]
+    assert texts(answer.body, "Buckets/Bucket/BucketRegion") == ["us-east-1"] * 2
     (token,) = texts(answer.body, "ContinuationToken")
+    assert texts((await proxy.ask("GET", bucket=None)).body, "Buckets/Bucket/BucketRegion") == []
     proxy.metadata.answers[ListBuckets] = BucketPage(buckets=())
     await proxy.ask("GET", bucket=None, params={"continuation-token": token})
-    first, second = proxy.metadata.asked
+    first, _, second = proxy.metadata.asked
     assert (first.tenant_id, first.prefix, first.after, first.limit, first.trace) == ("t", "p", "", 2, "trace")
     assert (second.after, second.limit) == ("b", 10_000)
     for params in ({"max-buckets": "0"}, {"max-buckets": "10001"}, {"continuation-token": "?"}, {"bucket-region": "eu-west-1"}):

@@ -48,12 +48,13 @@ def listing(**more: Any) -> Listing:
 def test_list_buckets():
     rows = [BucketEntry(name="quotes", created_at=WHEN, location="fi"), BucketEntry(name="samples", created_at=WHEN, location="")]
     same(
-        answers.list_buckets(OWNER, rows, prefix="", token=""),
+        answers.list_buckets(OWNER, rows, prefix="", token="", region=""),
         f"<ListAllMyBucketsResult {NS}><Owner>{PERSON}</Owner><Buckets><Bucket><Name>quotes</Name><CreationDate>{STAMP}</CreationDate></Bucket>"
         f"<Bucket><Name>samples</Name><CreationDate>{STAMP}</CreationDate></Bucket></Buckets></ListAllMyBucketsResult>",
     )
-    page = understood("ListBuckets", answers.list_buckets(OWNER, rows, prefix="q", token="more"))
+    page = understood("ListBuckets", answers.list_buckets(OWNER, rows, prefix="q", token="more", region="us-east-1"))
     assert (page["Prefix"], page["ContinuationToken"]) == ("q", "more")
+    assert [bucket["BucketRegion"] for bucket in page["Buckets"]] == ["us-east-1"] * 2
 
 
 def test_location():

@@ -26,6 +26,8 @@ MOST_BUCKETS = 10_000
 REGION = "us-east-1"
 """What clients are told to sign for. A bucket's location is a list of countries, which no SDK takes for a region."""
 
+_PARAMETERS = {"bucket-region", "continuation-token", "max-buckets", "prefix"}
+
 
 async def list_buckets(request: S3Request, context: Context) -> Response:
     """https://docs.aws.amazon.com/AmazonS3/latest/API/API_ListBuckets.html."""
@@ -43,7 +45,8 @@ async def list_buckets(request: S3Request, context: Context) -> Response:
     )
     page = await context.metadata.call(call)
     token = encode_token(page.buckets[-1].name) if page.truncated else ""
-    return xml(answers.list_buckets(request.tenant, page.buckets, prefix=prefix, token=token))
+    region = REGION if _PARAMETERS & request.params.keys() else ""
+    return xml(answers.list_buckets(request.tenant, page.buckets, prefix=prefix, token=token, region=region))
 
 
 async def create_bucket(request: S3Request, context: Context) -> Response:

@@ -76,10 +76,11 @@ def _prefixes(prefixes: Iterable[str], encode: Encode) -> str:
 # --- buckets ---
 
 
-def list_buckets(owner: Tenant, buckets: Iterable[BucketEntry], *, prefix: str, token: str) -> bytes:
-    """ListBuckets. ``token``: where the next page begins, ``""`` on the last."""
+def list_buckets(owner: Tenant, buckets: Iterable[BucketEntry], *, prefix: str, token: str, region: str) -> bytes:
+    """ListBuckets. ``token``: where the next page begins, ``""`` on the last. ``region``: of all of them, ``""`` to a request without parameters."""
+    place = _optional("BucketRegion", region)
     rows = "".join(
-        f"<Bucket>{_tag('Name', bucket.name)}<CreationDate>{timestamp(bucket.created_at)}</CreationDate></Bucket>"
+        f"<Bucket>{_tag('Name', bucket.name)}<CreationDate>{timestamp(bucket.created_at)}</CreationDate>{place}</Bucket>"
         for bucket in buckets
     )
     content = f"{_person(owner)}<Buckets>{rows}</Buckets>{_optional('ContinuationToken', token)}{_optional('Prefix', prefix)}"
