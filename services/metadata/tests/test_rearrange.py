@@ -11,6 +11,7 @@ import pytest
 from domicile_common.errors import PolicyRefused, Unavailable
 from domicile_common.metadata_client.models import Begin, Delete, Locate, Report, Wanted
 from domicile_common.model import Facts
+from domicile_common.retry import SCHEDULES
 from domicile_metadata import rearrange as rearranging
 from domicile_metadata.domain.roles import Caller
 from domicile_metadata.rearrange import run_rearranger, step
@@ -132,7 +133,7 @@ async def test_a_copy_that_fails_keeps_the_one_that_it_replaces(world):
     await world.policy(region_lock=["FI", "DE"])
     await world.compare()
     about = {"bucket_id": version.bucket_id, "version_id": version.version_id, "backend_id": "de"}
-    for _ in range(4):
+    for _ in range(SCHEDULES["mismatch"].attempts):
         await world.metadata.ask(Report(**about, outcome="failed", error_class="mismatch"))
     await world.compare()
     assert await world.replicas(version) == {"us": "verified", "fi": "verified", "de": "wanted"}

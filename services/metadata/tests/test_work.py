@@ -16,8 +16,11 @@ from domicile_common.metadata_client.models import (
     Stored,
     Wanted,
 )
+from domicile_common.retry import SCHEDULES
 
 pytestmark = pytest.mark.servers
+
+MOST = SCHEDULES["mismatch"].attempts
 
 
 @pytest.fixture
@@ -231,15 +234,15 @@ async def test_a_stamp_is_wanted_of_what_was_stored_without(metadata):
 
 async def test_failures_wait_longer_and_longer_and_then_park(metadata, version):
     reported = []
-    for attempt in range(1, 5):
+    for attempt in range(1, MOST + 1):
         reported.append(await metadata.ask(report(version, "fi", "failed", error_class="mismatch", reason="other bytes")))
         assert (await replica(metadata, version, "fi"))["attempt"] == attempt
-    assert [answer.parked for answer in reported] == [False, False, False, True]
+    assert [answer.parked for answer in reported] == [False] * (MOST - 1) + [True]
     row = await replica(metadata, version, "fi")
     assert row["parked_reason"] == "mismatch: other bytes"
     assert row["next_attempt_at"] is None
     work = await metadata.ask(wanted(version, "fi"))  # an operator replays it
-    assert (work.action, work.attempt) == ("copy", 4)
+    assert (work.action, work.attempt) == ("copy", MOST)
     await metadata.ask(report(version, "fi", "verified"))
     row = await replica(metadata, version, "fi")
     assert (row["state"], row["parked_reason"], row["attempt"]) == ("verified", None, 0)

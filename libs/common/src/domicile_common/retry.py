@@ -35,7 +35,7 @@ SCHEDULES: Mapping[ErrorClass, Schedule] = MappingProxyType(
         ),  # no answer, timeout, 5xx: an outage ends by itself, after 8 hours an operator should know
         "refused": Schedule(5, 300, 8),  # 401, 403, another 4xx: a registration is wrong until somebody corrects it
         "missing_source": Schedule(5, 300, 8),  # no source has the blob: another replica may still come about
-        "mismatch": Schedule(2, 60, 4),  # wrong bytes twice are bad luck, four times a damaged source
+        "mismatch": Schedule(2, 60, 7),  # a link that garbles may do so for a minute; then the source is damaged
         "namespace": Schedule(2, 300, 10),  # the physical bucket is missing or could not be made
         "internal": Schedule(5, 300, 10),  # a bug, or a class that only a newer worker knows
     }
