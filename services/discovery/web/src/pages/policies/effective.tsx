@@ -14,8 +14,9 @@ export function EffectivePolicy({ view: { effective, refusal } }: { readonly vie
           <dd>{effective.jurisdictions?.join(", ") ?? "any country"}</dd>
           <dt>Copies</dt>
           <dd>
-            {effective.replica_count}, no two {effective.spread === "country" ? "in" : "at"} the same{" "}
-            {effective.spread ?? "backend"}
+            {effective.replica_count}
+            {effective.replica_count > 1 &&
+              `, no two ${effective.spread === "country" ? "in" : "at"} the same ${effective.spread ?? "backend"}`}
           </dd>
           <dt>Before a write is answered</dt>
           <dd>
