@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from domicile_common.errors import RequestError
+from domicile_common.metadata_client.health import Doubt, DoubtCopies
 from domicile_common.metadata_client.scrub import (
     CompareBlobs,
     CompareUploads,
@@ -22,7 +23,7 @@ from domicile_common.metadata_client.scrub import (
 )
 from domicile_common.model import Blob, Digest, Part
 from domicile_common.stamps import blob_key, sidecar_key
-from domicile_metadata.domain.scrub import Known, is_leftover, judge, looks_right, version_of
+from domicile_metadata.domain.scrub import Known, is_leftover, judge, looks_right, to_look_at, version_of
 from domicile_metadata.schedule import step
 from domicile_metadata.services import tasks
 from domicile_metadata.services.tasks import NewTask
@@ -102,6 +103,15 @@ def test_uploads_of_nobody():
     assert is_leftover(KEY, [Known("b", "verified", KEY, is_at_rest=True)])
 
 
+BLOBS = [Blob(at, "bucket", KEY) for at in ("fi", "de", "us")]
+
+
+@given(st.sets(st.sampled_from(BLOBS)), st.sets(st.sampled_from(BLOBS)))
+def test_a_copy_is_looked_at_while_another_can_be_read(doubted, readable):
+    looked_at = to_look_at([Doubt("b", VERSION, blob) for blob in doubted], {VERSION: readable})
+    assert {doubt.blob for doubt in looked_at} == (doubted & readable if readable - doubted else set())
+
+
 async def begin(metadata, **parameters) -> str:
     raw = msgspec.Raw(msgspec.json.encode({"backend_id": "fi", **parameters}))
     return (await tasks.create(metadata.context, NewTask("scrub", raw))).task_id
@@ -172,6 +182,28 @@ class TestService:
             ReportFindings(task_id=VERSION, verified=(Copy(bucket.bucket_id, version.version_id, right, version.digest),))
         )
         assert (await metadata.sql(verified_at))[0]["verified_at"] is not None
+
+    async def test_what_reads_doubt_is_looked_at_unless_nothing_else_is_left(self, metadata):
+        bucket = await metadata.make_bucket(location="fi,de")
+        version = (await metadata.put(bucket, "k")).version
+        key = blob_key("k", version.version_id)
+        fi, de = (Doubt(bucket.bucket_id, version.version_id, Blob(at, bucket.namespaces[at], key)) for at in ("fi", "de"))
+
+        async def states_after(*doubts: Doubt) -> tuple[str, str]:
+            await metadata.ask(DoubtCopies(doubts=doubts))
+            states = await metadata.replicas(version.version_id)
+            return states["fi"], states["de"]
+
+        before = await metadata.replicas(version.version_id)
+        assert await states_after(fi) == (before["fi"], before["de"]), "the other one is still owed"
+        await metadata.sql("UPDATE replicas SET state = 'verified', verified_at = now()")
+        assert await states_after(fi, de) == ("verified", "verified")
+        assert await states_after(msgspec.structs.replace(fi, blob=Blob("fi", "bucket", "another"))) == ("verified", "verified")
+        await metadata.sql("UPDATE backends SET state = 'readonly' WHERE backend_id = 'fi'")
+        assert await states_after(fi) == ("verified", "verified"), "nobody could repair it"
+        await metadata.sql("UPDATE backends SET state = 'active' WHERE backend_id = 'fi'")
+        assert await states_after(fi) == ("lost", "verified")
+        assert await states_after(fi, de) == ("lost", "verified")
 
     async def test_a_copy_that_came_to_lie_outside_its_lock_may_be_read_all_the_same(self, metadata):
         bucket = await metadata.make_bucket()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from domicile_common.metadata_client.health import Seen
+from domicile_common.metadata_client.health import Doubt, Seen
 from domicile_common.model import Blob
 from domicile_proxy import health as judging
 from domicile_proxy.health import LONGEST_PAUSE, Health
@@ -41,10 +41,14 @@ def test_a_failed_backend_is_avoided_until_it_was_tried(health: Health, clock: C
 def test_a_copy_of_wrong_bytes_is_doubted_for_a_while(health: Health, clock: Clock, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(judging, "MOST_DOUBTS", 2)
     first, second, third = (Blob("fi", "bucket", key) for key in "abc")
+    doubts = {copy: Doubt("b", "v", copy) for copy in (first, second, third)}
     for copy in (first, second, first, third):
-        health.doubt(copy)
+        health.doubt(doubts[copy])
     assert [health.doubts(copy) for copy in (first, second, third)] == [True, False, True]
     assert not health.doubts(Blob("de", "bucket", "a"))
+    assert set(health.untold()) == {doubts[first], doubts[third]}
+    health.told([doubts[first], doubts[second]])
+    assert health.untold() == (doubts[third],)
     clock.now = judging.DOUBT_SECONDS
     assert not health.doubts(first)
 

@@ -6,15 +6,16 @@ that time is over it is tried (``probing.py``), so that no client's request is t
 Only what is the backend's own doing counts: it could not be reached, refused to serve, or kept us waiting. A transfer that broke off
 while the client was slow says nothing, else one tenant could make a backend look ill to the others.
 
-And which copies to avoid: those whose bytes were not what the record says. The answer was under way by then, and the client asks again.
+And which copies to avoid: those that were missing, or not what the record says. Metadata is told of them (``reporting.py``), so that they
+are looked at and made anew (docs/adr/0051).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from domicile_common.metadata_client.health import Seen
+from domicile_common.metadata_client.health import Doubt, Seen
 from domicile_common.model import Blob
 from domicile_proxy import metrics
 
@@ -41,6 +42,7 @@ class Health:
         self._seconds: dict[str, float] = {}
         self._served: set[str] = set()
         self._doubts: dict[Blob, float] = {}  # until when, the oldest first
+        self._untold: dict[Blob, Doubt] = {}
 
     def failed(self, backend_id: str) -> None:
         known = self._ill.get(backend_id)
@@ -66,15 +68,27 @@ class Health:
         """How long it takes to begin to deliver, on average; 0 for one that was never asked, so that it will be."""
         return self._seconds.get(backend_id, 0.0)
 
-    def doubt(self, copy: Blob) -> None:
-        """It had other bytes than it should; a scrub repairs it, and they may have been changed on their way."""
+    def doubt(self, doubt: Doubt) -> None:
+        """It was not what it should be; its bytes may also have been changed on their way."""
+        copy = doubt.blob
         self._doubts.pop(copy, None)
         if len(self._doubts) == MOST_DOUBTS:
-            del self._doubts[next(iter(self._doubts))]
+            forgotten = next(iter(self._doubts))
+            del self._doubts[forgotten]
+            self._untold.pop(forgotten, None)
         self._doubts[copy] = self._clock() + DOUBT_SECONDS
+        self._untold[copy] = doubt
 
     def doubts(self, copy: Blob) -> bool:
         return bool(self._doubts) and self._doubts.get(copy, 0.0) > self._clock()
+
+    def untold(self) -> tuple[Doubt, ...]:
+        """Those of which metadata was not told yet."""
+        return tuple(self._untold.values())
+
+    def told(self, doubts: Iterable[Doubt]) -> None:
+        for doubt in doubts:
+            self._untold.pop(doubt.blob, None)
 
     def seen(self) -> tuple[Seen, ...]:
         """All that is known: of backends that have served, or failed."""

@@ -1,4 +1,4 @@
-"""Tells metadata how the backends look from here, for the operators' eyes: no decision depends on it."""
+"""Tells metadata how the backends look from here, for the operators' eyes, and which copies were not what they should be, to be made anew."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from domicile_common.errors import RequestError, Unavailable
 from domicile_common.loops import set_within
-from domicile_common.metadata_client.health import NoteHealth
+from domicile_common.metadata_client.health import DoubtCopies, NoteHealth
 from domicile_proxy.context import Context
 
 SECONDS: Final = 5.0
@@ -24,3 +24,6 @@ async def keep_reporting(context: Context, stop: asyncio.Event) -> None:
 async def report(context: Context, observer: str) -> None:
     with suppress(Unavailable, RequestError):  # then the next one says it
         await context.metadata.call(NoteHealth(observer=observer, backends=context.health.seen()))
+        if doubts := context.health.untold():
+            await context.metadata.call(DoubtCopies(doubts=doubts))
+            context.health.told(doubts)

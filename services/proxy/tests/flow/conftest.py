@@ -25,6 +25,7 @@ from domicile_common.copy_watch import CopyWatch, look_through
 from domicile_common.errors import BackendError, BackendUnavailable, BlobNotFound, NamespaceNotFound, RequestError, Unavailable
 from domicile_common.metadata_client import models
 from domicile_common.metadata_client.fake.buckets import find_among
+from domicile_common.metadata_client.health import DoubtCopies, NoteHealth
 from domicile_common.model import Backend, Blob, Bucket, Credential, Decision, EffectivePolicy, Facts, Tenant, Version
 from domicile_common.sigv4.keys import KeyRing
 from domicile_common.sigv4.sign import Signer
@@ -240,6 +241,12 @@ class MemoryMetadata:
         if (request.bucket_id, request.key) not in self.objects:
             raise RequestError("NoSuchKey")
         return self.objects[request.bucket_id, request.key]
+
+    def NoteHealth(self, request: NoteHealth) -> models.Empty:  # noqa: N802
+        return models.Empty()
+
+    def DoubtCopies(self, request: DoubtCopies) -> models.Empty:  # noqa: N802
+        return models.Empty()
 
     def Begin(self, request: models.Begin) -> models.Intent:  # noqa: N802
         if request.bucket_id not in {bucket.bucket_id for bucket in self.buckets.values()}:

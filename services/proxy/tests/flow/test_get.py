@@ -8,12 +8,14 @@ import os
 import msgspec
 import pytest
 
-from domicile_common.errors import BackendUnavailable
+from domicile_common.errors import BackendUnavailable, Unavailable
+from domicile_common.metadata_client.health import DoubtCopies
 from domicile_common.metadata_client.models import Locate
 from domicile_proxy.health import Health
 from domicile_proxy.operations.objects_read import READ_AT_ONCE
 from domicile_proxy.operations.streams import best_first
 from domicile_proxy.probing import probe
+from domicile_proxy.reporting import report
 
 SHORT = b"0123456789"
 LONG = os.urandom(1_000_000)
@@ -95,6 +97,7 @@ async def test_a_replica_without_the_blob_is_replaced(two_copies, name, body):
     two_copies.stores["fi"].blobs.clear()
     assert (await two_copies.ask("GET", f"/bucket/{name}")).body == body
     assert two_copies.context.health.avoided() == ()
+    await is_told(two_copies)
 
 
 async def test_a_replica_that_breaks_off_is_replaced_from_the_byte_where_it_stopped(two_copies):
@@ -143,11 +146,24 @@ async def test_nothing_readable_is_503_and_never_404(two_copies, name):
 
 
 @pytest.mark.parametrize("name, body", [("short", SHORT), ("long", LONG)])
-async def test_a_blob_of_another_size_or_etag_is_not_believed(two_copies, name, body):
-    damage(two_copies.stores["fi"], name, b"something else")
+@pytest.mark.parametrize("is_as_long", [False, True])
+async def test_a_blob_of_another_size_or_etag_is_not_believed(two_copies, name, body, is_as_long):
+    damage(two_copies.stores["fi"], name, bytes(len(body)) if is_as_long else b"something else")
     assert (await two_copies.ask("GET", f"/bucket/{name}")).body == body
-    damage(two_copies.stores["fi"], name, bytes(len(body)))
-    assert (await two_copies.ask("GET", f"/bucket/{name}")).body == body
+    await is_told(two_copies)
+
+
+async def is_told(proxy) -> None:
+    """Of the copy at ``fi`` alone, and once."""
+    doubts = proxy.context.health.untold()
+    assert [doubt.blob.backend_id for doubt in doubts] == ["fi"]
+    assert proxy.context.health.doubts(doubts[0].blob)
+    proxy.metadata.failing[DoubtCopies] = Unavailable("away")
+    await report(proxy.context, "observer")
+    assert proxy.context.health.untold() == doubts
+    del proxy.metadata.failing[DoubtCopies]
+    await report(proxy.context, "observer")
+    assert proxy.context.health.untold() == ()
 
 
 async def test_bytes_that_differ_under_a_right_etag_are_read_elsewhere(two_copies):
@@ -179,6 +195,7 @@ async def test_a_long_body_that_differs_is_cut_short_and_read_elsewhere_when_ask
     assert not answer.whole
     for _ in range(2):
         assert (await two_copies.ask("GET", "/bucket/long")).body == LONG
+    await is_told(two_copies)
 
 
 async def test_a_backend_that_failed_is_asked_last_until_it_recovers(two_copies):

@@ -1,9 +1,9 @@
-"""How backends look to those who talk to them. Pure."""
+"""How backends and copies look to those who read there. Pure."""
 
 from __future__ import annotations
 
 from domicile_common.metadata_client.base import Call, Empty, Request
-from domicile_common.model import Value
+from domicile_common.model import Blob, Value
 
 
 class Seen(Value, frozen=True, omit_defaults=False):
@@ -21,4 +21,18 @@ class NoteHealth(Request[Empty], frozen=True, kw_only=True):
     backends: tuple[Seen, ...]
 
 
-CALLS = (Call("note-health", NoteHealth, Empty, safe=True),)
+class Doubt(Value, frozen=True):
+    """A copy that a read found missing, or unlike what the record says."""
+
+    bucket_id: str
+    version_id: str
+    blob: Blob
+
+
+class DoubtCopies(Request[Empty], frozen=True, kw_only=True):
+    """Workers look at these copies, and make anew what is wrong; unless no other good one would be left to read meanwhile."""
+
+    doubts: tuple[Doubt, ...]
+
+
+CALLS = (Call("note-health", NoteHealth, Empty, safe=True), Call("doubt-copies", DoubtCopies, Empty, safe=True))

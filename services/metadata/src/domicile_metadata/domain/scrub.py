@@ -6,12 +6,13 @@ that nothing on record explains was not made by Domicile, or by one whose record
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from domicile_common.metadata_client.health import Doubt
 from domicile_common.metadata_client.scrub import Listed
-from domicile_common.model import Digest, ReplicaState
+from domicile_common.model import Blob, Digest, ReplicaState
 from domicile_common.stamps import SIDECAR_FOLDER, sidecar_key, version_of_blob
 
 GOOD: Final = frozenset({"stored", "verified"})
@@ -85,3 +86,14 @@ def is_leftover(key: str, known: Iterable[Known]) -> bool:
         if it.state is not None and it.blob_key == key:
             return it.state in GOOD and it.is_at_rest
     return True
+
+
+def to_look_at(doubts: Iterable[Doubt], readable: Mapping[str, Collection[Blob]]) -> list[Doubt]:
+    """The doubted copies that reads can do without meanwhile: a readable one that nobody doubts is left. ``readable``: by version id."""
+    doubted = {doubt.blob: doubt for doubt in doubts}
+    looked_at = []
+    for blobs in readable.values():
+        at_issue = [doubted[blob] for blob in blobs if blob in doubted]
+        if len(at_issue) < len(blobs):
+            looked_at += at_issue
+    return looked_at

@@ -22,7 +22,7 @@ from domicile_common.metadata_client import scrub as scrubbing
 from domicile_common.metadata_client.adoption import AdoptObjects, CompareListed, FindVanished
 from domicile_common.metadata_client.exports import OpenTarget
 from domicile_common.metadata_client.findings import NoteFindings
-from domicile_common.metadata_client.health import NoteHealth
+from domicile_common.metadata_client.health import DoubtCopies, NoteHealth
 from domicile_common.metadata_client.models import CALLS, Failure, Outcome
 from domicile_common.metadata_client.probes import NameProbe, ReportProbe
 from domicile_common.metadata_client.retirement import NoteRemoved, Retire
@@ -103,6 +103,7 @@ SERVICES: Final[Mapping[type[Any], Batch]] = MappingProxyType(
         OpenTarget: each(exports.open_target),
         NoteFindings: each(findings.note),
         NoteHealth: each(health.note),
+        DoubtCopies: each(scrub.doubt),
         NameProbe: each(probes.name_buckets),
         ReportProbe: each(probes.report),
         rebuilding.FindPrefix: each(rebuild.find_prefix),

@@ -11,6 +11,7 @@ import msgspec
 from domicile_common.backends.quirks import quirks_of
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client.base import Empty
+from domicile_common.metadata_client.health import DoubtCopies
 from domicile_common.metadata_client.scrub import (
     CompareBlobs,
     Compared,
@@ -32,7 +33,7 @@ from domicile_common.metadata_client.scrub import (
 from domicile_common.model import Backend, Blob
 from domicile_metadata.context import Context
 from domicile_metadata.domain.ids import is_id
-from domicile_metadata.domain.scrub import is_leftover, judge, version_of
+from domicile_metadata.domain.scrub import is_leftover, judge, to_look_at, version_of
 from domicile_metadata.services.backends import no_such_backend
 from domicile_metadata.services.names import physical_name
 from domicile_metadata.storage import directory, scrub
@@ -149,6 +150,15 @@ async def report(context: Context, reported: ReportFindings) -> Empty:
             await scrub.look_again(session, misplaced)
         if findings:
             await scrub.record(session, reported.task_id, findings)
+    return Empty()
+
+
+async def doubt(context: Context, asked: DoubtCopies) -> Empty:
+    """What reads have met. A worker is told to look first, as after any copy that may have been spoilt."""
+    _check_ids(*(each for doubt in asked.doubts for each in (doubt.bucket_id, doubt.version_id)))
+    async with context.database.transaction() as session:
+        looked_at = to_look_at(asked.doubts, await scrub.lock_readable(session, asked.doubts))
+        await scrub.lose(session, looked_at)
     return Empty()
 
 

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import msgspec
 
+from domicile_common.metadata_client.health import Doubt
 from domicile_common.metadata_client.scrub import Copy, EndNamespace, Finding, FindingKind, ListCopies, ListNamespaces, ListUnseen
 from domicile_common.model import Blob, Digest, Value
 from domicile_metadata.domain.scrub import Known
@@ -133,15 +134,24 @@ def _copy(bucket_id: str, row: Any) -> Copy:
     return Copy(bucket_id, row["version_id"].hex, blob, _DIGEST.decode(row["digest"]))
 
 
-async def lose(session: Session, findings: Sequence[Finding]) -> None:
-    await session.execute("lose_copies", *_replicas(findings))
+async def lock_readable(session: Session, doubts: Iterable[Doubt]) -> dict[str, list[Blob]]:
+    """Version id → its good copies where workers may write, of the versions in question, until the transaction ends."""
+    versions = {doubt.version_id: doubt.bucket_id for doubt in doubts}
+    readable = defaultdict(list)
+    for row in await session.fetch("lock_readable", list(versions.values()), list(versions)):
+        readable[row["version_id"].hex].append(Blob(row["backend_id"], row["namespace"], row["blob_key"]))
+    return readable
+
+
+async def lose(session: Session, copies: Sequence[Finding | Doubt]) -> None:
+    await session.execute("lose_copies", *_replicas(copies))
 
 
 async def verify(session: Session, copies: Sequence[Copy]) -> None:
     await session.execute("verify_copies", *_replicas(copies))
 
 
-def _replicas(found: Sequence[Finding | Copy]) -> tuple[list[str], list[str], list[str], list[str]]:
+def _replicas(found: Sequence[Finding | Copy | Doubt]) -> tuple[list[str], list[str], list[str], list[str]]:
     return (
         [it.bucket_id for it in found],
         [it.version_id for it in found],

@@ -22,9 +22,11 @@ from domicile_common.errors import (
     BackendError,
     BackendUnavailable,
     BlobMismatch,
+    BlobNotFound,
     RequestError,
     Unavailable,
 )
+from domicile_common.metadata_client.health import Doubt
 from domicile_common.metadata_client.models import Located, Replica
 from domicile_common.model import Backend, Bucket, Digest
 from domicile_common.policy import admits
@@ -242,8 +244,13 @@ class BlobReader:
         if objection := admits(self._bucket.policy, store.backend):
             raise BlobMismatch(blob.backend_id, objection)
         whole = self._end == self._version.digest.size - 1
-        source = await store.open_get(blob, self._position, None if whole else self._end)
+        try:
+            source = await store.open_get(blob, self._position, None if whole else self._end)
+        except BlobNotFound:
+            self._doubt(replica)
+            raise
         if objection := _unlike_record(source.info, self._version.digest, store.backend, replica.etag):
+            self._doubt(replica)
             await source.close()
             raise BlobMismatch(blob.backend_id, objection)
         self._context.health.answered(blob.backend_id, time.monotonic() - began)
@@ -262,8 +269,12 @@ class BlobReader:
     def _verify(self) -> None:
         for name, expected in self._crc.items():
             if checksums.encode(self._hasher.digest(name)) != expected:
-                self._context.health.doubt(self._replica.blob)
+                self._doubt(self._replica)
                 raise BlobMismatch(self._replica.blob.backend_id, f"the {name} of version {self._version.version_id} differs")
+
+    def _doubt(self, replica: Replica) -> None:
+        if not replica.etag:  # others may change what was adopted, and adoption looks after it
+            self._context.health.doubt(Doubt(self._bucket.bucket_id, self._version.version_id, replica.blob))
 
     async def _break_off(self, error: BackendError, *, progressed: bool) -> None:
         await self.close()

@@ -12,7 +12,7 @@ from domicile_common.bucket_settings import BucketSettings
 from domicile_common.errors import RequestError
 from domicile_common.metadata_client import models as m
 from domicile_common.metadata_client.fake.state import State, answers, now
-from domicile_common.metadata_client.health import NoteHealth
+from domicile_common.metadata_client.health import DoubtCopies, NoteHealth
 from domicile_common.model import Bucket, Credential, Policy, Tenant
 from domicile_common.namespace import namespace_name
 from domicile_common.policy import admits, decide, merge, parse_location
@@ -33,6 +33,11 @@ def list_backends(fake: State, _: m.ListBackends) -> m.Backends:
 
 @answers(NoteHealth)
 def note_health(_fake: State, _: NoteHealth) -> m.Empty:
+    return m.Empty()
+
+
+@answers(DoubtCopies)
+def doubt_copies(_fake: State, _: DoubtCopies) -> m.Empty:
     return m.Empty()
 
 

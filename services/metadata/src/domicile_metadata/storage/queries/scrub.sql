@@ -74,6 +74,19 @@ SELECT page.version_id, page.backend_id, page.namespace, page.blob_key,
   LEFT JOIN versions ON versions.bucket_id = $1 AND versions.version_id = page.version_id
  ORDER BY page.version_id, page.backend_id;
 
+-- name: lock_readable
+-- The good copies of versions where workers may look and write. $1 bucket ids, $2 version ids.
+SELECT version_id, backend_id, namespace, blob_key
+  FROM replicas
+  JOIN unnest($1::uuid[], $2::uuid[]) AS asked (bucket_id, version_id) USING (bucket_id, version_id)
+  JOIN backends USING (backend_id)
+  JOIN buckets USING (bucket_id)
+ WHERE replicas.state IN ('stored', 'verified')
+   AND backends.state = 'active'
+   AND is_inside_lock(buckets.countries, buckets.jurisdictions, backends.country, backends.jurisdictions)
+ ORDER BY bucket_id, version_id, backend_id
+   FOR UPDATE OF replicas;
+
 -- name: lose_copies
 -- Good copies that have turned out not to be: they are made anew, from others. Those outside their lock are left to be moved.
 -- $1 bucket ids, $2 version ids, $3 backend ids, $4 blob keys.
