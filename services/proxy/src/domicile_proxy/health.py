@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from domicile_common.metadata_client.health import Doubt, Seen
 from domicile_common.model import Blob
@@ -24,6 +25,7 @@ LONGEST_PAUSE = 15.0
 WEIGHT = 0.1  # of the newest answer in the average
 DOUBT_SECONDS = 600.0
 MOST_DOUBTS = 10_000
+MOST_TOLD = 100  # at once
 
 
 @dataclass(slots=True)
@@ -83,8 +85,8 @@ class Health:
         return bool(self._doubts) and self._doubts.get(copy, 0.0) > self._clock()
 
     def untold(self) -> tuple[Doubt, ...]:
-        """Those of which metadata was not told yet."""
-        return tuple(self._untold.values())
+        """Those of which metadata was not told yet; the first, where there are many: each costs a worker a look."""
+        return tuple(islice(self._untold.values(), MOST_TOLD))
 
     def told(self, doubts: Iterable[Doubt]) -> None:
         for doubt in doubts:
