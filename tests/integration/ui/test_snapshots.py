@@ -104,6 +104,29 @@ def test_a_snapshot_under_a_policy_gives_the_move_plan(operator, snapshots, look
     expect(operator.locator(".moves")).to_contain_text("2 replicas need")
 
 
+def test_what_was_typed_stays_when_something_else_arrives(operator, snapshots):
+    held = []
+
+    def hold(request) -> None:
+        held.append(request)
+
+    operator.route(f"**/api/snapshots/{snapshots[0]}", hold)
+    operator.goto(f"/#/snapshots/{snapshots[0]}/plan")
+    operator.get_by_label("Where it may be").fill("EU")
+    operator.get_by_label("Which are kept").select_option("anywhere")
+    operator.get_by_label("Among").select_option("all places of the catalogue")
+    features = operator.get_by_role("group", name="Each place must have").get_by_role("checkbox")
+    features.first.check()
+    expect(operator.get_by_role("link", name="Before the summer")).to_have_count(0)
+    (request,) = held
+    request.continue_()
+    expect(operator.get_by_role("link", name="Before the summer")).to_be_visible()
+    expect(operator.get_by_label("Where it may be")).to_have_value("EU")
+    expect(operator.get_by_label("Which are kept")).to_have_value("backend")
+    expect(operator.get_by_label("Among")).to_have_value("catalogue")
+    expect(features.first).to_be_checked()
+
+
 def test_a_snapshot_is_deleted_when_somebody_says_so_twice(operator, domicile):
     keep(domicile, "To be deleted", objects_of(1))
     operator.goto("/#/snapshots")

@@ -68,7 +68,7 @@ export function Checkbox({ label, name, checked, onChange }: CheckboxProps) {
       <input
         type="checkbox"
         {...(name && { name })}
-        {...(checked !== undefined && { checked })}
+        {...(checked !== undefined && (onChange ? { checked } : { defaultChecked: checked }))}
         onChange={(event) => onChange?.(event.currentTarget.checked)}
       />{" "}
       {label}

@@ -154,31 +154,38 @@ function Register({ given, known, onRegistered }: Props & { known: Known; onRegi
         the way can read it, this service included.
       </p>
       <Form action="Hand the credentials over" onSubmit={submit}>
-        <Field label="Endpoint" name="endpoint" type="url" required value={told.endpoint} placeholder="https://s3.example.com" />
+        <Field
+          label="Endpoint"
+          name="endpoint"
+          type="url"
+          required
+          defaultValue={told.endpoint}
+          placeholder="https://s3.example.com"
+        />
         <Field
           label="Id"
           name="backend_id"
           required
           pattern="[a-z0-9][a-z0-9\-]{0,30}"
-          value={told.backend_id}
+          defaultValue={told.backend_id}
           hint="a-z, 0-9 and -"
         />
-        <Field label="Provider" name="provider" required pattern="[a-z0-9][a-z0-9\-]{0,30}" value={told.provider} />
+        <Field label="Provider" name="provider" required pattern="[a-z0-9][a-z0-9\-]{0,30}" defaultValue={told.provider} />
         <Field
           label="Country"
           name="country"
           required
-          value={told.country}
+          defaultValue={told.country}
           hint="Where the bytes are: ISO 3166-1, such as FI. You state it, and policies build on it."
         />
         <Field
           label="Its operator answers to"
           name="jurisdictions"
           required
-          value={told.jurisdictions?.join(", ")}
+          defaultValue={told.jurisdictions?.join(", ")}
           hint="The countries of its operator and of whoever controls it, such as DE, US."
         />
-        <Field label="Region" name="region" required value={seen?.region ?? told.region ?? "us-east-1"} />
+        <Field label="Region" name="region" required defaultValue={seen?.region ?? told.region ?? "us-east-1"} />
         <Select label="Addressing" name="addressing">
           <option value="path">path: https://endpoint/bucket</option>
           <option value="virtual">virtual: https://bucket.endpoint</option>
@@ -190,7 +197,7 @@ function Register({ given, known, onRegistered }: Props & { known: Known; onRegi
             </option>
           ))}
         </Select>
-        <Field label="Access key" name="access_key" required value={seen?.accessKey} />
+        <Field label="Access key" name="access_key" required defaultValue={seen?.accessKey} />
         <Field label="Secret key" name="secret_key" type="password" required autocomplete="new-password" />
       </Form>
     </>
@@ -217,7 +224,7 @@ function Becoming({ given, tenants, backend }: Props & { tenants: readonly strin
         outside its lock. From then on, whoever overwrites or deletes one through Domicile removes it from the provider's bucket.
       </p>
       <Form action="Bring under management" onSubmit={submit}>
-        <Field label="Bucket at the provider" name="source" required value={given.bucket} />
+        <Field label="Bucket at the provider" name="source" required defaultValue={given.bucket} />
         <Field label="Only keys that begin with" name="prefix" hint="Empty: all of them." />
         <Select label="Tenant" name="tenant" required>
           {tenants.map((it) => (
@@ -226,7 +233,13 @@ function Becoming({ given, tenants, backend }: Props & { tenants: readonly strin
             </option>
           ))}
         </Select>
-        <Field label="Bucket of the tenant" name="bucket" required value={given.bucket} hint="It is made if it is not there." />
+        <Field
+          label="Bucket of the tenant"
+          name="bucket"
+          required
+          defaultValue={given.bucket}
+          hint="It is made if it is not there."
+        />
         <Field
           label="Countries, if it has to be made"
           name="location"

@@ -79,7 +79,13 @@ function Asking({ accounts, given }: { accounts: readonly Explored[]; given: Tex
             </option>
           ))}
         </Select>
-        <Field label="Buckets" name="buckets" value={given.buckets} placeholder="all of them" hint="Separated by commas." />
+        <Field
+          label="Buckets"
+          name="buckets"
+          defaultValue={given.buckets}
+          placeholder="all of them"
+          hint="Separated by commas."
+        />
         <Field label="Title" name="title" maxLength={200} />
         <Select label="Keys of objects" name="keys">
           {Object.entries(KEYS).map(([value, text]) => (

@@ -43,7 +43,7 @@ function Asking({ question, action, onAsk, words: { groups, countries } }: Props
       <Field
         label="Where it may be"
         name="where"
-        value={question.where.join(", ")}
+        defaultValue={question.where.join(", ")}
         placeholder="anywhere"
         hint={`Countries or groups (${Object.keys(groups).join(", ")}), the preferred ones first.`}
         list={id}
@@ -56,15 +56,15 @@ function Asking({ question, action, onAsk, words: { groups, countries } }: Props
       <Field
         label="Whose laws its keepers may answer to"
         name="law"
-        value={question.law.join(", ")}
+        defaultValue={question.law.join(", ")}
         placeholder="anybody's"
         hint="A Frankfurt site of a company owned in the US answers to DE and US."
         list={id}
       />
-      <Field label="Copies" name="copies" type="number" min="1" max="16" required value={question.copies} />
-      <Select label="Which are kept" name="spread" value={question.spread}>
+      <Field label="Copies" name="copies" type="number" min="1" max="16" required defaultValue={question.copies} />
+      <Select label="Which are kept" name="spread">
         {Object.entries(SPREADS).map(([value, text]) => (
-          <option key={value} value={value}>
+          <option key={value} value={value} selected={value === question.spread}>
             {text}
           </option>
         ))}
@@ -84,9 +84,13 @@ function Asking({ question, action, onAsk, words: { groups, countries } }: Props
 function Among({ value }: { value: Question["among"] }) {
   if (!seesAll()) return <input type="hidden" name="among" value="catalogue" />;
   return (
-    <Select label="Among" name="among" value={value}>
-      <option value="catalogue">all places of the catalogue</option>
-      <option value="backends">the backends that are registered here</option>
+    <Select label="Among" name="among">
+      <option value="catalogue" selected={value === "catalogue"}>
+        all places of the catalogue
+      </option>
+      <option value="backends" selected={value === "backends"}>
+        the backends that are registered here
+      </option>
     </Select>
   );
 }
