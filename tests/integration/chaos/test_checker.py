@@ -110,8 +110,10 @@ def preferred(domicile, backend_id: str) -> Iterator[None]:
     """Reads come from this backend as long as it is well."""
     usual = domicile.admin("GET", f"/backends/{backend_id}")["cost"]
     domicile.register(backend_id, cost=usual - 1)
-    yield
-    domicile.register(backend_id, cost=usual)
+    try:
+        yield
+    finally:
+        domicile.register(backend_id, cost=usual)
 
 
 @pytest.mark.parametrize("bug, found", [("", set()), ("publish-without-confirm", {"unfinished work"})])

@@ -27,7 +27,11 @@ interface Attributes {
   readonly "aria-invalid": "true" | "false";
 }
 
-export function Field({ label, hint, error, ...input }: Labels & InputHTMLAttributes<HTMLInputElement>) {
+/** `value` takes the place of what was typed whenever the page is drawn anew; where nobody listens, `defaultValue` only begins. */
+type Heard<Attributes extends { onInput?: unknown; onChange?: unknown }> = Attributes &
+  ({ readonly value?: never } | Required<Pick<Attributes, "onInput">> | Required<Pick<Attributes, "onChange">>);
+
+export function Field({ label, hint, error, ...input }: Labels & Heard<InputHTMLAttributes<HTMLInputElement>>) {
   return (
     <Labelled label={label} hint={hint} error={error}>
       {(attributes) => <input autocomplete="off" spellcheck={false} {...input} {...attributes} />}
@@ -35,7 +39,7 @@ export function Field({ label, hint, error, ...input }: Labels & InputHTMLAttrib
   );
 }
 
-export function TextArea({ label, hint, error, ...input }: Labels & TextareaHTMLAttributes<HTMLTextAreaElement>) {
+export function TextArea({ label, hint, error, ...input }: Labels & Heard<TextareaHTMLAttributes<HTMLTextAreaElement>>) {
   return (
     <Labelled label={label} hint={hint} error={error}>
       {(attributes) => <textarea spellcheck={false} {...input} {...attributes} />}
@@ -43,7 +47,7 @@ export function TextArea({ label, hint, error, ...input }: Labels & TextareaHTML
   );
 }
 
-export function Select({ label, hint, error, children, ...input }: Labels & SelectHTMLAttributes<HTMLSelectElement>) {
+export function Select({ label, hint, error, children, ...input }: Labels & Heard<SelectHTMLAttributes<HTMLSelectElement>>) {
   return (
     <Labelled label={label} hint={hint} error={error}>
       {(attributes) => (

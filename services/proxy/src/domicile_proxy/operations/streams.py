@@ -274,6 +274,7 @@ class BlobReader:
 
     def _doubt(self, replica: Replica) -> None:
         if not replica.etag:  # others may change what was adopted, and adoption looks after it
+            log.warning("a copy is doubted", backend=replica.blob.backend_id, version_id=self._version.version_id)
             self._context.health.doubt(Doubt(self._bucket.bucket_id, self._version.version_id, replica.blob))
 
     async def _break_off(self, error: BackendError, *, progressed: bool) -> None:
@@ -304,7 +305,7 @@ async def _give_up(opening: Sequence[asyncio.Task[tuple[Replica, Source]]]) -> N
 def best_first(replicas: Sequence[Replica], health: Health) -> list[Replica]:
     """By health, then as the record orders them: verified ones first, then by cost; among equals the one that answers soonest.
 
-    One that had wrong bytes before comes after all others.
+    One that is doubted comes after all others.
     """
     if len(replicas) == 1:
         return [*replicas]

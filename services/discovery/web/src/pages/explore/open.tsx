@@ -87,7 +87,7 @@ export function OpenAccount({ wanted, onOpened }: { readonly wanted: Wanted | un
           <Field
             label="Name"
             name="name"
-            value={wanted?.name ?? ""}
+            defaultValue={wanted?.name ?? ""}
             hint="What the account is called in this tab; the endpoint’s host otherwise."
           />
           <Field
